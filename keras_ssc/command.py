@@ -1,0 +1,49 @@
+"""How every command ends: one clear line, and an exit code that means it."""
+
+import os
+import sys
+
+from keras_ssc.video import VideoError
+
+
+class OutsideError(Exception):
+    """A failure outside the program, told in one line; exit code 1."""
+
+
+def run(main):
+    """Runs a command and ends the process.
+
+    A user's mistake (`ValueError`) is one line and exit code 2. A failure
+    outside (a film that cannot be read, a full disk) is one line and exit
+    code 1. Anything else is a bug of ours and keeps its traceback. Set
+    KERAS_SSC_TRACEBACK=1 to see where a line comes from.
+
+    Args:
+        main: A function without arguments; it returns the exit code, or None
+            for 0.
+    """
+    try:
+        code = main() or 0
+    except KeyboardInterrupt:
+        code = _tell("Stopped. Run the same command again to go on.", 130)
+    except ValueError as error:
+        code = _tell(error, 2)
+    except (OutsideError, VideoError, OSError) as error:
+        code = _tell(_reason(error), 1)
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _reason(error):
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    return error
+
+
+def _tell(message, code):
+    if os.environ.get("KERAS_SSC_TRACEBACK") == "1":
+        raise
+    line = " ".join(str(message).split())
+    print(f"error: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,203 @@
+"""A run and a split -> metrics.json, a table and figures.
+
+python -m keras_ssc.evaluate runs/20260101-120000_double_stack
+"""
+
+import argparse
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc import input_pipeline
+from keras_ssc import report
+from keras_ssc import train
+from keras_ssc.genres import GENRES
+
+
+def evaluate(run_dir, split="test", data_dir=None, verbose=True):
+    """Measures a run's model on a split, by pair and by film.
+
+    Args:
+        run_dir: The run's folder, see `train`.
+        split: String, a split of the run's data set.
+        data_dir: Where data sets are, if not where the run had them.
+        verbose: Boolean, whether to show progress.
+
+    Returns:
+        The metrics, as `metrics.json` in the run's folder has them: `pair`
+        and `film` with `accuracy`, `macro_f1` and `per_genre`; `films` with
+        each film's verdict and scores; `confusion`, by pair, true genres
+        down and predicted ones across, in the order of `genres`. For another
+        split than test, the files are named after it.
+
+    Raises:
+        ValueError: If the folder is no run with a model, or the data set or
+            the split is missing.
+        OSError: If a file cannot be written.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = train.read_config(run_dir)
+    model = _load_model(run_dir)
+    builder = input_pipeline.open_dataset(
+        config.dataset, data_dir or config.data_dir
+    )
+    prepared = input_pipeline.prepare(
+        builder, split, config.image_size, model.input, verbose
+    )
+    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
+    logits = model.predict(batches, verbose=1 if verbose else 0)
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    metrics = measure(prepared.label, prepared.film, probabilities)
+    metrics = {
+        "run": run_dir.name,
+        "model": config.model,
+        "dataset": builder.info.full_name,
+        "split": split,
+        **metrics,
+    }
+    _write(metrics, run_dir, "" if split == "test" else f"_{split}")
+    return metrics
+
+
+def measure(labels, films, probabilities):
+    """Computes the metrics of predictions, by pair and by film.
+
+    A film's probabilities are the mean of those of its pairs.
+
+    Args:
+        labels: Integer array (pairs,), places in `GENRES`.
+        films: Array of strings (pairs,).
+        probabilities: float array (pairs, genres).
+
+    Returns:
+        A dict, see `evaluate`.
+    """
+    by_film, film_labels, means = [], [], []
+    for film in sorted(set(films.tolist())):
+        is_own = films == film
+        mean = probabilities[is_own].mean(axis=0, dtype=np.float64)
+        label = int(labels[is_own][0])
+        film_labels.append(label)
+        means.append(mean)
+        by_film.append(
+            {
+                "film": film,
+                "genre": GENRES[label],
+                "verdict": GENRES[int(mean.argmax())],
+                "num_pairs": int(is_own.sum()),
+                "pair_accuracy": float(
+                    np.mean(probabilities[is_own].argmax(axis=1) == label)
+                ),
+                "scores": dict(zip(GENRES, mean.tolist(), strict=True)),
+            }
+        )
+    pair = report.scores_of(labels, probabilities.argmax(axis=1), GENRES)
+    film = report.scores_of(
+        np.array(film_labels), np.array(means).argmax(axis=1), GENRES
+    )
+    confusion = pair.pop("confusion")
+    del film["confusion"]  # the list of films says more
+    return {
+        "genres": list(GENRES),
+        "pair": pair,
+        "film": film,
+        "films": by_film,
+        "confusion": confusion,
+    }
+
+
+def _load_model(run_dir):
+    path = run_dir / "model.keras"
+    if not path.exists():
+        raise ValueError(
+            f"Expected a finished run. {path} is missing: the training was "
+            "stopped, or is still under way."
+        )
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def _write(metrics, run_dir, suffix):
+    title = (
+        f"{metrics['model']}, {metrics['split']} of {metrics['dataset']}: "
+        f"{report.percent(metrics['pair']['accuracy'])} by pair"
+    )
+    files.write_bytes(
+        run_dir / f"confusion{suffix}.png",
+        report.confusion_figure(metrics["confusion"], GENRES, title),
+    )
+    files.write_bytes(
+        run_dir / f"genres{suffix}.png",
+        report.genre_figure(metrics["pair"]["per_genre"], title),
+    )
+    files.write_bytes(
+        run_dir / f"films{suffix}.png",
+        report.films_figure(metrics["films"], GENRES, title),
+    )
+    files.write_text(run_dir / f"metrics{suffix}.md", markdown(metrics))
+    files.write_json(run_dir / f"metrics{suffix}.json", metrics)
+
+
+def markdown(metrics):
+    """Writes the metrics as Markdown tables."""
+    pair, film = metrics["pair"], metrics["film"]
+    names = [("accuracy", "accuracy"), ("macro F1", "macro_f1")]
+    rows = [
+        [label, report.percent(pair[key]), report.percent(film[key])]
+        for label, key in names
+    ]
+    rows += [
+        [
+            genre,
+            report.percent(pair["per_genre"][genre]),
+            report.percent(film["per_genre"][genre]),
+        ]
+        for genre in GENRES
+    ]
+    films = [
+        [
+            entry["film"],
+            entry["genre"],
+            entry["verdict"],
+            report.percent(entry["scores"][entry["verdict"]]),
+            report.percent(entry["pair_accuracy"]),
+        ]
+        for entry in metrics["films"]
+    ]
+    return (
+        f"# {metrics['model']}, {metrics['split']} split of "
+        f"{metrics['dataset']}\n\n"
+        + report.markdown_table(
+            [
+                "",
+                f"by pair ({pair['num']:,})",
+                f"by film ({film['num']:,})",
+            ],
+            rows,
+        )
+        + "\n"
+        + report.markdown_table(
+            ["film", "genre", "verdict", "its score", "pairs right"], films
+        )
+    )
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ssc.evaluate",
+        description="Measures a run's model on the films of a split.",
+    )
+    parser.add_argument("run_dir", metavar="RUN", help="folder of a run")
+    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument("--data-dir", metavar="DIR", help="default: the run's")
+    arguments = parser.parse_args()
+    metrics = evaluate(**vars(arguments))
+    print(markdown(metrics))
+    print(f"metrics and figures: {arguments.run_dir}")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,41 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+import pathlib
+
+
+def write_bytes(path, data):
+    """Writes a file under a temporary name and moves it into place.
+
+    A process killed at any moment leaves the file as it was before, or as it
+    should be, and never a half of it.
+
+    Args:
+        path: Where the file shall be; its folder exists.
+        data: Bytes.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before stays.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path, text):
+    """Writes a text file in UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path, value):
+    """Writes a JSON file for people and programs, as `write_bytes` does."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

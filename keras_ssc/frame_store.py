@@ -1,0 +1,394 @@
+"""The folder that extract fills: frames, a record for each film, an index.
+
+    FRAMES/
+      extract.json                    the settings all films were read with
+      ani2D_train/ani2D_movie7_139.png    frames, named as in `pairs`
+      index/ani2D_movie7.json         a film's record, written last
+      index.csv                       every kept and dropped pair, for people
+      .partial/                       films under way
+
+A film with a record is done; a film without one is not, whatever else of it
+lies in the folder.
+"""
+
+import collections
+import csv
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import shutil
+
+import cv2
+import numpy as np
+
+from keras_ssc import files
+from keras_ssc import pairs
+from keras_ssc import scenes
+
+INDEX_COLUMNS = (
+    "status",
+    "reason",
+    "film",
+    "genre",
+    "split",
+    "scene",
+    "path",
+    "frame_number",
+    "next_frame_number",
+    "time",
+    "seconds",
+    "frame_file",
+    "next_frame_file",
+)
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a film goes in the folder.
+
+    Attributes:
+        movie: Integer, the film's number inside its genre.
+        replaces: Tuple of movie names whose frames, of an earlier version of
+            the film or of a run that was killed, make way.
+    """
+
+    movie: int
+    replaces: tuple
+
+
+def open_folder(out, settings):
+    """Makes the folder, or checks that it is ours and of these settings.
+
+    Args:
+        out: `pathlib.Path` of the folder.
+        settings: Dict of plain values, kept in `extract.json`.
+
+    Raises:
+        ValueError: If the folder holds anything else; nothing is changed.
+        OSError: If the folder cannot be made.
+    """
+    settings_path = out / "extract.json"
+    if settings_path.exists():
+        earlier = json.loads(settings_path.read_text("utf-8"))
+        differing = [
+            f"{name} {earlier.get(name)} (asked: {value})"
+            for name, value in settings.items()
+            if earlier.get(name) != value
+        ]
+        if differing:
+            raise ValueError(
+                f"{out} holds pairs of other settings: "
+                f"{', '.join(differing)}. Choose another --out, or the same "
+                "settings."
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(
+            "Expected --out as a new folder, or one that extract wrote. "
+            f"{out} holds something else."
+        )
+    (out / "index").mkdir(parents=True, exist_ok=True)
+    files.write_json(settings_path, settings)
+
+
+def read_records(root):
+    """Reads the records of all films of a folder that are done.
+
+    Args:
+        root: A folder that extract wrote; any other has no records.
+
+    Returns:
+        A list of dicts with `film`, `genre`, `split`, `movie`, `pairs` (the
+        index's rows), `bars`, and what the film was when it was read.
+
+    Raises:
+        ValueError: If a record is none of ours.
+    """
+    records = []
+    for path in sorted((pathlib.Path(root) / "index").glob("*.json")):
+        try:
+            record = json.loads(path.read_text("utf-8"))
+            for name in ("film", "genre", "split", "movie", "pairs", "source"):
+                record[name]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{path}: expected a film's record, received something else "
+                f"({type(error).__name__}: {error}). Delete it and extract "
+                "again."
+            ) from error
+        records.append(record)
+    return records
+
+
+def undone(films, records, out):
+    """Tells which films are to be read.
+
+    Args:
+        films: List of `scenes.Film`.
+        records: List of records, see `read_records`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        The films without a record, those that changed since (their scenes,
+        or their files by size and time), and those of which a frame is gone.
+    """
+    stored = {
+        f"{folder.name}/{entry.name}"
+        for folder in out.iterdir()
+        if folder.is_dir() and folder.name.endswith(pairs.SPLITS)
+        for entry in os.scandir(folder)
+    }
+    by_film = {record["film"]: record for record in records}
+    return [
+        film
+        for film in films
+        if not _is_done(film, by_film.get(film.name), stored)
+    ]
+
+
+def _is_done(film, record, stored):
+    if record is None or record["source"] != _source(film):
+        return False
+    return all(
+        row[column] in stored
+        for row in record["pairs"]
+        if row["status"] == "kept"
+        for column in ("frame_file", "next_frame_file")
+    )
+
+
+def _source(film):
+    """Describes a film such that a change of it or of its files shows."""
+    described = {"genre": film.genre, "split": film.split, "scenes": []}
+    for scene in film.scenes:
+        try:
+            status = scene.path.stat()
+        except OSError:
+            status = None
+        described["scenes"].append(
+            {
+                "path": str(scene.path),
+                "start": scene.start_seconds,
+                "end": min(scene.end_seconds, 1e9),  # JSON has no infinity
+                "bytes": status and status.st_size,
+                "modified_ns": status and status.st_mtime_ns,
+            }
+        )
+    return described
+
+
+def assign_places(films, records, out):
+    """Numbers the films inside their genres; a number once given stays.
+
+    Args:
+        films: List of `scenes.Film`.
+        records: List of records, see `read_records`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        A dict from each film's name to its `Place`.
+    """
+    numbers, taken = {}, collections.defaultdict(set)
+    replaces = collections.defaultdict(set)
+    for known in [*records, *_intents(out)]:
+        film, genre, movie = known["film"], known["genre"], known["movie"]
+        numbers[film, genre] = movie
+        taken[genre].add(movie)
+        replaces[film] |= {pairs.movie_name(genre, movie)}
+        replaces[film] |= set(known.get("replaces", ()))
+    places = {}
+    for film in films:
+        movie = numbers.get((film.name, film.genre))
+        if movie is None:
+            movie = max(taken[film.genre], default=0) + 1
+            taken[film.genre].add(movie)
+        places[film.name] = Place(movie, tuple(sorted(replaces[film.name])))
+    return places
+
+
+def _intents(out):
+    paths = sorted((out / ".partial").glob("*.json"))
+    return [json.loads(path.read_text("utf-8")) for path in paths]
+
+
+def store(film, place, extraction, out):
+    """Writes a film's frames into the folder, and its record last.
+
+    Args:
+        film: A `scenes.Film`.
+        place: Its `Place`.
+        extraction: Its `extract.Extraction`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        The film's record.
+
+    Raises:
+        OSError: If the frames cannot be written; the film's earlier frames
+            are still there then, unless moving itself failed.
+    """
+    name = pairs.movie_name(film.genre, place.movie)
+    partial = out / ".partial" / name
+    intent = out / ".partial" / f"{name}.json"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    files.write_json(
+        intent,
+        {
+            "film": film.name,
+            "genre": film.genre,
+            "movie": place.movie,
+            "replaces": place.replaces,
+        },
+    )
+    record = _record(film, place, extraction)
+    try:
+        moves = _write_frames(record, extraction, partial)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)  # give the space back
+        raise
+    _remove_replaced(place, out)
+    folder = out / pairs.folder_name(film.genre, film.split)
+    folder.mkdir(exist_ok=True)
+    for path in moves:
+        os.replace(path, folder / path.name)
+    files.write_json(out / "index" / f"{name}.json", record)
+    shutil.rmtree(partial)
+    intent.unlink()
+    return record
+
+
+def _write_frames(record, extraction, partial):
+    written = []
+    for row, outcome in zip(record["pairs"], extraction.outcomes, strict=True):
+        for column, data in (
+            ("frame_file", outcome.frame_png),
+            ("next_frame_file", outcome.next_frame_png),
+        ):
+            if data is not None:
+                path = partial / pathlib.Path(row[column]).name
+                path.write_bytes(data)
+                written.append(path)
+    return written
+
+
+def _remove_replaced(place, out):
+    for movie in place.replaces:
+        (out / "index" / f"{movie}.json").unlink(missing_ok=True)
+        prefix = movie.rsplit("_", 1)[0]
+        for split in pairs.SPLITS:
+            for path in (out / f"{prefix}_{split}").glob(f"{movie}_*.png"):
+                path.unlink()
+
+
+def _record(film, place, extraction):
+    rows, number = [], 1
+    folder = pairs.folder_name(film.genre, film.split)
+    for outcome in extraction.outcomes:
+        names = ["", ""]
+        if not outcome.reason:
+            names = [
+                f"{folder}/{pairs.frame_name(film.genre, place.movie, odd)}"
+                for odd in (number, number + 1)
+            ]
+            number += 2
+        rows.append(
+            {
+                "status": "dropped" if outcome.reason else "kept",
+                "reason": outcome.reason,
+                "scene": outcome.candidate.scene,
+                "path": str(outcome.candidate.path),
+                "frame_number": outcome.candidate.frame_number,
+                "next_frame_number": outcome.candidate.next_frame_number,
+                "seconds": outcome.candidate.seconds,
+                "frame_file": names[0],
+                "next_frame_file": names[1],
+            }
+        )
+    bars = {str(path): bars for path, bars in extraction.bars.items() if bars}
+    return {
+        "film": film.name,
+        "genre": film.genre,
+        "split": film.split,
+        "movie": place.movie,
+        "num_candidates": extraction.num_candidates,
+        "bars": {
+            path: dataclasses.asdict(found) for path, found in bars.items()
+        },
+        "source": _source(film),
+        "pairs": rows,
+    }
+
+
+def write_index(out):
+    """Writes `index.csv` from the records of all films that are done."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for record in read_records(out):
+        film = {name: record[name] for name in ("film", "genre", "split")}
+        for row in record["pairs"]:
+            time = scenes.format_time(row["seconds"])
+            writer.writerow({**film, **row, "time": time})
+    files.write_text(out / "index.csv", text.getvalue())
+
+
+def csv_line(cells):
+    """Returns cells as one line of a CSV file, without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def encode_frame(frame):
+    """Encodes a frame as PNG.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+
+    Returns:
+        Bytes.
+    """
+    _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    return data.tobytes()
+
+
+def decode_frame(data):
+    """Decodes a PNG.
+
+    Args:
+        data: Bytes of a whole PNG file.
+
+    Returns:
+        uint8 array (height, width, 3), RGB.
+
+    Raises:
+        ValueError: If the bytes are no PNG, or a damaged one.
+    """
+    # OpenCV fills what a cut file lacks with grey and says nothing, so the
+    # chunk that ends every PNG is looked for first.
+    if data.startswith(_PNG_START) and data.rstrip(b"\0").endswith(_PNG_END):
+        array = np.frombuffer(data, np.uint8)
+        frame = cv2.imdecode(array, cv2.IMREAD_COLOR)
+        if frame is not None:
+            return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    raise ValueError(
+        f"expected a whole PNG, received {len(data)} bytes that are none"
+    )
+
+
+def read_frame(path):
+    """Reads a stored frame, see `decode_frame`.
+
+    Raises:
+        ValueError: If the file is no whole PNG; names the file.
+        OSError: If the file cannot be read.
+    """
+    try:
+        return decode_frame(pathlib.Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}. Extract the film again.") from error

@@ -1,0 +1,50 @@
+"""The genre names and their order: the only spelling of them."""
+
+# The order is the report's: a genre's place is its class id.
+GENRES = (
+    "action",
+    "horror",
+    "romance",
+    "animation_2d",
+    "animation_3d",
+    "science_fiction",
+)
+
+# How folders and files of frames begin, as the report's data has them.
+PREFIXES = {
+    "action": "action",
+    "horror": "horror",
+    "romance": "romance",
+    "animation_2d": "ani2D",
+    "animation_3d": "ani3D",
+    "science_fiction": "sf",
+}
+
+_GENRE_OF_PREFIX = {prefix: genre for genre, prefix in PREFIXES.items()}
+
+
+def genre_named(name):
+    """Reads a genre's name or its prefix, in any case.
+
+    Args:
+        name: A string: a name of `GENRES`, or a prefix of the report's data
+            (`ani2D`, `ani3D`, `sf`).
+
+    Returns:
+        The genre's name, one of `GENRES`.
+
+    Raises:
+        ValueError: If the name is neither.
+    """
+    known = {key.lower(): genre for key, genre in _GENRE_OF_PREFIX.items()}
+    known |= {genre: genre for genre in GENRES}
+    genre = known.get(name.strip().lower())
+    if genre is None:
+        aliases = ", ".join(
+            prefix for genre, prefix in PREFIXES.items() if prefix != genre
+        )
+        raise ValueError(
+            f"Unknown genre. Expected one of: {', '.join(GENRES)} "
+            f"(or {aliases}). Received: {name!r}"
+        )
+    return genre

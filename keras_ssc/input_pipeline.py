@@ -1,0 +1,389 @@
+"""A built data set -> batches for training and for evaluation.
+
+Decoding, resizing and optical flow are done once for all trainings: the first
+one stores what its model needs as plain arrays beside the data set, and from
+then on a batch is a copy out of a memory-mapped file. Any pair can be had at
+any moment, so an epoch is shuffled as a whole, and its order follows from the
+seed alone.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+import tqdm
+
+from keras_ssc import flow
+from keras_ssc.genres import GENRES
+
+FEATURES = ("frame", "next_frame", "flow")
+
+_DETAILS = ("label", "film", "scene", "frame_number", "seconds")
+
+# Pairs decoded between two writes.
+_BATCH = 16
+
+
+class DatasetError(ValueError):
+    """A data set that is not built, or is none of ours."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PreparedSplit:
+    """A split whose pairs are ready for a model.
+
+    Attributes:
+        features: Dict from the names in `FEATURES` to memory-mapped arrays:
+            `frame` and `next_frame`, uint8 (pairs, height, width, 3), RGB;
+            `flow`, float32 (pairs, height, width, 2), pixels, (x, y).
+        label: int64 array (pairs,), places in `GENRES`.
+        film: Array of strings (pairs,).
+        scene: Integer array (pairs,).
+        frame_number: Integer array (pairs,).
+        seconds: float64 array (pairs,).
+    """
+
+    features: dict
+    label: np.ndarray
+    film: np.ndarray
+    scene: np.ndarray
+    frame_number: np.ndarray
+    seconds: np.ndarray
+
+    @property
+    def num_pairs(self):
+        """How many pairs the split has."""
+        return len(self.label)
+
+
+def open_dataset(name, data_dir=None):
+    """Opens a data set that is built.
+
+    Args:
+        name: String, `scene_genre/CONFIG`, with or without a version.
+        data_dir: Where data sets are; TFDS's default if None.
+
+    Returns:
+        A `tfds.core.DatasetBuilder`, ready to be read.
+
+    Raises:
+        DatasetError: If it is not built, or its labels are not ours.
+    """
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        config = name.partition("/")[2].partition(":")[0]
+        options = f" --config {config}" if config else ""
+        options += f" --data_dir {data_dir}" if data_dir else ""
+        raise DatasetError(
+            f"Data set {name!r} is not built in "
+            f"{data_dir or tfds.core.constants.DATA_DIR}. Build it with: "
+            f"tfds build tfds_builder/scene_genre{options}"
+        ) from error
+    names = getattr(builder.info.features.get("label"), "names", None)
+    if names is None or tuple(names) != GENRES:
+        raise DatasetError(
+            f"Expected the labels {', '.join(GENRES)} in {name!r}. "
+            f"Received: {names and ', '.join(names)}"
+        )
+    return builder
+
+
+def prepare(builder, split, image_size, features, progress=False):
+    """Makes a split ready for a model, or finds it made.
+
+    Args:
+        builder: What `open_dataset` returned.
+        split: String, a split of the data set.
+        image_size: Tuple of two integers, (height, width).
+        features: Iterable of names in `FEATURES`, what the model needs.
+        progress: Boolean, whether to show a progress bar.
+
+    Returns:
+        A `PreparedSplit`.
+
+    Raises:
+        DatasetError: If the data set has no such split.
+        OSError: If the arrays cannot be stored, such as on a full disk.
+    """
+    if split not in builder.info.splits:
+        raise DatasetError(
+            f"Expected a split of {builder.info.full_name}, one of: "
+            f"{', '.join(builder.info.splits)}. Received: {split!r}"
+        )
+    height, width = image_size
+    folder = (
+        pathlib.Path(builder.data_path)
+        / "prepared"
+        / f"{split}_{width}x{height}_{_fingerprint(builder, split)}"
+    )
+    names = [name for name in FEATURES if name in set(features)]
+    wanted = [*names, "details"]
+    missing = [
+        name for name in wanted if not _array_path(folder, name).exists()
+    ]
+    if missing:
+        _store(builder, split, image_size, folder, missing, progress)
+    details = np.load(_array_path(folder, "details"))
+    return PreparedSplit(
+        {
+            name: np.load(_array_path(folder, name), mmap_mode="r")
+            for name in names
+        },
+        **{name: details[name] for name in _DETAILS},
+    )
+
+
+def _array_path(folder, name):
+    return folder / f"{name}.{'npz' if name == 'details' else 'npy'}"
+
+
+def _fingerprint(builder, split):
+    """A data set built anew has other pairs, even under the same version."""
+    info_path = pathlib.Path(builder.data_path) / "dataset_info.json"
+    info = builder.info.splits[split]
+    described = [
+        info.num_examples,
+        info.num_bytes,
+        list(info.shard_lengths),
+        info_path.stat().st_mtime_ns,
+    ]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12]
+
+
+def resize(frame, image_size):
+    """Resizes frames, as training, evaluation and the served model all do.
+
+    Args:
+        frame: uint8 tensor (..., height, width, 3).
+        image_size: Tuple of two integers, (height, width).
+
+    Returns:
+        uint8 tensor (..., *image_size, 3). Bilinear, averaged over the
+        covered pixels where it shrinks.
+    """
+    resized = tf.image.resize(frame, image_size, antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+def _examples(builder, split, image_size, with_flow):
+    """Returns batches of a split in its stored order, with what was asked."""
+
+    def resize_pair(example):
+        for name in ("frame", "next_frame"):
+            example[name] = resize(example[name], image_size)
+        return example
+
+    def add_flow(example):
+        example["flow"] = tf.ensure_shape(
+            tf.numpy_function(
+                flow.farneback_flow,
+                [example["frame"], example["next_frame"]],
+                tf.float32,
+                stateful=False,
+            ),
+            (*image_size, 2),
+        )
+        return example
+
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    dataset = dataset.map(resize_pair, num_parallel_calls=tf.data.AUTOTUNE)
+    if with_flow:
+        # OpenCV lets go of Python's lock, so the pairs really run at once.
+        dataset = dataset.map(add_flow, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(_BATCH).prefetch(2).as_numpy_iterator()
+
+
+def _store(builder, split, image_size, folder, missing, progress):
+    """Writes the missing arrays under temporary names, then moves them."""
+    num_pairs = builder.info.splits[split].num_examples
+    shapes = {
+        name: (num_pairs, *image_size, 2 if name == "flow" else 3)
+        for name in missing
+        if name in FEATURES
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_space(folder, shapes)
+    temporary = {
+        name: _array_path(folder, name).with_suffix(f".{os.getpid()}.tmp")
+        for name in missing
+    }
+    try:
+        _write_arrays(
+            _examples(builder, split, image_size, "flow" in missing),
+            shapes,
+            temporary,
+            tqdm.tqdm(
+                total=num_pairs,
+                unit="pair",
+                desc=f"prepare {split}",
+                disable=not progress,
+            ),
+        )
+        for name in missing:
+            os.replace(temporary[name], _array_path(folder, name))
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+
+
+def _check_space(folder, shapes):
+    needed = sum(
+        int(np.prod(shape, dtype=np.int64)) * _dtype(name).itemsize
+        for name, shape in shapes.items()
+    )
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            None,
+            f"expected {needed / 1e9:.1f} GB of free disk for the prepared "
+            f"pairs, found {free / 1e9:.1f} GB. Free some, or choose a "
+            "smaller --image-size",
+            str(folder),
+        )
+
+
+def _dtype(name):
+    return np.dtype(np.float32 if name == "flow" else np.uint8)
+
+
+def _write_arrays(batches, shapes, temporary, bar):
+    details = {name: [] for name in _DETAILS}
+    handles = {name: open(temporary[name], "wb") for name in shapes}
+    try:
+        for name, handle in handles.items():
+            np.lib.format.write_array_header_1_0(
+                handle,
+                {
+                    "descr": np.lib.format.dtype_to_descr(_dtype(name)),
+                    "fortran_order": False,
+                    "shape": shapes[name],
+                },
+            )
+        for batch in batches:
+            # Written, not mapped: a full disk is an error then, where a
+            # mapped file would kill the process.
+            for name, handle in handles.items():
+                handle.write(np.ascontiguousarray(batch[name]).data)
+            for name in _DETAILS:
+                details[name].append(batch[name])
+            bar.update(len(batch["label"]))
+    finally:
+        bar.close()
+        for handle in handles.values():
+            handle.close()
+    if "details" in temporary:
+        arrays = {name: np.concatenate(details[name]) for name in _DETAILS}
+        arrays["film"] = np.array(
+            [film.decode("utf-8") for film in arrays["film"]]
+        )
+        with open(temporary["details"], "wb") as file:
+            np.savez(file, **arrays)
+
+
+def training_batches(prepared, batch_size, seed, first_epoch=0):
+    """Returns batches without end for training.
+
+    Each epoch is a new order of all pairs, cut into whole batches; what does
+    not fill the last one waits for another epoch. Half of the pairs are
+    mirrored, frame and flow together. Both follow from the seed, the epoch
+    and the pair, so a training that goes on at an epoch sees what it would
+    have seen.
+
+    Args:
+        prepared: A `PreparedSplit`.
+        batch_size: Integer, pairs in a batch.
+        seed: Integer.
+        first_epoch: Integer, the epoch to begin with, from 0.
+
+    Returns:
+        A `tf.data.Dataset` of (inputs, label): inputs is a dict of the
+        prepared features, label int64 (batch,).
+
+    Raises:
+        ValueError: If there are fewer pairs than fill a batch.
+    """
+    num_pairs = prepared.num_pairs
+    if not 1 <= batch_size <= num_pairs:
+        raise ValueError(
+            f"Expected a batch size of 1 to {num_pairs}, the number of "
+            f"training pairs. Received: {batch_size}"
+        )
+
+    def batches_of_epoch(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(num_pairs, dtype=tf.int64), seed=[seed, epoch]
+        )
+        draws = tf.random.stateless_uniform((num_pairs,), seed=[epoch, seed])
+        dataset = tf.data.Dataset.from_tensor_slices((order, draws < 0.5))
+        return dataset.batch(batch_size, drop_remainder=True)
+
+    def augmented(places, is_mirrored):
+        inputs, label = _gather(prepared, places, batch_size)
+        return mirror(inputs, is_mirrored), label
+
+    epochs = tf.data.Dataset.range(first_epoch, tf.int32.max)
+    dataset = epochs.flat_map(batches_of_epoch)
+    dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def mirror(inputs, is_mirrored):
+    """Mirrors pairs left to right, frames and flow together.
+
+    Args:
+        inputs: Dict of `frame`, `next_frame` (batch, height, width, 3) and
+            `flow` (batch, height, width, 2), or some of them.
+        is_mirrored: Boolean tensor (batch,), the pairs to mirror.
+
+    Returns:
+        The dict, with the flow's x turned round where it is mirrored.
+    """
+    chosen = is_mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    mirrored = {}
+    for name, value in inputs.items():
+        turned = tf.reverse(value, axis=[2])
+        if name == "flow":
+            turned *= tf.constant([-1.0, 1.0])
+        mirrored[name] = tf.where(chosen, turned, value)
+    return mirrored
+
+
+def evaluation_batches(prepared, batch_size):
+    """Returns all pairs once, in their stored order.
+
+    Args:
+        prepared: A `PreparedSplit`.
+        batch_size: Integer, pairs in a batch; the last may have fewer.
+
+    Returns:
+        A `tf.data.Dataset` of (inputs, label), as `training_batches`.
+    """
+    dataset = tf.data.Dataset.range(prepared.num_pairs).batch(batch_size)
+    dataset = dataset.map(
+        lambda places: _gather(prepared, places, None),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _gather(prepared, places, batch_size):
+    """Copies the pairs at `places` out of the mapped arrays."""
+    names = list(prepared.features)
+    arrays = [*prepared.features.values(), prepared.label]
+    gathered = tf.numpy_function(
+        lambda chosen: [array[chosen] for array in arrays],
+        [places],
+        [array.dtype for array in arrays],
+        stateful=False,
+    )
+    for tensor, array in zip(gathered, arrays, strict=True):
+        tensor.set_shape((batch_size, *array.shape[1:]))
+    *features, label = gathered
+    return dict(zip(names, features, strict=True)), label

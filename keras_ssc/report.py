@@ -1,0 +1,228 @@
+"""Numbers -> tables and figures. Arrays and names come as arguments."""
+
+import io
+
+import matplotlib
+import numpy as np
+from sklearn import metrics
+
+matplotlib.use("Agg")  # no screen is needed, and none is asked for
+
+from matplotlib import pyplot as plt  # noqa: E402  (after the choice above)
+
+# Okabe and Ito's palette: told apart by colour-blind eyes.
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
+
+
+def scores_of(labels, predicted, names):
+    """Computes accuracy, macro F1, accuracy per genre and the confusion.
+
+    Args:
+        labels: Integer array (n,), the true classes.
+        predicted: Integer array (n,), the predicted classes.
+        names: Sequence of the classes' names.
+
+    Returns:
+        A dict: `accuracy` and `macro_f1`, floats; `per_genre`, a dict from
+        each name to the share of its examples that are right, None where it
+        has none; `confusion`, a list of rows, true classes down, predicted
+        ones across; `num`, how many examples.
+    """
+    places = range(len(names))
+    confusion = metrics.confusion_matrix(labels, predicted, labels=places)
+    counts = confusion.sum(axis=1)
+    present = [place for place in places if counts[place]]
+    return {
+        "num": len(labels),
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
+        # Over the genres that are there: one that the split lacks would
+        # count as 0 and say nothing of the model.
+        "macro_f1": float(
+            metrics.f1_score(
+                labels,
+                predicted,
+                labels=present,
+                average="macro",
+                zero_division=0,
+            )
+        ),
+        "per_genre": {
+            name: float(confusion[place, place] / counts[place])
+            if counts[place]
+            else None
+            for place, name in enumerate(names)
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def percent(share):
+    """Writes a share as a percentage, or a dash for None."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def markdown_table(header, rows):
+    """Returns a Markdown table.
+
+    Args:
+        header: Sequence of strings.
+        rows: Sequence of sequences of the same length.
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(
+        "| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines
+    )
+
+
+def confusion_figure(confusion, names, title):
+    """Draws a confusion matrix.
+
+    Args:
+        confusion: Rows of counts, true classes down, predicted ones across.
+        names: Sequence of the classes' names.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    confusion = np.asarray(confusion)
+    totals = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shares = confusion / totals
+    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    labels = [name.replace("_", " ") for name in names]
+    axes.set_xticks(range(len(names)), labels, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), labels)
+    for row, column in np.ndindex(confusion.shape):
+        axes.text(
+            column,
+            row,
+            f"{confusion[row, column]:,}",
+            ha="center",
+            va="center",
+            color="black" if shares[row, column] > 0.5 else "white",
+        )
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    figure.colorbar(image, label="share of the true genre")
+    return _png(figure)
+
+
+def genre_figure(per_genre, title):
+    """Draws the accuracy of each genre as bars.
+
+    Args:
+        per_genre: Dict from names to shares, or None where there is none.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    labels = [name.replace("_", " ") for name in per_genre]
+    shares = [100 * (share or 0) for share in per_genre.values()]
+    bars = axes.barh(labels, shares, color=_BLUE)
+    axes.bar_label(bars, [percent(s) for s in per_genre.values()], padding=3)
+    axes.axvline(100 / len(labels), color=_GREY, linestyle="--", label="chance")
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 115), xlabel="accuracy, %", title=title)
+    axes.legend(loc="lower right")
+    return _png(figure)
+
+
+def curves_figure(history, title):
+    """Draws loss and accuracy over the epochs.
+
+    Args:
+        history: Dict from `loss`, `accuracy`, and perhaps `val_loss` and
+            `val_accuracy`, to a list of floats, one an epoch.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
+        for key, label, colour in (
+            (name, "training", _BLUE),
+            (f"val_{name}", "validation", _ORANGE),
+        ):
+            values = history.get(key, ())
+            if len(values):
+                epochs = range(1, len(values) + 1)
+                axes.plot(epochs, values, "o-", color=colour, label=label)
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylim(bottom=0, top=1.02 if name == "accuracy" else None)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(title)
+    return _png(figure)
+
+
+def films_figure(films, names, title):
+    """Draws each film's scores as a stacked bar, its own genre outlined.
+
+    Args:
+        films: List of dicts with `film`, `genre`, `verdict`, and `scores`, a
+            dict from names to probabilities.
+        names: Sequence of the classes' names.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    colours = genre_colours(names)
+    height = 1.4 + 0.32 * len(films)
+    figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+    for row, film in enumerate(films):
+        left = 0.0
+        for name in names:
+            share = film["scores"][name]
+            is_own = name == film["genre"]
+            axes.barh(
+                row,
+                share,
+                left=left,
+                color=colours[name],
+                edgecolor="black" if is_own else "none",
+                linewidth=1.5 if is_own else 0,
+                zorder=2 if is_own else 1,
+            )
+            left += share
+    labels = [
+        f"{'✓' if film['verdict'] == film['genre'] else '✗'} {film['film']}"
+        for film in films
+    ]
+    axes.set_yticks(range(len(films)), labels)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="mean probability (outlined: true genre)")
+    axes.set_title(title)
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in names
+    ]
+    figure.legend(
+        handles,
+        [name.replace("_", " ") for name in names],
+        loc="outside right upper",
+    )
+    return _png(figure)
+
+
+def genre_colours(names):
+    """Returns a dict from names to colours that colour-blind eyes tell."""
+    palette = (
+        "#D55E00",
+        "#000000",
+        "#CC79A7",
+        "#F0E442",
+        "#009E73",
+        "#56B4E9",
+    )
+    return dict(zip(names, palette, strict=False))
+
+
+def _png(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    plt.close(figure)
+    return buffer.getvalue()

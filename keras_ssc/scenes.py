@@ -1,0 +1,279 @@
+"""The film list: which scenes of which films, read from films.csv.
+
+One row a scene, in the columns `film`, `genre`, `split`, `path`, `start` and
+`end`. Rows with the same `film` belong together: a film may have many scenes,
+in one file or in several. `path` is relative to the list's folder; `start`
+and `end` are hh:mm:ss or hh:mm:ss.mmm, empty for the file's beginning or end.
+"""
+
+import csv
+import dataclasses
+import math
+import pathlib
+import re
+
+from keras_ssc.genres import genre_named
+from keras_ssc.pairs import SPLITS
+
+COLUMNS = ("film", "genre", "split", "path", "start", "end")
+
+_TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)(?:[.,](\d{1,3}))?")
+
+
+class FilmListError(ValueError):
+    """A film list that cannot be read; the message names line and remedy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A marked range of a film.
+
+    Attributes:
+        path: `pathlib.Path` of the film's file.
+        start_seconds: Float, presentation time of the scene's start.
+        end_seconds: Float, presentation time of its end, itself outside;
+            infinity for the end of the file.
+        line: Integer, the row's line in the film list.
+    """
+
+    path: pathlib.Path
+    start_seconds: float
+    end_seconds: float
+    line: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """A film and its scenes.
+
+    Attributes:
+        name: String, the film's name in the list.
+        genre: One of `GENRES`.
+        split: One of `SPLITS`.
+        scenes: Tuple of `Scene`, in the list's order.
+    """
+
+    name: str
+    genre: str
+    split: str
+    scenes: tuple
+
+
+def parse_time(text):
+    """Reads hh:mm:ss or hh:mm:ss.mmm.
+
+    Args:
+        text: A string, such as `"01:02:03.250"`.
+
+    Returns:
+        Float, seconds.
+
+    Raises:
+        ValueError: If the text is no time.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            "Expected a time as hh:mm:ss or hh:mm:ss.mmm, with minutes and "
+            f"seconds below 60. Received: {text!r}"
+        )
+    hours, minutes, seconds, fraction = match.groups()
+    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    return whole + int((fraction or "0").ljust(3, "0")) / 1000
+
+
+def format_time(seconds):
+    """Writes seconds as hh:mm:ss.mmm."""
+    milliseconds = round(seconds * 1000)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours:02d}:{minutes:02d}:"
+        f"{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
+    )
+
+
+def read_film_list(path):
+    """Reads a film list.
+
+    Args:
+        path: The CSV file: UTF-8 with or without a byte order mark, its
+            columns separated by commas, semicolons or tabs.
+
+    Returns:
+        A tuple (films, problems). `films` is a list of `Film` in the order of
+        their first row. `problems` is a list of strings, each naming file,
+        line, column and remedy; the films concerned are not in `films`, so
+        that one slip of the pen does not hold up the other films, and none
+        goes on with half of its scenes.
+
+    Raises:
+        FilmListError: If no film can be told from the file: it is missing,
+            no text, or lacks a column.
+    """
+    path = pathlib.Path(path)
+    rows, problems, spoilt = [], [], set()
+    for line, row in _rows(path):
+        try:
+            rows.append((line, row, _parse_row(row, path.parent, line)))
+        except _CellError as error:
+            problems.append(f"{path}, line {line}, {error}")
+            spoilt.add((row["film"] or "").strip())
+    for line, film, column, reason in _contradictions(rows):
+        problems.append(f"{path}, line {line}, column {column}: {reason}")
+        spoilt.add(film)
+    films = {}
+    for _, _, film in rows:
+        if film.name not in spoilt:
+            films.setdefault(film.name, []).append(film)
+    return [_join(parts) for parts in films.values()], problems
+
+
+class _CellError(ValueError):
+    def __init__(self, column, reason):
+        super().__init__(f"column {column}: {reason}")
+
+
+def _rows(path):
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FilmListError(
+            f"{path}: expected a CSV file in UTF-8, received other bytes at "
+            f"position {error.start}. Save it as 'CSV UTF-8'."
+        ) from error
+    except OSError as error:
+        raise FilmListError(
+            f"{path}: expected a film list, a CSV file with the columns "
+            f"{', '.join(COLUMNS)}. It cannot be read: {error.strerror}."
+        ) from error
+    lines = text.splitlines()
+    reader = csv.DictReader(lines, delimiter=_delimiter(lines))
+    header = [name.strip().lower() for name in reader.fieldnames or ()]
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise FilmListError(
+            f"{path}, line 1: expected the columns {', '.join(COLUMNS)}. "
+            f"Missing: {', '.join(missing)}. Received: "
+            f"{', '.join(header)[:200] or 'an empty file'}"
+        )
+    reader.fieldnames = header
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise FilmListError(
+            f"{path}, line {reader.line_num}: not a CSV row ({error})."
+        ) from error
+    if not rows:
+        raise FilmListError(f"{path}: expected at least one row, a scene.")
+    return rows
+
+
+def _delimiter(lines):
+    header = lines[0] if lines else ""
+    return max(",;\t", key=header.count)
+
+
+def _parse_row(row, folder, line):
+    if None in row or None in row.values():
+        raise _CellError(
+            "end",
+            f"expected {len(COLUMNS)} cells, as the header has. Put a cell "
+            "that holds the separator itself into double quotes.",
+        )
+    cells = {name: (row[name] or "").strip() for name in COLUMNS}
+    for column in ("film", "genre", "split", "path"):
+        if not cells[column]:
+            raise _CellError(column, "it is empty. Fill it in.")
+    try:
+        genre = genre_named(cells["genre"])
+    except ValueError as error:
+        raise _CellError("genre", str(error)) from error
+    split = cells["split"].lower()
+    if split not in SPLITS:
+        raise _CellError(
+            "split",
+            f"Expected one of: {', '.join(SPLITS)}. "
+            f"Received: {cells['split']!r}",
+        )
+    scene = Scene(
+        folder / cells["path"],
+        _cell_time(cells, "start", 0.0),
+        _cell_time(cells, "end", math.inf),
+        line,
+    )
+    if scene.end_seconds <= scene.start_seconds:
+        raise _CellError(
+            "end",
+            f"the end {cells['end']} is not behind the start "
+            f"{cells['start'] or '00:00:00'}. Swap or correct them.",
+        )
+    return Film(cells["film"], genre, split, (scene,))
+
+
+def _cell_time(cells, column, default):
+    if not cells[column]:
+        return default
+    try:
+        return parse_time(cells[column])
+    except ValueError as error:
+        raise _CellError(column, str(error)) from error
+
+
+def _contradictions(rows):
+    """Yields (line, film, column, reason) of rows that do not go together."""
+    first_row = {}
+    for line, _, film in rows:
+        first_line, first = first_row.setdefault(film.name, (line, film))
+        for column in ("genre", "split"):
+            is_now, was = getattr(film, column), getattr(first, column)
+            if is_now != was:
+                yield (
+                    line,
+                    film.name,
+                    column,
+                    f"film {film.name!r} is in {was} (line {first_line}) and "
+                    f"in {is_now}. A film has one {column}: choose one.",
+                )
+    by_path = {}
+    for line, _, film in rows:
+        by_path.setdefault(film.scenes[0].path.resolve(), []).append(
+            (film.scenes[0].start_seconds, line, film)
+        )
+    for scenes in by_path.values():
+        yield from _overlaps(sorted(scenes, key=lambda item: item[:2]))
+
+
+def _overlaps(scenes):
+    """Yields what is wrong among one file's scenes, sorted by start."""
+    for _, line, film in scenes:
+        _, owner_line, owner = min(scenes, key=lambda item: item[1])
+        if film.name != owner.name:
+            yield (
+                line,
+                film.name,
+                "path",
+                f"the file is film {owner.name!r}'s already (line "
+                f"{owner_line}). A file belongs to one film: give both rows "
+                "one film name.",
+            )
+    reach, reach_line = -math.inf, None
+    for start, line, film in scenes:
+        if start < reach:
+            yield (
+                line,
+                film.name,
+                "start",
+                f"the scene begins before the scene of line {reach_line} "
+                "ends. Scenes of a film must not overlap: correct a time or "
+                "join them.",
+            )
+        end = film.scenes[0].end_seconds
+        if end > reach:
+            reach, reach_line = end, line
+
+
+def _join(parts):
+    """Makes one film of its rows."""
+    scenes = tuple(scene for film in parts for scene in film.scenes)
+    return dataclasses.replace(parts[0], scenes=scenes)

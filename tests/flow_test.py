@@ -1,0 +1,74 @@
+import cv2
+import numpy as np
+import pytest
+
+from keras_ssc import flow
+
+
+def textured(height=96, width=128, seed=0):
+    """Blobs of many sizes: flow needs something to hold on to everywhere."""
+    generator = np.random.default_rng(seed)
+    noise = generator.uniform(0, 255, (height, width, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    low, high = smooth.min(), smooth.max()
+    return ((smooth - low) / (high - low) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("x, y", [(3, 0), (-2, 0), (0, 4), (2, -3)])
+def test_the_flow_of_a_shifted_image_is_the_shift(x, y):
+    picture = textured(160, 192)
+    frame = picture[20:116, 20:148]
+    next_frame = picture[20 - y : 116 - y, 20 - x : 148 - x]
+    inside = flow.farneback_flow(frame, next_frame)[16:-16, 16:-16]
+    np.testing.assert_allclose(np.median(inside, axis=(0, 1)), (x, y), atol=0.1)
+
+
+def test_a_still_pair_does_not_move():
+    frame = textured()
+    still = flow.farneback_flow(frame, frame)
+    assert still.dtype == np.float32
+    # OpenCV sees some motion near the last rows and columns even then.
+    assert np.abs(still[:-32, :-32]).max() == 0
+    assert flow.motion_magnitude(still) < 1e-4
+
+
+def test_the_magnitude_is_the_reports_formula():
+    generator = np.random.default_rng(1)
+    motion = generator.normal(0, 3, (4, 6, 2)).astype(np.float32)
+    lengths = [np.hypot(*vector) for vector in motion.reshape(-1, 2)]
+    # sqrt((|M| / H) (|M| / W)) for each pixel, then the mean.
+    expected = np.mean([np.sqrt(m / 4 * (m / 6)) for m in lengths])
+    np.testing.assert_allclose(
+        flow.motion_magnitude(motion), expected, rtol=1e-6
+    )
+
+
+def test_the_magnitude_does_not_cancel_or_depend_on_size():
+    motion = np.zeros((10, 10, 2), np.float32)
+    motion[:5, :, 0], motion[5:, :, 0] = 2, -2
+    np.testing.assert_allclose(flow.motion_magnitude(motion), 0.2)
+    double = 2 * np.kron(motion, np.ones((2, 2, 1), np.float32))
+    np.testing.assert_allclose(flow.motion_magnitude(double), 0.2)
+
+
+def test_the_magnitude_of_a_batch_is_each_pairs():
+    batch = np.random.default_rng(2).normal(size=(3, 5, 7, 2))
+    batch = batch.astype(np.float32)
+    np.testing.assert_array_equal(
+        flow.motion_magnitude(batch),
+        [flow.motion_magnitude(single) for single in batch],
+    )
+
+
+@pytest.mark.parametrize(
+    "frame, next_frame, word",
+    [
+        (np.zeros((8, 8, 3), np.float32), None, "float32"),
+        (np.zeros((8, 8), np.uint8), None, r"\(8, 8\)"),
+        (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8), "one"),
+    ],
+)
+def test_other_arrays_are_refused(frame, next_frame, word):
+    next_frame = frame if next_frame is None else next_frame
+    with pytest.raises(ValueError, match=word):
+        flow.farneback_flow(frame, next_frame)

@@ -1,0 +1,347 @@
+"""scene_genre: pairs of consecutive film frames, labelled with a genre."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import itertools
+import tempfile
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from keras_ssc import extract
+from keras_ssc import flow
+from keras_ssc import frame_store
+from keras_ssc import genres
+from keras_ssc import pairs
+from keras_ssc import sample_films
+from keras_ssc import scenes
+
+# Pairs whose flow is computed at once; enough to keep all cores at work.
+_CHUNK = 32
+
+
+@dataclasses.dataclass(eq=False)
+class SceneGenreConfig(tfds.core.BuilderConfig):
+    """Where the pairs come from, and how they are drawn from films.
+
+    Attributes:
+        source: String, `"sample"`, `"frames"` or `"films"`.
+        num_pairs: Integer, how many pairs a film (not for `"frames"`).
+        stride: Integer, how many frames on the next frame is (not for
+            `"frames"`).
+        seed: Integer, draws other pairs (not for `"frames"`).
+        films_per_genre: Integer, how many films are drawn for `"sample"`.
+        film_seconds: Float, the length of a film drawn for `"sample"`.
+    """
+
+    source: str = "films"
+    num_pairs: int = 300
+    stride: int = 1
+    seed: int = 0
+    films_per_genre: int = 4
+    film_seconds: float = 8.0
+
+    def extract_config(self):
+        """Returns the `extract.ExtractConfig` of this config."""
+        return extract.ExtractConfig(
+            num_pairs=self.num_pairs, stride=self.stride, seed=self.seed
+        )
+
+
+SAMPLE = SceneGenreConfig(
+    name="sample",
+    description="Films drawn by this project; needs no input.",
+    source="sample",
+    # Neighbouring pairs of films of some seconds say the same: more of them
+    # cost time and teach nothing.
+    num_pairs=48,
+)
+FRAMES = SceneGenreConfig(
+    name="frames",
+    description="Frames in the report's layout, in the manual folder.",
+    source="frames",
+)
+FILMS = SceneGenreConfig(
+    name="films",
+    description="films.csv and its films, in the manual folder.",
+    source="films",
+)
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Builds scene_genre from drawn films, from frames, or from films."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    # `tfds build` without a config builds all of BUILDER_CONFIGS: only the
+    # one that needs no input is in it. The others are found by their names.
+    BUILDER_CONFIGS = [SAMPLE]
+    builder_configs = {
+        config.name: config for config in (SAMPLE, FRAMES, FILMS)
+    }
+    DEFAULT_BUILDER_CONFIG_NAME = "sample"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    The config `sample` needs nothing. For `frames`, put (or link) a folder in
+    the report's layout (ani2D_train/ani2D_movie7_139.png, ..._140.png) here,
+    or name it with --manual_dir; `python -m keras_ssc.extract` makes such a
+    folder. For `films`, put films.csv and its films here.
+    """
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    # RGB; all frames of extract are 270x480.
+                    "frame": tfds.features.Image(
+                        shape=(None, None, 3), encoding_format="png"
+                    ),
+                    "next_frame": tfds.features.Image(
+                        shape=(None, None, 3), encoding_format="png"
+                    ),
+                    "label": tfds.features.ClassLabel(
+                        names=list(genres.GENRES)
+                    ),
+                    "film": tfds.features.Text(),
+                    # From 1 in the film's list; 0 where no index says it.
+                    "scene": np.int32,
+                    # In the film; the number in the file name where no index
+                    # says it.
+                    "frame_number": np.int64,
+                    # Presentation time; not a number where no index says it.
+                    "seconds": np.float64,
+                    # Mean motion over sqrt(height x width), see keras_ssc.flow.
+                    "motion_magnitude": np.float32,
+                }
+            ),
+            supervised_keys=None,
+        )
+
+    def _split_generators(self, dl_manager):
+        source = self.builder_config.source
+        if source == "sample":
+            return self._sample_splits()
+        if source == "frames":
+            return self._frame_splits(dl_manager.manual_dir)
+        if source == "films":
+            return self._film_splits(dl_manager.manual_dir)
+        raise ValueError(
+            "Unknown source. Expected one of: sample, frames, films. "
+            f"Received: {source!r}"
+        )
+
+    def _generate_examples(self, examples):
+        return examples
+
+    def _sample_splits(self):
+        """Draws films and extracts them, as `extract` does with real ones."""
+        # Lives as long as the builder: the examples are read later.
+        self._folder = tempfile.TemporaryDirectory(prefix="scene_genre_")
+        film_list = sample_films.draw_sample_films(
+            f"{self._folder.name}/films",
+            films_per_genre=self.builder_config.films_per_genre,
+            seconds=self.builder_config.film_seconds,
+        )
+        frames = f"{self._folder.name}/frames"
+        _, problems = extract.extract(
+            film_list,
+            frames,
+            self.builder_config.extract_config(),
+            progress=True,
+        )
+        _fail_on(problems, "the sample films")
+        return self._frame_splits(frames)
+
+    def _frame_splits(self, root):
+        found, problems = pairs.list_pairs(root)
+        if not found:
+            raise ValueError(
+                "Expected a folder with <prefix>_<split>/ folders of frames, "
+                "such as ani2D_train/ani2D_movie7_139.png. "
+                f"Nothing of the kind in {root}."
+            )
+        _check_splits((pair.split, _movie_name(pair)) for pair in found)
+        rows = _rows_by_frame(root, found)
+        self._write_left_out(root, problems)
+        by_split = collections.defaultdict(list)
+        for pair in found:
+            by_split[pair.split].append((pair, rows.get(_movie_file(pair))))
+        return {
+            split: self._generate_examples(_examples_of_pairs(by_split[split]))
+            for split in pairs.SPLITS
+            if split in by_split
+        }
+
+    def _write_left_out(self, root, problems):
+        """Lists beside the data set what is no part of a pair, and says so."""
+        if not problems:
+            return
+        lines = [f"{path}\t{reason}\n" for path, reason in problems]
+        path = self.data_path / "left_out.tsv"
+        path.write_text("".join(lines))
+        print(
+            f"{len(problems)} files of {root} are no part of a pair and are "
+            f"left out, listed in left_out.tsv of the data set, such as: "
+            f"{lines[0].strip()}"
+        )
+
+    def _film_splits(self, root):
+        films, problems = scenes.read_film_list(root / "films.csv")
+        films, duplicates = extract.without_duplicates(films)
+        _fail_on(problems + duplicates, root / "films.csv")
+        by_split = collections.defaultdict(list)
+        for film in films:
+            by_split[film.split].append(film)
+        return {
+            split: self._generate_examples(
+                self._film_pipeline(split, by_split[split])
+            )
+            for split in pairs.SPLITS
+            if split in by_split
+        }
+
+    def _film_pipeline(self, split, films):
+        """Returns a Beam transform that makes one split's examples.
+
+        One element is one film, so that a runner of many machines reads many
+        films at once. Each machine must see the films at the same paths.
+        """
+        beam = tfds.core.lazy_imports.apache_beam
+        dropped_path = str(self.data_path / f"dropped_{split}.csv")
+        config = self.builder_config.extract_config()
+
+        def expand(pipeline):
+            extracted = (
+                pipeline
+                | f"films {split}" >> beam.Create(films)
+                | f"spread {split}" >> beam.Reshuffle()
+                | f"extract {split}"
+                >> beam.FlatMap(_examples_of_film, config).with_outputs(
+                    "dropped", main="kept"
+                )
+            )
+            _ = extracted.dropped | f"dropped {split}" >> beam.io.WriteToText(
+                dropped_path,
+                shard_name_template="",
+                header="film,scene,path,frame_number,seconds,reason",
+            )
+            return extracted.kept
+
+        return beam.ptransform_fn(expand)()
+
+
+def _fail_on(problems, source):
+    """A data set does not shrink silently: it is built whole, or not."""
+    if problems:
+        raise ValueError(
+            f"{source}: {len(problems)} problems. Correct the list or take "
+            "the films out of it. " + " | ".join(problems)
+        )
+
+
+def _movie_name(pair):
+    return pairs.movie_name(pair.genre, pair.movie)
+
+
+def _movie_file(pair):
+    return f"{pair.frame_path.parent.name}/{pair.frame_path.name}"
+
+
+def _check_splits(splits_and_films):
+    splits = {}
+    for split, film in splits_and_films:
+        first = splits.setdefault(film, split)
+        if first != split:
+            raise ValueError(
+                f"Film {film!r} is in two splits, {first} and {split}: a "
+                "model would be tested on what it was trained on. Move it "
+                "into one; if these are two films, give one another number."
+            )
+
+
+def _rows_by_frame(root, found):
+    """Returns the index's rows by frame file; checks that none is missing."""
+    rows = {}
+    for record in frame_store.read_records(root):
+        for row in record["pairs"]:
+            if row["status"] == "kept":
+                rows[row["frame_file"]] = {**row, "film": record["film"]}
+    missing = set(rows) - {_movie_file(pair) for pair in found}
+    if missing:
+        raise ValueError(
+            f"{len(missing)} frames of the index are missing in {root}, such "
+            f"as {min(missing)} or its next frame. Extract again."
+        )
+    return rows
+
+
+def _examples_of_pairs(pairs_and_rows):
+    """Yields (key, example), reading and measuring many pairs at once."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        items = iter(pairs_and_rows)
+        while chunk := list(itertools.islice(items, _CHUNK)):
+            yield from pool.map(lambda item: _example_of_pair(*item), chunk)
+
+
+def _example_of_pair(pair, row):
+    frame = frame_store.read_frame(pair.frame_path)
+    next_frame = frame_store.read_frame(pair.next_frame_path)
+    if frame.shape != next_frame.shape:
+        raise ValueError(
+            f"{pair.frame_path} is {frame.shape[1]}x{frame.shape[0]} pixels, "
+            f"{pair.next_frame_path.name} {next_frame.shape[1]}x"
+            f"{next_frame.shape[0]}: expected two frames of one size."
+        )
+    row = row or {
+        "film": _movie_name(pair),
+        "scene": 0,
+        "frame_number": pair.number,
+        "seconds": np.nan,
+    }
+    key = f"{_movie_name(pair)}_{pair.number}"
+    return key, _example(frame, next_frame, pair.genre, row)
+
+
+def _examples_of_film(film, config):
+    """Yields a film's (key, example), and its dropped pairs as CSV lines."""
+    import apache_beam as beam
+
+    extraction = extract.extract_pairs(film, config)
+    if not extraction.kept:
+        raise ValueError(f"film {film.name!r}: no pair is left, all dropped")
+    for outcome in extraction.outcomes:
+        row = {**dataclasses.asdict(outcome.candidate), "film": film.name}
+        if outcome.reason:
+            cells = [
+                *(row[name] for name in ("film", "scene", "path")),
+                *(row[name] for name in ("frame_number", "seconds")),
+                outcome.reason,
+            ]
+            yield beam.pvalue.TaggedOutput(
+                "dropped", frame_store.csv_line(cells)
+            )
+            continue
+        key = f"{film.name}_{row['path'].name}_{row['frame_number']}"
+        yield (
+            key,
+            _example(
+                frame_store.decode_frame(outcome.frame_png),
+                frame_store.decode_frame(outcome.next_frame_png),
+                film.genre,
+                row,
+            ),
+        )
+
+
+def _example(frame, next_frame, genre, row):
+    motion = flow.farneback_flow(frame, next_frame)
+    return {
+        "frame": frame,
+        "next_frame": next_frame,
+        "label": genre,
+        "film": row["film"],
+        "scene": row["scene"],
+        "frame_number": row["frame_number"],
+        "seconds": row["seconds"],
+        "motion_magnitude": flow.motion_magnitude(motion),
+    }
