@@ -19,7 +19,8 @@ def write_bytes(path, data):
         OSError: If the file cannot be written; what was there before stays.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # One name for all tries: what a killed process left is written over.
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data)

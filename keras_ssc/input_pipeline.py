@@ -86,11 +86,12 @@ def open_dataset(name, data_dir=None):
             f"{data_dir or tfds.core.constants.DATA_DIR}. Build it with: "
             f"tfds build tfds_builder/scene_genre{options}"
         ) from error
-    names = getattr(builder.info.features.get("label"), "names", None)
-    if names is None or tuple(names) != GENRES:
+    features = builder.info.features
+    names = features["label"].names if "label" in features else ()
+    if tuple(names) != GENRES:
         raise DatasetError(
             f"Expected the labels {', '.join(GENRES)} in {name!r}. "
-            f"Received: {names and ', '.join(names)}"
+            f"Received: {', '.join(names) or 'no labels'}"
         )
     return builder
 

@@ -90,7 +90,7 @@ def _shifted_likeness(grey, next_grey, x, y):
 
 
 def _overlap(first, second, x, y):
-    height, width = first.shape
+    height, width = first.shape[:2]
     return (
         np.ascontiguousarray(
             first[

@@ -254,10 +254,18 @@ def read_config(run_dir):
 
 
 def read_history(run_dir):
-    """Reads `history.csv` as a dict from column to a list of floats."""
+    """Reads `history.csv` as a dict from column to a list of floats.
+
+    Columns that were not measured, as those of a validation split that the
+    data set lacks, are left out.
+    """
     with open(pathlib.Path(run_dir) / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    return {
+        name: [float(row[name]) for row in rows]
+        for name in rows[0]
+        if rows[0][name] != "NA"
+    }
 
 
 def _callbacks(run_dir, config):
@@ -291,7 +299,7 @@ class _Checkpoints(keras.callbacks.Callback):
 
 
 def _write_model(model, path):
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    temporary = path.with_name(".writing.keras")
     try:
         model.save(temporary)
         os.replace(temporary, path)

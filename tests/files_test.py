@@ -2,10 +2,10 @@ import subprocess
 import sys
 
 import pytest
-from keras_ssc.video import VideoError
 
 from keras_ssc import command
 from keras_ssc import files
+from keras_ssc.video import VideoError
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import io
 import itertools
 import tempfile
 
@@ -284,6 +285,8 @@ def _examples_of_pairs(pairs_and_rows):
 
 
 def _example_of_pair(pair, row):
+    # TFDS stores a file without looking at it: decoded here, a damaged one
+    # fails the build and not a training.
     frame = frame_store.read_frame(pair.frame_path)
     next_frame = frame_store.read_frame(pair.next_frame_path)
     if frame.shape != next_frame.shape:
@@ -298,8 +301,14 @@ def _example_of_pair(pair, row):
         "frame_number": pair.number,
         "seconds": np.nan,
     }
-    key = f"{_movie_name(pair)}_{pair.number}"
-    return key, _example(frame, next_frame, pair.genre, row)
+    example = _example(
+        pair.frame_path,
+        pair.next_frame_path,
+        flow.farneback_flow(frame, next_frame),
+        pair.genre,
+        row,
+    )
+    return f"{_movie_name(pair)}_{pair.number}", example
 
 
 def _examples_of_film(film, config):
@@ -321,23 +330,24 @@ def _examples_of_film(film, config):
                 "dropped", frame_store.csv_line(cells)
             )
             continue
-        key = f"{film.name}_{row['path'].name}_{row['frame_number']}"
-        yield (
-            key,
-            _example(
-                frame_store.decode_frame(outcome.frame_png),
-                frame_store.decode_frame(outcome.next_frame_png),
-                film.genre,
-                row,
-            ),
+        motion = flow.farneback_flow(
+            frame_store.decode_frame(outcome.frame_png),
+            frame_store.decode_frame(outcome.next_frame_png),
         )
+        example = _example(
+            io.BytesIO(outcome.frame_png),
+            io.BytesIO(outcome.next_frame_png),
+            motion,
+            film.genre,
+            row,
+        )
+        yield f"{film.name}_{row['path'].name}_{row['frame_number']}", example
 
 
-def _example(frame, next_frame, genre, row):
-    motion = flow.farneback_flow(frame, next_frame)
+def _example(frame_file, next_frame_file, motion, genre, row):
     return {
-        "frame": frame,
-        "next_frame": next_frame,
+        "frame": frame_file,
+        "next_frame": next_frame_file,
         "label": genre,
         "film": row["film"],
         "scene": row["scene"],

@@ -1,0 +1,73 @@
+"""Small real film files for tests: each frame tells its own number."""
+
+import av
+import cv2
+import numpy as np
+
+SIZE = (96, 64)  # width, height
+
+
+def place(number):
+    """A textured place; another number is another place."""
+    width, height = SIZE
+    generator = np.random.default_rng(1000 + number)
+    noise = generator.uniform(0, 255, (height + 32, width + 256, 3))
+    smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 3)
+    low, high = smooth.min(), smooth.max()
+    picture = 40 + 200 * (smooth - low) / (high - low)
+    tint = generator.uniform(0.5, 1.0, 3)
+    return (picture * tint).astype(np.uint8)
+
+
+def shot(number, num_frames, speed=1):
+    """A camera that moves over a place, `speed` pixels a frame."""
+    width, height = SIZE
+    picture = place(number)
+    return [
+        picture[8 : 8 + height, 8 + speed * i : 8 + speed * i + width]
+        for i in range(num_frames)
+    ]
+
+
+def black(num_frames):
+    """Frames of nothing."""
+    width, height = SIZE
+    return [np.zeros((height, width, 3), np.uint8)] * num_frames
+
+
+def write_film(path, frames, rate=24, codec="libx264"):
+    """Writes frames, RGB, as a film file."""
+    height, width = frames[0].shape[:2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        if codec == "libx264":
+            stream.options = {"crf": "12", "preset": "veryfast"}
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(frame), format="rgb24"
+            )
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def write_sound(path):
+    """Writes a file with sound and no picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        for place_in_time in range(8):
+            samples = np.zeros((1, 1024), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+            frame.sample_rate, frame.pts = 8000, 1024 * place_in_time
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_list(path, *rows):
+    """Writes a film list; a row is film, genre, split, path, start, end."""
+    lines = ["film,genre,split,path,start,end", *rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

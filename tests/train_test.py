@@ -1,0 +1,190 @@
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_ssc import evaluate
+from keras_ssc import input_pipeline
+from keras_ssc import train
+from keras_ssc.genres import GENRES
+
+
+def small(data_dir, run_dir, **changes):
+    settings = {
+        "model": "fc",
+        "dataset": "scene_genre/small",
+        "data_dir": str(data_dir),
+        "run_dir": str(run_dir),
+        "image_size": (18, 32),
+        "epochs": 2,
+        "batch_size": 8,
+    }
+    return train.TrainConfig(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def run_dir(data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "fc"
+    return train.train(small(data_dir, folder), verbose=False)
+
+
+def test_a_run_s_folder_holds_what_was_trained(run_dir):
+    for name in ("model.keras", "history.csv", "curves.png", "config.json"):
+        assert (run_dir / name).stat().st_size > 0
+    assert list((run_dir / "logs").rglob("events.out.tfevents.*"))
+    checkpoints = sorted(path.name for path in run_dir.glob("checkpoints/*"))
+    assert checkpoints == ["epoch_001.keras", "epoch_002.keras"]
+    with open(run_dir / "history.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
+    config = train.read_config(run_dir)
+    assert config == train.fill_in(small(data_dir, run_dir))
+    assert config.learning_rate == 1e-3
+
+
+def test_only_the_newest_checkpoints_are_kept(data_dir, tmp_path):
+    config = small(data_dir, tmp_path / "run", epochs=3, keep_checkpoints=1)
+    run_dir = train.train(config, verbose=False)
+    kept = [path.name for path in run_dir.glob("checkpoints/*")]
+    assert kept == ["epoch_003.keras"]
+
+
+def weights_of(run_dir):
+    return keras.saving.load_model(run_dir / "model.keras").get_weights()
+
+
+def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
+    runs = [
+        train.train(
+            small(data_dir, tmp_path / name, seed=seed, deterministic=True),
+            verbose=False,
+        )
+        for name, seed in (("one", 5), ("same", 5), ("other", 6))
+    ]
+    one, same, other = (weights_of(run) for run in runs)
+    for array, twin in zip(one, same, strict=True):
+        np.testing.assert_array_equal(array, twin)
+    assert any(
+        not np.array_equal(array, twin)
+        for array, twin in zip(one, other, strict=True)
+    )
+
+
+def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path):
+    config = small(
+        data_dir,
+        tmp_path / "run",
+        model="double_stack",
+        image_size=(75, 75),
+        dense_units=(8,),
+        epochs=1,
+        batch_size=16,
+    )
+    run_dir = train.train(config, verbose=False)
+    metrics = evaluate.evaluate(run_dir, verbose=False)
+    assert metrics["film"]["num"] == 6
+
+
+def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+    with pytest.raises(ValueError, match="another run"):
+        train.train(small(data_dir, run_dir), verbose=False)
+    after = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "changes, word",
+    [
+        ({"model": "duble_stack"}, "double_stack, fc"),
+        ({"strategy": "two_devices"}, "mirrored"),
+        ({"epochs": 0}, "epochs above 0"),
+        ({"learning_rate": -1.0}, "learning_rate above 0"),
+        ({"batch_size": 1000}, "training pairs"),
+        ({"dataset": "scene_genre/films"}, "tfds build"),
+        ({"dense_units": (8,)}, "no --dense-units"),
+    ],
+)
+def test_a_wrong_setting_is_told_and_leaves_no_folder(
+    data_dir, tmp_path, changes, word
+):
+    config = small(data_dir, tmp_path / "run", **changes)
+    with pytest.raises(ValueError, match=word):
+        train.train(config, verbose=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_report_s_settings_are_the_defaults_on_films():
+    config = train.fill_in(train.TrainConfig(dataset="scene_genre/films"))
+    assert config.image_size == (299, 299)
+    assert (config.epochs, config.batch_size) == (50, 64)
+    assert config.learning_rate == 1e-4
+    assert config.dense_units == (4096, 2048)
+
+
+def test_evaluation_writes_the_metrics(run_dir, data_dir):
+    metrics = evaluate.evaluate(run_dir, verbose=False)
+    written = json.loads((run_dir / "metrics.json").read_text())
+    assert written == metrics
+    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    assert metrics["pair"]["num"] == builder.info.splits["test"].num_examples
+    assert len(metrics["films"]) == metrics["film"]["num"] == 6
+    assert np.sum(metrics["confusion"]) == metrics["pair"]["num"]
+    for name in ("confusion.png", "genres.png", "films.png", "metrics.md"):
+        assert (run_dir / name).stat().st_size > 0
+
+
+def test_evaluation_equals_the_model_s_own_accuracy(run_dir, data_dir):
+    metrics = evaluate.evaluate(run_dir, verbose=False)
+    model = keras.saving.load_model(run_dir / "model.keras")
+    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    test = input_pipeline.prepare(builder, "test", (18, 32), ["frame"])
+    _, accuracy = model.evaluate(
+        {"frame": test.features["frame"]}, test.label, verbose=0
+    )
+    assert metrics["pair"]["accuracy"] == pytest.approx(accuracy)
+
+
+def test_another_split_is_measured_beside_the_first(run_dir):
+    metrics = evaluate.evaluate(run_dir, split="train", verbose=False)
+    assert metrics["split"] == "train"
+    assert (run_dir / "metrics_train.json").exists()
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Expected a run's folder"):
+        evaluate.evaluate(tmp_path, verbose=False)
+
+
+def test_a_run_without_a_model_is_refused(run_dir, tmp_path):
+    config = (run_dir / "config.json").read_text()
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ValueError, match="still under way"):
+        evaluate.evaluate(tmp_path, verbose=False)
+
+
+def test_a_film_s_verdict_is_the_mean_of_its_pairs():
+    probabilities = np.full((4, 6), 0.02)
+    # Two of film a's pairs lean to horror, one surely to action.
+    probabilities[0, 0], probabilities[1:3, 1] = 0.9, 0.4
+    probabilities[3, 5] = 0.9
+    metrics = evaluate.measure(
+        np.array([0, 0, 0, 1]),
+        np.array(["a", "a", "a", "b"]),
+        probabilities,
+    )
+    first, second = metrics["films"]
+    assert first["verdict"] == "action"
+    assert first["scores"]["action"] == pytest.approx(0.94 / 3)
+    assert second["verdict"] == "science_fiction"
+    assert metrics["film"]["accuracy"] == 0.5
+    assert metrics["pair"]["accuracy"] == 0.25
+    assert metrics["pair"]["per_genre"]["action"] == pytest.approx(1 / 3)
+    # Genres without an example have no accuracy, and do not count as 0.
+    assert metrics["pair"]["per_genre"]["romance"] is None
+    assert metrics["confusion"][1][5] == 1
+    assert metrics["genres"] == list(GENRES)
