@@ -7,6 +7,7 @@ any moment, so an epoch is shuffled as a whole, and its order follows from the
 seed alone.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -14,6 +15,7 @@ import os
 import pathlib
 import shutil
 
+import cv2
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -77,7 +79,10 @@ def open_dataset(name, data_dir=None):
     """
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        is_built = builder.is_prepared()
+    except (tfds.core.DatasetNotFoundError, ValueError):
+        is_built = False
+    if not is_built:
         config = name.partition("/")[2].partition(":")[0]
         options = f" --config {config}" if config else ""
         options += f" --data_dir {data_dir}" if data_dir else ""
@@ -85,7 +90,7 @@ def open_dataset(name, data_dir=None):
             f"Data set {name!r} is not built in "
             f"{data_dir or tfds.core.constants.DATA_DIR}. Build it with: "
             f"tfds build tfds_builder/scene_genre{options}"
-        ) from error
+        )
     features = builder.info.features
     names = features["label"].names if "label" in features else ()
     if tuple(names) != GENRES:
@@ -256,8 +261,12 @@ def _dtype(name):
 
 def _write_arrays(batches, shapes, temporary, bar):
     details = {name: [] for name in _DETAILS}
-    handles = {name: open(temporary[name], "wb") for name in shapes}
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(bar.close)
+        handles = {
+            name: stack.enter_context(open(temporary[name], "wb"))
+            for name in shapes
+        }
         for name, handle in handles.items():
             np.lib.format.write_array_header_1_0(
                 handle,
@@ -275,10 +284,6 @@ def _write_arrays(batches, shapes, temporary, bar):
             for name in _DETAILS:
                 details[name].append(batch[name])
             bar.update(len(batch["label"]))
-    finally:
-        bar.close()
-        for handle in handles.values():
-            handle.close()
     if "details" in temporary:
         arrays = {name: np.concatenate(details[name]) for name in _DETAILS}
         arrays["film"] = np.array(
@@ -325,35 +330,15 @@ def training_batches(prepared, batch_size, seed, first_epoch=0):
         dataset = tf.data.Dataset.from_tensor_slices((order, draws < 0.5))
         return dataset.batch(batch_size, drop_remainder=True)
 
-    def augmented(places, is_mirrored):
-        inputs, label = _gather(prepared, places, batch_size)
-        return mirror(inputs, is_mirrored), label
-
     epochs = tf.data.Dataset.range(first_epoch, tf.int32.max)
     dataset = epochs.flat_map(batches_of_epoch)
-    dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(
+        lambda places, is_mirrored: _gather(
+            prepared, places, is_mirrored, batch_size
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
     return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def mirror(inputs, is_mirrored):
-    """Mirrors pairs left to right, frames and flow together.
-
-    Args:
-        inputs: Dict of `frame`, `next_frame` (batch, height, width, 3) and
-            `flow` (batch, height, width, 2), or some of them.
-        is_mirrored: Boolean tensor (batch,), the pairs to mirror.
-
-    Returns:
-        The dict, with the flow's x turned round where it is mirrored.
-    """
-    chosen = is_mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis]
-    mirrored = {}
-    for name, value in inputs.items():
-        turned = tf.reverse(value, axis=[2])
-        if name == "flow":
-            turned *= tf.constant([-1.0, 1.0])
-        mirrored[name] = tf.where(chosen, turned, value)
-    return mirrored
 
 
 def evaluation_batches(prepared, batch_size):
@@ -368,19 +353,29 @@ def evaluation_batches(prepared, batch_size):
     """
     dataset = tf.data.Dataset.range(prepared.num_pairs).batch(batch_size)
     dataset = dataset.map(
-        lambda places: _gather(prepared, places, None),
+        lambda places: _gather(
+            prepared, places, tf.zeros_like(places, tf.bool), None
+        ),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _gather(prepared, places, batch_size):
+def _gather(prepared, places, is_mirrored, batch_size):
     """Copies the pairs at `places` out of the mapped arrays."""
     names = list(prepared.features)
     arrays = [*prepared.features.values(), prepared.label]
+
+    def copied(chosen, mirrored):
+        batch = [
+            copy_pairs(name, prepared.features[name], chosen, mirrored)
+            for name in names
+        ]
+        return [*batch, prepared.label[chosen]]
+
     gathered = tf.numpy_function(
-        lambda chosen: [array[chosen] for array in arrays],
-        [places],
+        copied,
+        [places, is_mirrored],
         [array.dtype for array in arrays],
         stateful=False,
     )
@@ -388,3 +383,28 @@ def _gather(prepared, places, batch_size):
         tensor.set_shape((batch_size, *array.shape[1:]))
     *features, label = gathered
     return dict(zip(names, features, strict=True)), label
+
+
+def copy_pairs(name, array, places, is_mirrored):
+    """Copies pairs out of a prepared array, mirrored where asked.
+
+    Args:
+        name: String, which of `FEATURES` the array is.
+        array: Array (pairs, height, width, channels).
+        places: Integer array (batch,), which pairs.
+        is_mirrored: Boolean array (batch,), which to mirror left to right. A
+            mirrored flow moves the other way: its x turns round.
+
+    Returns:
+        Array (batch, height, width, channels).
+    """
+    batch = np.empty((len(places), *array.shape[1:]), array.dtype)
+    for target, place, mirrored in zip(batch, places, is_mirrored, strict=True):
+        # In one pass from the file to the batch: memory is what bounds this.
+        if mirrored:
+            cv2.flip(array[place], 1, dst=target)
+        else:
+            target[:] = array[place]
+        if mirrored and name == "flow":
+            np.negative(target[..., 0], out=target[..., 0])
+    return batch

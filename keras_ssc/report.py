@@ -8,7 +8,21 @@ from sklearn import metrics
 
 matplotlib.use("Agg")  # no screen is needed, and none is asked for
 
-from matplotlib import pyplot as plt  # noqa: E402  (after the choice above)
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
+
+# Films have names in all scripts; matplotlib's own font has Latin, Greek and
+# Cyrillic. Of these, what the machine has is used where that one ends.
+_FONTS = (
+    "Noto Sans CJK KR",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Noto Sans CJK JP",
+)
+plt.rcParams["font.family"] = [
+    "DejaVu Sans",
+    *sorted(set(_FONTS) & set(font_manager.get_font_names())),
+]
 
 # Okabe and Ito's palette: told apart by colour-blind eyes.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"

@@ -122,6 +122,7 @@ def train(config, verbose=True):
         batches,
         epochs=config.epochs,
         steps_per_epoch=steps,
+        shuffle=False,  # the batches are shuffled already
         validation_data=_validation_batches(splits, config, strategy),
         callbacks=_callbacks(run_dir, config),
         verbose=1 if verbose else 0,

@@ -59,6 +59,7 @@ _BLANK_RANGE = 32
 # Half of it may stay dark in the few frames looked at.
 _EDGE_STEP = 16
 _EDGE_SHARE = 0.5
+_TWIN_EDGE_SHARE = 0.15
 _EDGE_REACH = 6  # pixels over which an edge may be smeared
 _SHARP_SHARE = 0.75
 # A single dark line is a scanner's rim or nothing. The widest real bars stand
@@ -138,15 +139,7 @@ class FrameIndex:
 
     @functools.cached_property
     def _max_shift(self):
-        """By how many frames showing and decoding differ at most."""
-        return max(
-            (
-                shift
-                for shift in range(1, _MAX_REORDER + 1)
-                if (self.places[shift:] < self.places[:-shift]).any()
-            ),
-            default=0,
-        )
+        return _max_shift(self.places)
 
 
 def index_frames(path):
@@ -227,9 +220,9 @@ def _opened(path):
         )
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
-            f"{path}: not a film that can be opened ({_reason(error)}). "
-            "Expected a complete video file such as mp4, mkv, webm, mov or "
-            "avi. Convert it, or fetch it again."
+            f"{path}: not a film that can be opened: {_reason(error)}. "
+            "Expected a video file such as mp4, mkv, webm, mov or avi. "
+            "Convert it, or fetch it again."
         ) from error
     with container:
         try:
@@ -260,6 +253,8 @@ def _reason(error):
     if isinstance(error, av.ArgumentError):
         # What the demuxer answers for a format that is not in _FORMATS.
         return "a playlist, a picture or another format that holds no film"
+    if isinstance(error, (av.InvalidDataError, EOFError)):
+        return "damaged, incomplete, or no video file at all"
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -271,8 +266,8 @@ def _film_stream(path, container):
     ]
     if not streams:
         raise VideoError(
-            f"{path}: no moving pictures in it (sound or a cover only). "
-            "Expected a film with a video stream."
+            f"{path}: no moving pictures in it: sound or a cover only, or "
+            "the file is incomplete. Fetch the whole film."
         )
     stream = max(
         streams,
@@ -322,10 +317,21 @@ def _read_packets(container, stream):
     shown = np.array(shown, np.int64)
     shown = shown[np.argsort(shown[:, 0], kind="stable")]
     keys = np.array(keys, np.int64)
-    # Two packets of one time: time stamps name no frame in this file.
-    if not np.diff(shown[:, 0]).all() or len(set(keys[:, 0])) < len(keys):
+    # Two packets of one time, or a clock that was set back (recordings put
+    # together): time stamps name no frame in this file.
+    is_twice = not np.diff(shown[:, 0]).all()
+    is_set_back = _max_shift(shown[:, 1]) > _MAX_REORDER
+    if is_twice or is_set_back or len(set(keys[:, 0])) < len(keys):
         return None
     return _PacketTable(shown[:, 0], shown[:, 1], keys[:, 0], keys[:, 1])
+
+
+def _max_shift(places):
+    """By how many frames showing and decoding differ at most."""
+    shifts = range(1, min(_MAX_REORDER + 2, len(places)))
+    return max(
+        (s for s in shifts if (places[s:] < places[:-s]).any()), default=0
+    )
 
 
 def _is_shown_vp8(packet):
@@ -394,10 +400,12 @@ def _agrees(table, head):
 
 def _index_by_decoding(path, head):
     with _opened(path) as (container, stream):
-        rate = stream.average_rate or stream.guessed_rate or 25
+        rate = stream.guessed_rate or stream.average_rate or 25
         frames = [
             (frame.pts, frame.key_frame)
-            for frame in _decode(stream, _packets(container, stream), id)
+            for frame in _decode(
+                stream, _packets(container, stream), lambda packet: None
+            )
         ]
     pts = [pts for pts, _ in frames]
     counted = None in pts or not (np.diff(pts) > 0).all()
@@ -408,6 +416,8 @@ def _index_by_decoding(path, head):
         time_base = head.time_base
     pts = np.array(pts, np.int64)
     is_key_frame = np.array([is_key for _, is_key in frames], bool)
+    starts = is_key_frame.copy()
+    starts[0] = True  # what was decoded first leans on nothing
     return FrameIndex(
         path=path,
         width=head.width,
@@ -420,8 +430,8 @@ def _index_by_decoding(path, head):
         seekable=False,
         counted=counted,
         places=np.arange(len(pts)),
-        key_places=np.flatnonzero(is_key_frame),
-        key_pts=pts[is_key_frame],
+        key_places=np.flatnonzero(starts),
+        key_pts=pts[starts],
     )
 
 
@@ -452,7 +462,9 @@ def read_frames(path, frame_numbers, index=None, way="auto"):
         index: The film's `FrameIndex`, if there is one already.
         way: `"auto"` seeks where that decodes less; `"forward"` decodes
             everything up to the last frame wanted; `"seek"` seeks for every
-            group of pictures. The frames are the same.
+            group of pictures. The frames of a sound film are the same; of a
+            damaged one, the way that decodes more notices more damage. A
+            film that is not seekable is read forward in any case.
 
     Returns:
         An iterator of tuples (frame_number, seconds, frame), ascending;
@@ -675,7 +687,7 @@ def sample_frames(path, num_frames, index=None):
     index = index or index_frames(path)
     # A key frame is decoded alone. With too few of them the film is short.
     key_frames = np.flatnonzero(index.is_key_frame)
-    if len(key_frames) >= num_frames:
+    if len(key_frames) >= num_frames and not index.counted:
         way = "auto" if index.seekable else "key frames"
         numbers = _spread(key_frames, num_frames)
         samples = list(_read(index, numbers, way))
@@ -785,13 +797,21 @@ def _find_borders(grays):
             for gray in grays
         ]
     )  # (frames, height, pieces)
-    top, bottom = _find_border(rows), _find_border(rows[:, ::-1])
+    upward = rows[:, ::-1]
+    top = _find_border(rows, _EDGE_SHARE)
+    bottom = _find_border(upward, _EDGE_SHARE)
+    # Bars come in pairs of about one size. So where the picture stays dark
+    # along one edge (a desk, a street), the bar across vouches for this one.
+    if bool(top) != bool(bottom):
+        twin = _find_border(upward if top else rows, _TWIN_EDGE_SHARE)
+        if abs(twin - max(top, bottom)) <= _EDGE_REACH:
+            top, bottom = top or twin, bottom or twin
     if height - top - bottom < _MIN_PICTURE * height:
         return 0, 0
     return top, bottom
 
 
-def _find_border(rows):
+def _find_border(rows, edge_share):
     """Returns how many rows, from the first on, are a bar."""
     height = rows.shape[1]
     is_dark = rows.mean(axis=2) <= _DARK_LEVEL
@@ -804,7 +824,7 @@ def _find_border(rows):
     bar = np.median(brightest[:num_rows], axis=0)
     behind = brightest[num_rows : num_rows + _EDGE_REACH]
     is_edge = behind.max(axis=0) - bar >= _EDGE_STEP
-    if is_edge.mean() < _EDGE_SHARE:
+    if is_edge.mean() < edge_share:
         return 0
     # Scaling and compression smear the edge over a few pixels. What is darker
     # there than the picture behind it is the bar shining through.

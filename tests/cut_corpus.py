@@ -73,7 +73,7 @@ def draw_film(category, seed, number):
     """
     place = list(CATEGORIES).index(category)
     rng = np.random.default_rng([seed, place, number])
-    rate_factor = _RATE_FACTORS[number % len(_RATE_FACTORS)]
+    rate_factor = _RATE_FACTORS[(place + number) % len(_RATE_FACTORS)]
     shots = CATEGORIES[category](rng, _SIZES[rng.integers(len(_SIZES))])
     frames = np.concatenate(shots)
     is_cut = np.zeros(len(frames) - 1, bool)
@@ -618,10 +618,12 @@ def _letters(rng, size):
             shots.append(_hard(rng, size))
             continue
         card = np.full((size[1], size[0], 3), black, np.uint8)
-        for line in range(rng.integers(2, 6)):
+        num_lines = rng.integers(2, 6)
+        top = (size[1] - 24 * num_lines) // 2 + rng.integers(8, 20)
+        for line in range(num_lines):
             letters = rng.integers(97, 123, rng.integers(8, 18)).tolist()
             words = "".join(map(chr, letters)).replace("e", " ")
-            start = int(rng.uniform(0.03, 0.25) * size[0]), 30 + 24 * line
+            start = int(rng.uniform(0.03, 0.25) * size[0]), int(top) + 24 * line
             font = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, 3, 4])
             cv2.putText(card, words, start, int(font), 0.6, (235.0,) * 3, 1)
         frames = np.repeat(card[None], _FRAMES_PER_SHOT, 0).astype(np.float32)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_ssc import command
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import STYLES
 from keras_ssc.sample_films import draw_sample_films
@@ -304,7 +305,9 @@ def test_mistakes_are_one_line_and_exit_code_2(
     arguments, words, tmp_path, capsys
 ):
     with pytest.raises(SystemExit) as stopped:
-        main(["--out", str(tmp_path / "films"), *arguments])
+        command.run(
+            lambda: main(["--out", str(tmp_path / "films"), *arguments])
+        )
     assert stopped.value.code == 2
     last_line = capsys.readouterr().err.strip().splitlines()[-1]
     assert words in last_line and "Received" in last_line
@@ -320,7 +323,9 @@ def test_folder_that_cannot_be_written_is_one_line_and_exit_code_1(
     tmp_path, capsys
 ):
     (tmp_path / "file").write_text("in the way")
-    assert main(["--out", str(tmp_path / "file" / "films")]) == 1
+    with pytest.raises(SystemExit) as stopped:
+        command.run(lambda: main(["--out", str(tmp_path / "file" / "films")]))
+    assert stopped.value.code == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and "error" in lines[0] and "file" in lines[0]
 

@@ -147,6 +147,7 @@ def num_decoded(monkeypatch):
 def test_every_frame_is_listed_at_its_time(films, name):
     index = video.index_frames(films / name)
     assert index.num_frames == NUM_FRAMES
+    assert index.path == films / name
     assert (index.width, index.height, index.rotation) == (WIDTH, HEIGHT, 0)
     # Matroska and flv write times in whole milliseconds.
     np.testing.assert_allclose(
@@ -300,6 +301,16 @@ def test_packets_that_are_not_shown_do_not_count(films, tmp_path):
         read = list(video.read_frames(path, [49, 50, 51], way=way))
         assert [number_in(frame) for _, _, frame in read] == [49, 51, 52]
     assert video.index_frames(path).num_frames == NUM_FRAMES - 1
+
+
+def test_recordings_put_together_are_one_film(films, tmp_path):
+    path = tmp_path / "twice.ts"
+    path.write_bytes((films / "h264.ts").read_bytes() * 2)
+    index = video.index_frames(path)
+    assert index.num_frames == 2 * NUM_FRAMES
+    assert (np.diff(index.seconds) > 0).all()
+    read = video.read_frames(path, [5, 129, 130, 200], index)
+    assert [number_in(frame) for _, _, frame in read] == [5, 129, 0, 70]
 
 
 def test_a_film_of_one_frame(tmp_path):
@@ -478,14 +489,17 @@ def test_what_is_there_of_a_film_cut_short_is_read(films, tmp_path, name):
     assert NUM_FRAMES // 3 < index.num_frames < NUM_FRAMES
     read = list(video.read_frames(path, range(index.num_frames), index))
     assert len(read) >= index.num_frames - 3
-    for number, _, frame in read:
-        assert number_in(frame) == number
+    for _, seconds, frame in read:
+        assert number_in(frame) == round(seconds * RATE)
 
 
-def test_an_mp4_cut_short_is_no_film(h264, tmp_path):
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.97])
+def test_an_mp4_cut_short_is_no_film(h264, tmp_path, share):
+    # Its table of contents stands at the end.
     path = tmp_path / "short.mp4"
-    path.write_bytes(h264.read_bytes()[:-2000])
-    with pytest.raises(video.VideoError, match="complete video file"):
+    data = h264.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(video.VideoError, match="incomplete"):
         video.index_frames(path)
 
 
@@ -514,6 +528,14 @@ def test_samples_of_a_transport_stream_decode_key_frames_only(
     assert num_decoded[0] <= index.is_key_frame.sum()
     assert len(samples) == 4
     assert all(number_in(frame) == number for number, _, frame in samples)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_samples_are_the_frames_they_say(films, name):
+    for num_frames in (1, 3):
+        samples = video.sample_frames(films / name, num_frames)
+        assert len(samples) == num_frames
+        assert all(number_in(frame) == number for number, _, frame in samples)
 
 
 def test_samples_of_a_film_with_few_key_frames(h264):
@@ -599,6 +621,16 @@ def test_bars_survive_compression(tmp_path):
     assert 38 <= bars.left <= 40
     assert 42 <= bars.right <= 44
     assert (bars.top, bars.bottom) == (0, 0)
+
+
+def test_a_bar_beside_a_dark_picture_is_known_by_its_twin():
+    frames = []
+    for picture in pictures():
+        picture[150:, 80:] = 3  # a black desk along most of the lower edge
+        frames.append(with_bars(picture, top=24, bottom=24))
+    assert video.find_bars(frames) == video.Bars(top=24, bottom=24)
+    # Without a bar above, the same darkness below is the picture's.
+    assert not video.find_bars([frame[24:] for frame in frames])
 
 
 def test_a_bar_is_in_all_frames():

@@ -1,0 +1,1 @@
+"""The report's experiments as rows of data, and the benchmarks."""

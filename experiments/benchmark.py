@@ -1,0 +1,373 @@
+"""Measures this project against the report's way, side by side.
+
+    python -m experiments.benchmark --out results/benchmark
+
+Every figure is a ratio of two ways of doing the same work, timed in turn in
+one run, so that a machine that slows down slows both. The report's way is
+written anew from its description; it is a baseline and used nowhere else.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import math
+import os
+import pathlib
+import platform
+import statistics
+import tempfile
+import time
+
+import av
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from keras_ssc import command
+from keras_ssc import extract
+from keras_ssc import files
+from keras_ssc import frame_store
+from keras_ssc import input_pipeline
+from keras_ssc import models
+from keras_ssc import report
+from keras_ssc import scenes
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two ways of the same work, timed in turn.
+
+    Attributes:
+        name: String, what is compared.
+        unit: String, what a figure counts.
+        ours: List of floats, one a run.
+        theirs: List of floats, one a run.
+        goal: String, what the ratio should be.
+        larger_is_better: Boolean, whether the figures are rates; they are
+            seconds otherwise.
+    """
+
+    name: str
+    unit: str
+    ours: list
+    theirs: list
+    goal: str
+    larger_is_better: bool
+
+    def ratios(self):
+        """Returns how many times as fast ours was, run by run."""
+        pairs = zip(self.ours, self.theirs, strict=True)
+        if self.larger_is_better:
+            return [ours / theirs for ours, theirs in pairs]
+        return [theirs / ours for ours, theirs in pairs]
+
+    def row(self):
+        """Returns the comparison as a table's row of strings."""
+        ratios = self.ratios()
+        return [
+            self.name,
+            self.unit,
+            f"{statistics.median(self.ours):.3g}",
+            f"{statistics.median(self.theirs):.3g}",
+            f"{statistics.median(ratios):.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
+            self.goal,
+        ]
+
+
+HEADER = [
+    "what",
+    "unit",
+    "ours",
+    "baseline",
+    "times as fast",
+    "from to",
+    "goal",
+]
+
+
+def in_turn(runs, ours, theirs):
+    """Calls both ways in turn; returns two lists of what they return."""
+    measured = ([], [])
+    for _ in range(runs):
+        measured[0].append(ours())
+        measured[1].append(theirs())
+    return measured
+
+
+def seconds_of(function):
+    """Returns how long a call takes, in seconds."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def draw_long_film(path, num_frames, size=(1280, 720)):
+    """Draws a film as cameras and stores make them: H.264, B-frames.
+
+    A noisy camera moves over a large picture, so that packets have the size
+    that those of films have.
+    """
+    width, height = size
+    generator = np.random.default_rng(0)
+    noise = generator.uniform(0, 255, (height * 2, width * 2, 3))
+    picture = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 4)
+    picture = np.clip((picture - 128) * 6 + 128, 0, 255).astype(np.uint8)
+    temporary = path.with_suffix(".unfinished.mp4")
+    with av.open(str(temporary), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "medium", "g": "250", "bf": "3"}
+        for number in tqdm.trange(num_frames, desc="draw the film"):
+            angle = number / 120
+            x = round(width / 2 * (1 + math.sin(angle)))
+            y = round(height / 2 * (1 + math.cos(0.7 * angle)))
+            frame = picture[y : y + height, x : x + width]
+            packet = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(frame), format="rgb24"
+            )
+            container.mux(stream.encode(packet))
+        container.mux(stream.encode())
+    os.replace(temporary, path)
+
+
+def compare_extraction(folder, runs, num_frames=5000, num_pairs=300):
+    """Compares extract with a seek for every single frame."""
+    path = folder / f"film_{num_frames}.mp4"
+    if not path.exists():
+        draw_long_film(path, num_frames)
+    scene = scenes.Scene(path, 0.0, math.inf, 2)
+    film = scenes.Film("film", "action", "train", (scene,))
+    config = extract.ExtractConfig(num_pairs=num_pairs)
+    drawn = {}
+
+    def ours():
+        with tempfile.TemporaryDirectory() as out:
+            out = pathlib.Path(out)
+            frame_store.open_folder(out, {})
+            start = time.perf_counter()
+            extraction = extract.extract_pairs(film, config)
+            place = frame_store.Place(1, ())
+            frame_store.store(film, place, extraction, out)
+            seconds = time.perf_counter() - start
+        drawn["pairs"] = extraction.kept
+        return seconds
+
+    def theirs():
+        with tempfile.TemporaryDirectory() as out:
+            return seconds_of(
+                lambda: extract_as_the_report(path, drawn["pairs"], out)
+            )
+
+    measured = in_turn(runs, ours, theirs)
+    return Comparison(
+        f"extraction, {num_pairs} pairs of a {num_frames:,}-frame "
+        "1280x720 H.264 film, against a seek for every frame",
+        "seconds",
+        *measured,
+        "8 or more",
+        larger_is_better=False,
+    )
+
+
+def extract_as_the_report(path, outcomes, out):
+    """Extracts the same pairs with a seek for every single frame."""
+    capture = cv2.VideoCapture(str(path))
+    for outcome in outcomes:
+        candidate = outcome.candidate
+        stored = (outcome.frame_png, outcome.next_frame_png)
+        numbers = (candidate.frame_number, candidate.next_frame_number)
+        for number, png in zip(numbers, stored, strict=True):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            _, frame = capture.read()
+            frame = cv2.resize(frame, (480, 270), interpolation=cv2.INTER_AREA)
+            cv2.imwrite(f"{out}/{number:05d}.png", frame)
+            expected = frame_store.decode_frame(png)[..., ::-1]
+            difference = np.abs(frame.astype(int) - expected).mean()
+            if difference > 3:  # two converters from YUV differ by about 1
+                raise RuntimeError(f"Not the same frame: {number}")
+
+
+def _store_frames(prepared_source, folder, num_pairs):
+    """Writes stored pairs as PNG files, as the report's loader reads them."""
+    paths = []
+    for place, example in enumerate(prepared_source.take(num_pairs)):
+        for step, name in enumerate(("frame", "next_frame")):
+            data = frame_store.encode_frame(example[name].numpy())
+            path = folder / f"{2 * place + step:05d}.png"
+            path.write_bytes(data)
+            paths.append(str(path))
+    return list(zip(paths[::2], paths[1::2], strict=True))
+
+
+def load_as_the_report(paths, size):
+    """Reads a pair as the report's loader does."""
+    frames = [
+        cv2.resize(cv2.imread(path), (size, size)).astype(np.float32) / 255
+        for path in paths
+    ]
+    return np.concatenate(frames, axis=2)
+
+
+def compare_loading(builder, folder, runs, size=299, batch_size=16):
+    """Compares the input pipeline with reading two PNGs for every pair."""
+    num_pairs = min(builder.info.splits["train"].num_examples, 480)
+    split = f"train[:{num_pairs}]"
+    paths = _store_frames(builder.as_dataset(split=split), folder, num_pairs)
+    prepared = input_pipeline.prepare(
+        builder, "train", (size, size), input_pipeline.FEATURES, True
+    )
+    num_batches = num_pairs // batch_size
+
+    def ours():
+        # A new iterator, and many epochs: what was fetched in advance while
+        # the other way ran must not count.
+        dataset = input_pipeline.training_batches(prepared, batch_size, 0)
+        batches = iter(dataset.take(10 * num_batches))
+        seconds = seconds_of(lambda: [None for _ in batches])
+        return 10 * num_batches * batch_size / seconds
+
+    def theirs():
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+
+            def load(chunk):
+                return np.stack(
+                    list(pool.map(lambda p: load_as_the_report(p, size), chunk))
+                )
+
+            chunks = [
+                paths[start : start + batch_size]
+                for start in range(0, num_batches * batch_size, batch_size)
+            ]
+            seconds = seconds_of(lambda: [load(chunk) for chunk in chunks])
+        return num_batches * batch_size / seconds
+
+    return Comparison(
+        f"input pipeline at {size} pixels, frames and flow, against the "
+        "report's loader, frames alone",
+        "pairs a second",
+        *in_turn(runs, ours, theirs),
+        "3 or more",
+        larger_is_better=True,
+    )
+
+
+def compare_step(builder, runs, size=96, batch_size=16, num_steps=12):
+    """Compares double_stack's step with the pipeline and without it."""
+    model = models.build_model(
+        "double_stack", (size, size), dense_units=(512, 256)
+    )
+    model.compile(
+        "adam",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    prepared = input_pipeline.prepare(
+        builder, "train", (size, size), model.input, True
+    )
+    batches = input_pipeline.training_batches(prepared, batch_size, 0)
+    in_memory = tf.data.Dataset.from_tensors(next(iter(batches))).repeat()
+
+    def seconds_a_step(dataset):
+        fit = lambda: model.fit(  # noqa: E731
+            dataset, steps_per_epoch=num_steps, shuffle=False, verbose=0
+        )
+        return seconds_of(fit) / num_steps
+
+    seconds_a_step(in_memory)  # traced once, before anything counts
+    return Comparison(
+        f"double_stack's training step at {size} pixels, batch "
+        f"{batch_size}, from the pipeline, against a batch kept in memory",
+        "seconds a step",
+        *in_turn(
+            runs,
+            lambda: seconds_a_step(batches),
+            lambda: seconds_a_step(in_memory),
+        ),
+        "0.91 or more",
+        larger_is_better=False,
+    )
+
+
+def machine():
+    """Describes the machine in a line."""
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
+        f"OpenCV {cv2.__version__}, PyAV {av.__version__}"
+    )
+
+
+PARTS = ("extraction", "loading", "step")
+
+
+def benchmark(parts, dataset, data_dir, work_dir, runs):
+    """Runs the named parts.
+
+    Args:
+        parts: Iterable of names in `PARTS`.
+        dataset: String, a built data set, such as `scene_genre/sample`.
+        data_dir: Where data sets are; TFDS's default if None.
+        work_dir: `pathlib.Path` of a folder for films and frames.
+        runs: Integer, how often each way is timed.
+
+    Returns:
+        A list of `Comparison`.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    found = []
+    if "extraction" in parts:
+        found.append(compare_extraction(work_dir, runs))
+    if {"loading", "step"} & set(parts):
+        builder = input_pipeline.open_dataset(dataset, data_dir)
+    if "loading" in parts:
+        found.append(compare_loading(builder, work_dir, runs))
+    if "step" in parts:
+        found.append(compare_step(builder, runs))
+    return found
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmark")
+    add = parser.add_argument
+    add("--parts", nargs="+", choices=PARTS, default=PARTS)
+    add("--dataset", default="scene_genre/sample")
+    add("--data-dir", metavar="DIR")
+    add("--out", default="results/benchmark", metavar="DIR")
+    add("--work-dir", default="results/work", metavar="DIR")
+    add("--runs", type=int, default=5, metavar="N")
+    arguments = parser.parse_args()
+    if arguments.runs < 1:
+        raise ValueError(f"Expected --runs above 0. Received: {arguments.runs}")
+    comparisons = benchmark(
+        arguments.parts,
+        arguments.dataset,
+        arguments.data_dir,
+        pathlib.Path(arguments.work_dir),
+        arguments.runs,
+    )
+    table = report.markdown_table(
+        HEADER, [comparison.row() for comparison in comparisons]
+    )
+    out = pathlib.Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    files.write_text(
+        out / "benchmark.md",
+        f"{machine()}; the median of {arguments.runs} runs in turn.\n\n{table}",
+    )
+    files.write_json(
+        out / "benchmark.json",
+        {
+            "machine": machine(),
+            "comparisons": [dataclasses.asdict(c) for c in comparisons],
+        },
+    )
+    print(table)
+    print(f"written: {out}/benchmark.md, {out}/benchmark.json")
+
+
+if __name__ == "__main__":
+    command.run(main)
