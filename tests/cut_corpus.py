@@ -18,6 +18,9 @@ import io
 import av
 import cv2
 import numpy as np
+from sklearn import linear_model
+
+from keras_ssc import shots
 
 # 16:9, the old 4:3, and a wide screen. Small, so that hundreds of cuts are
 # drawn, coded and judged within a test's patience.
@@ -74,10 +77,10 @@ def draw_film(category, seed, number):
     place = list(CATEGORIES).index(category)
     rng = np.random.default_rng([seed, place, number])
     rate_factor = _RATE_FACTORS[(place + number) % len(_RATE_FACTORS)]
-    shots = CATEGORIES[category](rng, _SIZES[rng.integers(len(_SIZES))])
-    frames = np.concatenate(shots)
+    takes = CATEGORIES[category](rng, _SIZES[rng.integers(len(_SIZES))])
+    frames = np.concatenate(takes)
     is_cut = np.zeros(len(frames) - 1, bool)
-    is_cut[np.cumsum([len(shot) for shot in shots])[:-1] - 1] = True
+    is_cut[np.cumsum([len(shot) for shot in takes])[:-1] - 1] = True
     if rng.random() < 0.15:
         _draw_bars(frames, rng)
     if rate_factor is not None:
@@ -118,6 +121,30 @@ def through_h264(frames, rate_factor):
             for frame in container.decode(video=0)
         ]
     return np.stack(decoded)
+
+
+def fit_weights(films):
+    """Fits the weights of `shots.cut_score` to films whose cuts are known.
+
+    Args:
+        films: Iterable of `DrawnFilm`.
+
+    Returns:
+        The five weights, an array, and the offset, a float, of a logistic
+        regression of `is_cut` on the evidence.
+    """
+    evidence, is_cut = [], []
+    for film in films:
+        small = [shots._at_most(frame, 320) for frame in film.frames]
+        for number, cut in enumerate(film.is_cut):
+            pair = shots._without_bars(*small[number : number + 2])
+            if min(map(shots._contrast, pair)) >= shots._FAINT:
+                evidence.append(shots._evidence(*pair))
+                is_cut.append(cut)
+    # Hardly regularised: five weights, thousands of transitions.
+    fit = linear_model.LogisticRegression(C=100, max_iter=2000)
+    fit.fit(evidence, is_cut)
+    return fit.coef_[0], float(fit.intercept_[0])
 
 
 # ---- palettes and places ----
@@ -430,12 +457,12 @@ def _same_place(rng, size):
     palette = _palette(rng)
     place = _place(rng, size, palette)
     corners = np.array([[0.5, 0.5], [1.6, 0.5], [2.5, 1.5], [1.1, 1.5]])
-    shots = []
+    takes = []
     for corner in rng.permutation(corners):
         positions = _still(rng, size, start=corner * size)
         frames = _shoot(place, size, positions, np.ones(len(positions)))
-        shots.append(_develop(rng, _add_figures(rng, frames, palette, 1)))
-    return shots
+        takes.append(_develop(rng, _add_figures(rng, frames, palette, 1)))
+    return takes
 
 
 def _cut_in(rng, size):
@@ -443,13 +470,13 @@ def _cut_in(rng, size):
     palette = _palette(rng)
     place = _place(rng, size, palette)
     start = rng.uniform(0.8, 2.2) * size[0], rng.uniform(0.7, 1.3) * size[1]
-    shots, zooms = [], np.ones(_FRAMES_PER_SHOT)
+    takes, zooms = [], np.ones(_FRAMES_PER_SHOT)
     for zoom in (1.0, rng.uniform(1.9, 2.6), 1.0, rng.uniform(1.9, 2.6)):
         aim = start + rng.normal(0, 0.08, 2) * size
         positions = _still(rng, size, speed=0.005, start=aim)
         frames = _shoot(place, size, positions, zooms * zoom)
-        shots.append(_develop(rng, frames))
-    return shots
+        takes.append(_develop(rng, frames))
+    return takes
 
 
 def _cartoon_shot(rng, size):
@@ -469,7 +496,8 @@ def _cartoon_one_palette(rng, size):
 def _dark(rng, size):
     frames = _shot(rng, size, _palette(rng), (*_PLACES, _plain))
     brightest = rng.uniform(18, 60)
-    return _develop(rng, frames * (brightest / 255), rng.uniform(0.5, 2.5))
+    frames *= brightest / np.percentile(frames, 99)
+    return _develop(rng, frames, rng.uniform(0.5, 2.5))
 
 
 def _fast_pan(rng, size):
@@ -563,7 +591,7 @@ def _strobe(rng, size):
 
 def _fade(rng, size):
     """Fades to black or white and in again: the place changes unseen."""
-    colour, shots = rng.choice([0.0, 255.0]), []
+    colour, takes = rng.choice([0.0, 255.0]), []
     for _ in range(2):
         frames = _shot(rng, size, _palette(rng), num_frames=18)
         num_steps = rng.integers(7, 10)
@@ -571,20 +599,20 @@ def _fade(rng, size):
         light[:num_steps] = np.linspace(0, 1, num_steps)
         light[-num_steps:] = np.linspace(1, 0, num_steps)
         light = light[:, None, None, None]
-        shots.append(_develop(rng, frames * light + colour * (1 - light), 1))
-    return [np.concatenate(shots)]
+        takes.append(_develop(rng, frames * light + colour * (1 - light), 1))
+    return [np.concatenate(takes)]
 
 
 def _dissolve(rng, size):
     """One shot becomes another over eight to twelve frames, then a cut."""
     num_steps = rng.integers(8, 13)
-    shots = [
+    takes = [
         _shot(rng, size, _palette(rng), num_frames=num_steps + 4, speed=0.004)
         for _ in range(2)
     ]
     mix = np.clip((np.arange(num_steps + 4) - 2) / num_steps, 0, 1)
     mix = mix[:, None, None, None].astype(np.float32)
-    dissolved = shots[0] * (1 - mix) + shots[1] * mix
+    dissolved = takes[0] * (1 - mix) + takes[1] * mix
     return [_develop(rng, dissolved), _hard(rng, size)]
 
 
@@ -612,10 +640,10 @@ def _grainy_night(rng, size):
 
 def _letters(rng, size):
     """Letter cards, white on black, cut to each other and to a scene."""
-    shots, black = [], int(rng.integers(0, 25))
+    takes, black = [], int(rng.integers(0, 25))
     for number in range(_SHOTS_PER_FILM):
         if number == 2:
-            shots.append(_hard(rng, size))
+            takes.append(_hard(rng, size))
             continue
         card = np.full((size[1], size[0], 3), black, np.uint8)
         num_lines = rng.integers(2, 6)
@@ -627,8 +655,8 @@ def _letters(rng, size):
             font = rng.choice([cv2.FONT_HERSHEY_SIMPLEX, 3, 4])
             cv2.putText(card, words, start, int(font), 0.6, (235.0,) * 3, 1)
         frames = np.repeat(card[None], _FRAMES_PER_SHOT, 0).astype(np.float32)
-        shots.append(_develop(rng, frames, rng.uniform(0, 3)))
-    return shots
+        takes.append(_develop(rng, frames, rng.uniform(0, 3)))
+    return takes
 
 
 def _on_twos(rng, size):
