@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from experiments import readme
 from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import files
@@ -339,6 +340,7 @@ def main():
     add("--out", default="results/benchmark", metavar="DIR")
     add("--work-dir", default="results/work", metavar="DIR")
     add("--runs", type=int, default=5, metavar="N")
+    add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         raise ValueError(f"Expected --runs above 0. Received: {arguments.runs}")
@@ -352,12 +354,14 @@ def main():
     table = report.markdown_table(
         HEADER, [comparison.row() for comparison in comparisons]
     )
+    text = (
+        f"{machine()}; the median of {arguments.runs} runs in turn.\n\n{table}"
+    )
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
-    files.write_text(
-        out / "benchmark.md",
-        f"{machine()}; the median of {arguments.runs} runs in turn.\n\n{table}",
-    )
+    files.write_text(out / "benchmark.md", text)
+    if arguments.readme:
+        readme.put("benchmark", text)
     files.write_json(
         out / "benchmark.json",
         {

@@ -121,8 +121,9 @@ def _load_model(run_dir):
 
 def _write(metrics, run_dir, suffix):
     title = (
-        f"{metrics['model']}, {metrics['split']} of {metrics['dataset']}: "
-        f"{report.percent(metrics['pair']['accuracy'])} by pair"
+        f"{metrics['model']}: "
+        f"{report.percent(metrics['pair']['accuracy'])} by pair\n"
+        f"{metrics['split']} split of {metrics['dataset']}"
     )
     files.write_bytes(
         run_dir / f"confusion{suffix}.png",

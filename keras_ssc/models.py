@@ -58,8 +58,9 @@ def fc(image_size=(68, 120), num_genres=6):
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
     """
     frame = keras.Input((*image_size, 3), dtype="uint8", name="frame")
-    x = layers.Rescaling(1 / 255)(frame)
-    x = layers.Flatten()(x)  # (batch, height * width * 3)
+    # Centred: with inputs of 0..1 the ten ReLUs of the second layer can all
+    # die in the first steps (one seed in four did), and nothing is learnt.
+    x = layers.Flatten()(_scale_frame(frame))  # (batch, height * width * 3)
     for units in (50, 10, 40):
         x = layers.Dense(units, activation="relu")(x)
     return keras.Model({"frame": frame}, _logits(x, num_genres), name="fc")

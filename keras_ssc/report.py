@@ -116,8 +116,9 @@ def confusion_figure(confusion, names, title):
             va="center",
             color="black" if shares[row, column] > 0.5 else "white",
         )
-    axes.set(xlabel="predicted", ylabel="true", title=title)
-    figure.colorbar(image, label="share of the true genre")
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.suptitle(title)
+    figure.colorbar(image, label="share of the true genre", shrink=0.8)
     return _png(figure)
 
 
@@ -136,10 +137,13 @@ def genre_figure(per_genre, title):
     shares = [100 * (share or 0) for share in per_genre.values()]
     bars = axes.barh(labels, shares, color=_BLUE)
     axes.bar_label(bars, [percent(s) for s in per_genre.values()], padding=3)
-    axes.axvline(100 / len(labels), color=_GREY, linestyle="--", label="chance")
+    chance = 100 / len(labels)
+    axes.axvline(chance, color=_GREY, linestyle="--")
     axes.invert_yaxis()
-    axes.set(xlim=(0, 115), xlabel="accuracy, %", title=title)
-    axes.legend(loc="lower right")
+    axes.set(
+        xlim=(0, 115), xlabel=f"accuracy, % (dashed: chance, {chance:.0f} %)"
+    )
+    figure.suptitle(title)
     return _png(figure)
 
 
@@ -210,7 +214,7 @@ def films_figure(films, names, title):
     axes.set_yticks(range(len(films)), labels)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="mean probability (outlined: true genre)")
-    axes.set_title(title)
+    figure.suptitle(title)
     handles = [
         plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in names
     ]

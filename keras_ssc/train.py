@@ -54,7 +54,7 @@ SAMPLE_SETTINGS = {
     },
     "double_stack": {
         "image_size": (96, 96),
-        "epochs": 3,
+        "epochs": 4,
         "batch_size": 16,
         "learning_rate": 3e-4,
         "dense_units": (512, 256),
