@@ -415,7 +415,9 @@ def _run_pool(tasks, waiting, workers, results, bar):
         except concurrent.futures.BrokenExecutor:
             return _after_death(tasks, waiting, workers, results, bar)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waits for the films under way only. Without the wait, leaving
+            # the block would take the cancelling back.
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
     return []
 

@@ -1,8 +1,20 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import json
 import os
 import pathlib
+
+
+@contextlib.contextmanager
+def named(path):
+    """Makes an `OSError` inside name the path; a full disk's does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def write_bytes(path, data):
@@ -22,7 +34,7 @@ def write_bytes(path, data):
     # One name for all tries: what a killed process left is written over.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with named(path), open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

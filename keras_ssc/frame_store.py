@@ -271,7 +271,8 @@ def _write_frames(record, extraction, partial):
         ):
             if data is not None:
                 path = partial / pathlib.Path(row[column]).name
-                path.write_bytes(data)
+                with files.named(path):
+                    path.write_bytes(data)
                 written.append(path)
     return written
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
 
+from keras_ssc import files
 from keras_ssc import flow
 from keras_ssc.genres import GENRES
 
@@ -221,17 +222,18 @@ def _store(builder, split, image_size, folder, missing, progress):
         for name in missing
     }
     try:
-        _write_arrays(
-            _examples(builder, split, image_size, "flow" in missing),
-            shapes,
-            temporary,
-            tqdm.tqdm(
-                total=num_pairs,
-                unit="pair",
-                desc=f"prepare {split}",
-                disable=not progress,
-            ),
-        )
+        with files.named(folder):
+            _write_arrays(
+                _examples(builder, split, image_size, "flow" in missing),
+                shapes,
+                temporary,
+                tqdm.tqdm(
+                    total=num_pairs,
+                    unit="pair",
+                    desc=f"prepare {split}",
+                    disable=not progress,
+                ),
+            )
         for name in missing:
             os.replace(temporary[name], _array_path(folder, name))
     finally:

@@ -425,19 +425,41 @@ def test_a_full_disk_ends_the_run_and_a_second_run_goes_on(
 
     def full(path, data):
         if path.name.endswith("_005.png"):
-            raise OSError(28, "No space left on device", str(path))
+            raise OSError(28, "No space left on device")
         return write(path, data)
 
     extraction = extract.extract_pairs(film, SMALL)
     with monkeypatch.context() as patched:
         patched.setattr(pathlib.Path, "write_bytes", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"No space left.*_005\.png"):
             frame_store.store(film, frame_store.Place(1, ()), extraction, out)
     assert not list(out.rglob("*.png"))
     settings = (tmp_path / "whole" / "extract.json").read_bytes()
     (out / "extract.json").write_bytes(settings)
     run(films, out)
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run_named(tmp_path):
+    frames = drawn_films.shot(1, 30)
+    rows = []
+    for number in range(6):
+        drawn_films.write_film(tmp_path / f"{number}.mp4", frames[number:])
+        rows.append(f"Film {number},action,train,{number}.mp4,,")
+    film_list = drawn_films.write_list(tmp_path / "films.csv", *rows)
+    out = tmp_path / "out"
+    out.mkdir()
+    # A file where frames are prepared: nothing can be written there.
+    (tmp_path / "settings").mkdir()
+    frame_store.open_folder(tmp_path / "settings", vars(SMALL))
+    shutil.copytree(tmp_path / "settings", out, dirs_exist_ok=True)
+    (out / ".partial").write_text("in the way")
+    with pytest.raises(OSError, match="partial"):
+        run(film_list, out)
+    assert not list(out.rglob("*.png"))
+    (out / ".partial").unlink()
+    records, problems = run(film_list, out)
+    assert len(records) == 6 and not problems
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"film": "Sun"}'])
