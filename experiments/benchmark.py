@@ -314,20 +314,33 @@ def benchmark(parts, dataset, data_dir, work_dir, runs):
         work_dir: `pathlib.Path` of a folder for films and frames.
         runs: Integer, how often each way is timed.
 
-    Returns:
-        A list of `Comparison`.
+    Yields:
+        A `Comparison` after the other.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    found = []
     if "extraction" in parts:
-        found.append(compare_extraction(work_dir, runs))
+        yield compare_extraction(work_dir, runs)
     if {"loading", "step"} & set(parts):
         builder = input_pipeline.open_dataset(dataset, data_dir)
     if "loading" in parts:
-        found.append(compare_loading(builder, work_dir, runs))
+        yield compare_loading(builder, work_dir, runs)
     if "step" in parts:
-        found.append(compare_step(builder, runs))
-    return found
+        yield compare_step(builder, runs)
+
+
+def write(comparisons, runs, out):
+    """Writes `benchmark.md` and `benchmark.json`; returns the Markdown."""
+    table = report.markdown_table(HEADER, [c.row() for c in comparisons])
+    text = f"{machine()}; the median of {runs} runs in turn.\n\n{table}"
+    files.write_text(out / "benchmark.md", text)
+    files.write_json(
+        out / "benchmark.json",
+        {
+            "machine": machine(),
+            "comparisons": [dataclasses.asdict(c) for c in comparisons],
+        },
+    )
+    return text
 
 
 def main():
@@ -344,33 +357,22 @@ def main():
     arguments = parser.parse_args()
     if arguments.runs < 1:
         raise ValueError(f"Expected --runs above 0. Received: {arguments.runs}")
-    comparisons = benchmark(
+    out = pathlib.Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    comparisons = []
+    for comparison in benchmark(
         arguments.parts,
         arguments.dataset,
         arguments.data_dir,
         pathlib.Path(arguments.work_dir),
         arguments.runs,
-    )
-    table = report.markdown_table(
-        HEADER, [comparison.row() for comparison in comparisons]
-    )
-    text = (
-        f"{machine()}; the median of {arguments.runs} runs in turn.\n\n{table}"
-    )
-    out = pathlib.Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
-    files.write_text(out / "benchmark.md", text)
+    ):
+        comparisons.append(comparison)
+        text = write(comparisons, arguments.runs, out)
+    print(text)
+    print(f"written: {out}/benchmark.md, {out}/benchmark.json")
     if arguments.readme:
         readme.put("benchmark", text)
-    files.write_json(
-        out / "benchmark.json",
-        {
-            "machine": machine(),
-            "comparisons": [dataclasses.asdict(c) for c in comparisons],
-        },
-    )
-    print(table)
-    print(f"written: {out}/benchmark.md, {out}/benchmark.json")
 
 
 if __name__ == "__main__":
