@@ -32,6 +32,9 @@ from keras_ssc import video
 # dozen moments are enough that no dark scene fills them all.
 _NUM_BAR_FRAMES = 24
 
+# Threads that judge and encode the pairs of one film; decoding has its own.
+_NUM_JUDGES = 2
+
 # A scene's end is written in whole seconds, rounded up by many players.
 _END_TOLERANCE_SECONDS = 1.0
 
@@ -248,6 +251,26 @@ def _until_enough(outcomes, num_pairs):
 def _judge(batch, indexes, bars, config):
     """Reads the batch's frames; returns a dict Candidate -> Outcome."""
     outcomes = {}
+    # Pairs are judged and encoded while the next ones are decoded. A few
+    # under way are enough; more would only fill the memory.
+    with concurrent.futures.ThreadPoolExecutor(_NUM_JUDGES) as pool:
+        waiting = collections.deque()
+        for candidate, frames in _read_pairs(batch, indexes, bars, config):
+            future = pool.submit(_outcome, candidate, frames, config)
+            waiting.append((candidate, future))
+            if len(waiting) > 4 * _NUM_JUDGES:
+                judged, future = waiting.popleft()
+                outcomes[judged] = future.result()
+        outcomes.update((judged, future.result()) for judged, future in waiting)
+    for candidate in batch:
+        outcomes.setdefault(
+            candidate, Outcome(candidate, "a frame could not be decoded")
+        )
+    return outcomes
+
+
+def _read_pairs(batch, indexes, bars, config):
+    """Yields (candidate, frames): its first frame, ..., its next frame."""
     for path, index in indexes.items():
         wanted = {c.frame_number: c for c in batch if c.path == path}
         numbers = {
@@ -260,14 +283,7 @@ def _judge(batch, indexes, bars, config):
             recent.append((number, _resize(frame, config)))
             key = number - config.stride
             if key in wanted and recent[0][0] == key:
-                outcomes[wanted[key]] = _outcome(
-                    wanted[key], [frame for _, frame in recent], config
-                )
-    for candidate in batch:
-        outcomes.setdefault(
-            candidate, Outcome(candidate, "a frame could not be decoded")
-        )
-    return outcomes
+                yield wanted[key], [frame for _, frame in recent]
 
 
 def _resize(frame, config):

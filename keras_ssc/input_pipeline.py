@@ -295,19 +295,39 @@ def _write_arrays(batches, shapes, temporary, bar):
             np.savez(file, **arrays)
 
 
-def training_batches(prepared, batch_size, seed, first_epoch=0):
+def magnitudes(prepared):
+    """Computes the motion magnitude of every pair, at the prepared size.
+
+    Args:
+        prepared: A `PreparedSplit` with `flow`.
+
+    Returns:
+        float32 array (pairs,).
+    """
+    # Some at a time: the flow of all pairs can be larger than the memory.
+    stored = prepared.features["flow"]
+    parts = [
+        flow.motion_magnitude(stored[start : start + _BATCH])
+        for start in range(0, len(stored), _BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
     """Returns batches without end for training.
 
     Each epoch is a new order of all pairs, cut into whole batches; what does
     not fill the last one waits for another epoch. Half of the pairs are
-    mirrored, frame and flow together. Both follow from the seed, the epoch
-    and the pair, so a training that goes on at an epoch sees what it would
-    have seen.
+    mirrored, frame and flow together. Both follow from the seed and the
+    epoch, so a training that goes on at an epoch sees what it would have
+    seen.
 
     Args:
         prepared: A `PreparedSplit`.
         batch_size: Integer, pairs in a batch.
         seed: Integer.
+        balanced: Boolean, whether every genre, and every film in its genre,
+            is drawn as often; an epoch has as many pairs, some twice.
         first_epoch: Integer, the epoch to begin with, from 0.
 
     Returns:
@@ -325,11 +345,15 @@ def training_batches(prepared, batch_size, seed, first_epoch=0):
         )
 
     def batches_of_epoch(epoch):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(num_pairs, dtype=tf.int64), seed=[seed, epoch]
+        order, is_mirrored = tf.numpy_function(
+            lambda number: _draw_epoch(prepared, seed, number, balanced),
+            [epoch],
+            [tf.int64, tf.bool],
+            stateful=False,
         )
-        draws = tf.random.stateless_uniform((num_pairs,), seed=[epoch, seed])
-        dataset = tf.data.Dataset.from_tensor_slices((order, draws < 0.5))
+        order.set_shape((num_pairs,))
+        is_mirrored.set_shape((num_pairs,))
+        dataset = tf.data.Dataset.from_tensor_slices((order, is_mirrored))
         return dataset.batch(batch_size, drop_remainder=True)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int32.max)
@@ -341,6 +365,27 @@ def training_batches(prepared, batch_size, seed, first_epoch=0):
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _draw_epoch(prepared, seed, epoch, balanced):
+    """Returns an epoch's order of pairs, and which of them are mirrored."""
+    generator = np.random.default_rng([seed, int(epoch)])
+    num_pairs = prepared.num_pairs
+    order = generator.permutation(num_pairs)
+    if balanced:
+        # A film's share is 1 / (genres x films of its genre), a pair's that
+        # of its film / its pairs.
+        _, film, film_size = np.unique(
+            prepared.film, return_inverse=True, return_counts=True
+        )
+        label_of_film = np.zeros(len(film_size), np.int64)
+        label_of_film[film] = prepared.label
+        films_of_label = np.bincount(label_of_film)
+        weight = 1 / (film_size[film] * films_of_label[prepared.label])
+        order = generator.choice(
+            num_pairs, size=num_pairs, p=weight / weight.sum()
+        )
+    return order.astype(np.int64), generator.random(num_pairs) < 0.5
 
 
 def evaluation_batches(prepared, batch_size):

@@ -15,6 +15,7 @@ import pathlib
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ssc import __version__
@@ -23,62 +24,9 @@ from keras_ssc import files
 from keras_ssc import input_pipeline
 from keras_ssc import models
 from keras_ssc import report
-
-STRATEGIES = ("auto", "one_device", "mirrored")
-
-# What the report trained each model with, on films.
-REPORT_SETTINGS = {
-    "fc": {
-        "image_size": (68, 120),
-        "epochs": 50,
-        "batch_size": 128,
-        # The report gives the epochs only; Keras' own default.
-        "learning_rate": 1e-3,
-    },
-    "double_stack": {
-        "image_size": (299, 299),
-        "epochs": 50,
-        "batch_size": 64,
-        "learning_rate": 1e-4,
-        "dense_units": (4096, 2048),
-    },
-}
-
-# What two processor cores can do in minutes on the sample films.
-SAMPLE_SETTINGS = {
-    "fc": {
-        "image_size": (68, 120),
-        "epochs": 30,
-        "batch_size": 16,
-        "learning_rate": 1e-3,
-    },
-    "double_stack": {
-        "image_size": (96, 96),
-        "epochs": 4,
-        "batch_size": 16,
-        "learning_rate": 3e-4,
-        "dense_units": (512, 256),
-    },
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """All settings of a training. None: the model's default for the data."""
-
-    model: str = "double_stack"  # a key of models.MODELS
-    dataset: str = "scene_genre/sample"  # the data set that needs no input
-    data_dir: str | None = None  # where data sets are; TFDS's default
-    run_dir: str | None = None  # default: runs/<time>_<model>
-    image_size: tuple | None = None  # (height, width) of the model's frames
-    dense_units: tuple | None = None  # the layers behind the two branches
-    epochs: int | None = None
-    batch_size: int | None = None  # over all devices together
-    learning_rate: float | None = None  # Adam's, falling as a cosine to 0
-    seed: int = 0  # of weights, order and mirroring
-    strategy: str = "auto"  # mirrored where there are several GPUs
-    deterministic: bool = False  # same seed, same weights; slower on GPUs
-    keep_checkpoints: int = 2  # the newest ones; each is a whole model
+from keras_ssc import train_config
+from keras_ssc.genres import GENRES
+from keras_ssc.train_config import TrainConfig
 
 
 def train(config, verbose=True):
@@ -96,7 +44,7 @@ def train(config, verbose=True):
             run's folder holds something.
         OSError: If a file cannot be written.
     """
-    config = fill_in(config)
+    config = train_config.fill_in(config)
     builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -111,20 +59,27 @@ def train(config, verbose=True):
         for split in ("train", "validation")
         if split == "train" or split in builder.info.splits
     }
+    if config.patience is not None and "validation" not in splits:
+        raise ValueError(
+            f"--patience needs a validation split; {config.dataset} has "
+            f"{', '.join(builder.info.splits)}. Name films of the split "
+            "validation in the film list, and build again."
+        )
     steps = splits["train"].num_pairs // config.batch_size
     batches = input_pipeline.training_batches(
-        splits["train"], config.batch_size, config.seed
+        splits["train"], config.batch_size, config.seed, config.balanced
     )
     run_dir = _make_run_dir(config)
+    _adapt(model, splits["train"])
     with strategy.scope():
         _compile(model, config, steps)
     model.fit(
-        batches,
+        _one_hot(batches),
         epochs=config.epochs,
         steps_per_epoch=steps,
         shuffle=False,  # the batches are shuffled already
         validation_data=_validation_batches(splits, config, strategy),
-        callbacks=_callbacks(run_dir, config),
+        callbacks=_callbacks(run_dir, config, "validation" in splits),
         verbose=1 if verbose else 0,
     )
     _write_model(model, run_dir / "model.keras")
@@ -136,46 +91,8 @@ def train(config, verbose=True):
     return run_dir
 
 
-def fill_in(config):
-    """Returns the config with the defaults of its model and data set.
-
-    Raises:
-        ValueError: If there is no such model or strategy, or a number is
-            out of its range.
-    """
-    if config.model not in models.MODELS:
-        raise ValueError(
-            f"Unknown model. Expected one of: "
-            f"{', '.join(sorted(models.MODELS))}. Received: {config.model!r}"
-        )
-    is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
-    settings = SAMPLE_SETTINGS if is_sample else REPORT_SETTINGS
-    defaults = settings[config.model]
-    if config.dense_units is not None and "dense_units" not in defaults:
-        raise ValueError(f"{config.model} has no --dense-units.")
-    config = dataclasses.replace(
-        config,
-        **{
-            name: value
-            for name, value in defaults.items()
-            if getattr(config, name) is None
-        },
-    )
-    for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
-        if not getattr(config, name) > 0:
-            raise ValueError(
-                f"Expected {name} above 0. Received: {getattr(config, name)}"
-            )
-    return config
-
-
 def make_strategy(name):
     """Returns the `tf.distribute` strategy of a name in `STRATEGIES`."""
-    if name not in STRATEGIES:
-        raise ValueError(
-            f"Unknown strategy. Expected one of: {', '.join(STRATEGIES)}. "
-            f"Received: {name!r}"
-        )
     num_gpus = len(tf.config.list_logical_devices("GPU"))
     if name == "mirrored" or (name == "auto" and num_gpus > 1):
         return tf.distribute.MirroredStrategy()
@@ -183,22 +100,63 @@ def make_strategy(name):
 
 
 def _build(config):
-    options = {}
-    if config.dense_units is not None:
-        options["dense_units"] = tuple(config.dense_units)
-    return models.build_model(config.model, config.image_size, **options)
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        return models.build_model(
+            config.model, config.image_size, **config.model_options()
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def _adapt(model, prepared):
+    """Lets the magnitude's layer see the training pairs' magnitudes."""
+    for layer in model.layers:
+        if layer.name == "log_magnitude":
+            magnitudes = input_pipeline.magnitudes(prepared)
+            values = np.log(magnitudes + models.STILL_MAGNITUDE)
+            layer.adapt(values[:, np.newaxis])
 
 
 def _compile(model, config, steps):
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, config.epochs * steps
-    )
+    rate = _learning_rate(config, steps)
+    optimizers = {
+        "adam": lambda: keras.optimizers.Adam(rate),
+        "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9),
+    }
     model.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=optimizers[config.optimizer](),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=config.label_smoothing
+        ),
         metrics=["accuracy"],
-        # XLA and MirroredStrategy do not go together.
-        jit_compile=False,
+        jit_compile=config.jit_compile,
+    )
+
+
+def _learning_rate(config, steps):
+    schedules = keras.optimizers.schedules
+    if config.schedule == "exponential":
+        return schedules.ExponentialDecay(
+            config.learning_rate, steps, decay_rate=0.96, staircase=True
+        )
+    if config.schedule == "cosine" and config.warmup_steps:
+        return schedules.CosineDecay(
+            0.0,
+            max(config.epochs * steps - config.warmup_steps, 1),
+            warmup_target=config.learning_rate,
+            warmup_steps=config.warmup_steps,
+        )
+    if config.schedule == "cosine":
+        return schedules.CosineDecay(
+            config.learning_rate, config.epochs * steps
+        )
+    return config.learning_rate
+
+
+def _one_hot(batches):
+    return batches.map(
+        lambda inputs, label: (inputs, tf.one_hot(label, len(GENRES)))
     )
 
 
@@ -213,7 +171,7 @@ def _validation_batches(splits, config, strategy):
         batches = batches.unbatch().batch(
             config.batch_size, drop_remainder=True
         )
-    return batches
+    return _one_hot(batches)
 
 
 def _make_run_dir(config):
@@ -269,8 +227,8 @@ def read_history(run_dir):
     }
 
 
-def _callbacks(run_dir, config):
-    return [
+def _callbacks(run_dir, config, has_validation):
+    callbacks = [
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.CSVLogger(run_dir / "history.csv"),
         keras.callbacks.TensorBoard(
@@ -278,6 +236,17 @@ def _callbacks(run_dir, config):
         ),
         _Checkpoints(run_dir / "checkpoints", config.keep_checkpoints),
     ]
+    if has_validation:
+        # The best epoch's weights become the run's model, however many
+        # epochs follow it.
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_loss",
+                patience=config.patience or config.epochs,
+                restore_best_weights=True,
+            )
+        )
+    return callbacks
 
 
 class _Checkpoints(keras.callbacks.Callback):
@@ -308,72 +277,15 @@ def _write_model(model, path):
         temporary.unlink(missing_ok=True)
 
 
-def _parser():
+def main():
+    """Runs the command."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_ssc.train",
         description="Trains a model. What is not given is the model's "
         "default: the report's settings on films, small ones on the sample.",
     )
-    add = parser.add_argument
-    default = TrainConfig()
-    add("--model", default=default.model, help=", ".join(models.MODELS))
-    add("--dataset", default=default.dataset, metavar="scene_genre/CONFIG")
-    add("--data-dir", metavar="DIR", help="where data sets are built")
-    add("--run-dir", metavar="DIR", help="default: runs/<time>_<model>")
-    add("--epochs", type=int, metavar="N")
-    add("--batch-size", "--bs", type=int, metavar="N")
-    add("--learning-rate", "--lr", type=float, metavar="RATE")
-    add(
-        "--image-size",
-        type=_image_size,
-        metavar="N or WxH",
-        help="pixels of the model's frames, such as 96 or 120x68",
-    )
-    add(
-        "--dense-units",
-        type=_dense_units,
-        metavar="N,N",
-        help="the fully connected layers of double_stack, such as 512,256",
-    )
-    add("--seed", type=int, default=default.seed, metavar="N")
-    add(
-        "--strategy",
-        default=default.strategy,
-        help=f"{', '.join(STRATEGIES)} (default: %(default)s)",
-    )
-    add("--deterministic", action="store_true")
-    add("--keep-checkpoints", type=int, default=default.keep_checkpoints)
-    return parser
-
-
-def _image_size(text):
-    try:
-        sides = [int(side) for side in text.lower().split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected N or WIDTHxHEIGHT, such as 96 or 120x68, received "
-            f"{text!r}"
-        )
-    return sides[-1], sides[0]  # (height, width)
-
-
-def _dense_units(text):
-    try:
-        units = tuple(int(number) for number in text.split(","))
-    except ValueError:
-        units = (0,)
-    if min(units) < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected numbers such as 512,256, received {text!r}"
-        )
-    return units
-
-
-def main():
-    """Runs the command."""
-    run_dir = train(TrainConfig(**vars(_parser().parse_args())))
+    train_config.add_flags(parser)
+    run_dir = train(TrainConfig(**vars(parser.parse_args())))
     print(f"run: {run_dir}")
     print(f"its curves: {run_dir}/curves.png")
     print(f"next: python -m keras_ssc.evaluate {run_dir}")

@@ -71,6 +71,9 @@ _MIN_PICTURE = 0.3
 # H.264 and its heirs hold at most 16 pictures back to show them later.
 _MAX_REORDER = 32
 
+# Key frames that stand for a film, if there are no more of them.
+_ENOUGH_SAMPLES = 8
+
 _WAYS = ("auto", "forward", "seek")
 
 
@@ -685,11 +688,13 @@ def sample_frames(path, num_frames, index=None):
             f"Expected num_frames of 1 or more. Received: {num_frames}"
         )
     index = index or index_frames(path)
-    # A key frame is decoded alone. With too few of them the film is short.
+    # A key frame is decoded alone. With too few of them the film is short;
+    # fewer than asked are better than reading all of a long one.
     key_frames = np.flatnonzero(index.is_key_frame)
-    if len(key_frames) >= num_frames and not index.counted:
+    num_keys = min(num_frames, len(key_frames))
+    if num_keys >= min(num_frames, _ENOUGH_SAMPLES) and not index.counted:
         way = "auto" if index.seekable else "key frames"
-        numbers = _spread(key_frames, num_frames)
+        numbers = _spread(key_frames, num_keys)
         samples = list(_read(index, numbers, way))
         if samples:
             return samples

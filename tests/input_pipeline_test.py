@@ -121,6 +121,29 @@ def test_about_half_of_the_pairs_are_mirrored(prepared):
     assert 0.3 < share < 0.7
 
 
+def test_balanced_epochs_draw_every_genre_as_often(prepared):
+    # All of one genre's films but one are left out, and half of another's.
+    films = np.unique(prepared.film[prepared.label == 0])
+    kept = (prepared.label != 1) | (np.arange(prepared.num_pairs) % 3 == 0)
+    kept &= prepared.film != films[0] if len(films) > 1 else True
+    uneven = input_pipeline.dataclasses.replace(
+        prepared,
+        features={
+            name: array[kept] for name, array in prepared.features.items()
+        },
+        **{
+            name: getattr(prepared, name)[kept]
+            for name in ("label", "film", "scene", "frame_number", "seconds")
+        },
+    )
+    batches = input_pipeline.training_batches(
+        uneven, uneven.num_pairs, 0, balanced=True
+    )
+    labels = np.concatenate([label for _, label in batches.take(200)])
+    shares = np.bincount(labels, minlength=6) / len(labels)
+    np.testing.assert_allclose(shares, 1 / 6, atol=0.02)
+
+
 def test_a_mirrored_pair_moves_the_other_way():
     generator = np.random.default_rng(0)
     frames = generator.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)

@@ -7,7 +7,9 @@ import pytest
 
 from keras_ssc import evaluate
 from keras_ssc import input_pipeline
+from keras_ssc import models
 from keras_ssc import train
+from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 
 
@@ -21,7 +23,7 @@ def small(data_dir, run_dir, **changes):
         "epochs": 2,
         "batch_size": 8,
     }
-    return train.TrainConfig(**{**settings, **changes})
+    return train_config.TrainConfig(**{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def test_a_run_s_folder_holds_what_was_trained(run_dir):
 
 def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
     config = train.read_config(run_dir)
-    assert config == train.fill_in(small(data_dir, run_dir))
+    assert config == train_config.fill_in(small(data_dir, run_dir))
     assert config.learning_rate == 1e-3
 
 
@@ -100,13 +102,19 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
 @pytest.mark.parametrize(
     "changes, word",
     [
-        ({"model": "duble_stack"}, "double_stack, fc"),
+        ({"model": "duble_stack"}, "fc, vgg16, resnet50"),
         ({"strategy": "two_devices"}, "mirrored"),
         ({"epochs": 0}, "epochs above 0"),
         ({"learning_rate": -1.0}, "learning_rate above 0"),
         ({"batch_size": 1000}, "training pairs"),
         ({"dataset": "scene_genre/films"}, "tfds build"),
-        ({"dense_units": (8,)}, "no --dense-units"),
+        ({"dense_units": (8,)}, "fc has no option dense_units"),
+        ({"model": "double_stack", "encoding": 1}, "weights, |dense_units"),
+        ({"optimizer": "adamw"}, "adam, sgd"),
+        ({"schedule": "step"}, "constant, exponential, cosine"),
+        ({"precision": "float8"}, "mixed_bfloat16"),
+        ({"label_smoothing": 1.0}, "below 1"),
+        ({"patience": 2}, "validation in the film list"),
     ],
 )
 def test_a_wrong_setting_is_told_and_leaves_no_folder(
@@ -118,8 +126,91 @@ def test_a_wrong_setting_is_told_and_leaves_no_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", list(models.MODELS))
+def test_every_model_has_settings_for_films_and_for_the_sample(name):
+    for dataset in ("scene_genre/films", "scene_genre/sample"):
+        config = train_config.TrainConfig(model=name, dataset=dataset)
+        filled = train_config.fill_in(config)
+        assert None not in (
+            filled.image_size,
+            filled.epochs,
+            filled.batch_size,
+            filled.optimizer,
+            filled.learning_rate,
+            filled.schedule,
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "schedule": "exponential"},
+        {"schedule": "cosine", "warmup_steps": 3, "label_smoothing": 0.1},
+        {"schedule": "cosine", "balanced": True},
+        {"precision": "mixed_bfloat16"},
+        {"strategy": "mirrored"},
+    ],
+)
+def test_the_ways_of_training_train(data_dir, tmp_path, changes):
+    config = small(data_dir, tmp_path / "run", epochs=3, **changes)
+    history = train.read_history(train.train(config, verbose=False))
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_the_learning_rate_follows_its_schedule():
+    def rates(schedule, warmup_steps=0):
+        config = train_config.TrainConfig(
+            schedule=schedule,
+            warmup_steps=warmup_steps,
+            learning_rate=0.1,
+            epochs=4,
+        )
+        rate = train._learning_rate(config, 10)
+        return [
+            float(rate(step)) if callable(rate) else rate
+            for step in (0, 9, 10, 20, 40)
+        ]
+
+    assert rates("constant") == [0.1] * 5
+    np.testing.assert_allclose(
+        rates("exponential"),
+        [0.1, 0.1, 0.096, 0.096 * 0.96, 0.1 * 0.96**4],
+        rtol=1e-5,
+    )
+    np.testing.assert_allclose(rates("cosine")[::4], [0.1, 0.0], atol=1e-7)
+    warm = rates("cosine", warmup_steps=10)
+    np.testing.assert_allclose(
+        [warm[0], warm[2], warm[4]], [0.0, 0.1, 0.0], atol=1e-7
+    )
+
+
+def test_the_magnitude_s_layer_is_adapted_to_the_training_pairs(
+    data_dir, tmp_path
+):
+    config = small(
+        data_dir,
+        tmp_path / "run",
+        model="motion_magnitude_stack",
+        image_size=(75, 75),
+        epochs=1,
+        batch_size=24,
+    )
+    run_dir = train.train(config, verbose=False)
+    model = keras.saving.load_model(run_dir / "model.keras")
+    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    prepared = input_pipeline.prepare(builder, "train", (75, 75), ["flow"])
+    values = np.log(input_pipeline.magnitudes(prepared) + 1e-5)
+    layer = model.get_layer("log_magnitude")
+    np.testing.assert_allclose(np.ravel(layer.mean), values.mean(), rtol=1e-3)
+    np.testing.assert_allclose(
+        np.ravel(layer.variance), values.var(), rtol=1e-3
+    )
+
+
 def test_the_report_s_settings_are_the_defaults_on_films():
-    config = train.fill_in(train.TrainConfig(dataset="scene_genre/films"))
+    config = train_config.fill_in(
+        train_config.TrainConfig(dataset="scene_genre/films")
+    )
     assert config.image_size == (299, 299)
     assert (config.epochs, config.batch_size) == (50, 64)
     assert config.learning_rate == 1e-4
@@ -144,7 +235,9 @@ def test_evaluation_equals_the_model_s_own_accuracy(run_dir, data_dir):
     builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
     test = input_pipeline.prepare(builder, "test", (18, 32), ["frame"])
     _, accuracy = model.evaluate(
-        {"frame": test.features["frame"]}, test.label, verbose=0
+        {"frame": test.features["frame"]},
+        keras.utils.to_categorical(test.label, 6),
+        verbose=0,
     )
     assert metrics["pair"]["accuracy"] == pytest.approx(accuracy)
 

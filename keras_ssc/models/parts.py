@@ -1,0 +1,47 @@
+"""What several models are put together from: inputs, scaling, heads."""
+
+import keras
+from keras import layers
+from keras import ops
+
+# Farneback throws outliers of hundreds of pixels where nothing matches; real
+# motion between two frames stays below this.
+_MAX_FLOW_PIXELS = 20.0
+
+# Brings flow into the range that frames have. Most of a film moves by less
+# than 8 pixels from frame to frame.
+_FLOW_SCALE_PIXELS = 8.0
+
+
+def frame_input(image_size, name="frame"):
+    """Returns a `keras.Input` of uint8 RGB, (batch, height, width, 3)."""
+    return keras.Input((*image_size, 3), dtype="uint8", name=name)
+
+
+def flow_input(image_size):
+    """Returns a `keras.Input` of float32 pixels, (batch, height, width, 2)."""
+    return keras.Input((*image_size, 2), dtype="float32", name="flow")
+
+
+def scale_frame(frame):
+    """Scales a uint8 frame to -1..1."""
+    return layers.Rescaling(1 / 127.5, offset=-1)(frame)
+
+
+def scale_flow(flow):
+    """Clips flow, in pixels, and scales it to about the range of frames."""
+    flow = ops.clip(flow, -_MAX_FLOW_PIXELS, _MAX_FLOW_PIXELS)
+    return layers.Rescaling(1 / _FLOW_SCALE_PIXELS)(flow)
+
+
+def dense(x, units):
+    """Adds fully connected layers with ReLUs, one for each of `units`."""
+    for place, number in enumerate(units, start=1):
+        x = layers.Dense(number, activation="relu", name=f"dense_{place}")(x)
+    return x
+
+
+def logits(x, num_genres):
+    """Adds the last layer: float32 logits, (batch, num_genres)."""
+    # float32 under mixed precision too: a softmax of float16 loses genres.
+    return layers.Dense(num_genres, dtype="float32", name="logits")(x)

@@ -1,0 +1,291 @@
+"""The settings of a training: the report's, the sample's, and their flags."""
+
+import argparse
+import dataclasses
+import inspect
+
+from keras_ssc import models
+
+STRATEGIES = ("auto", "one_device", "mirrored")
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("constant", "exponential", "cosine")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+# What the report trained each model with, on films. Where it gives nothing,
+# Keras' own default stands, with the reason.
+REPORT_SETTINGS = {
+    "fc": {
+        "image_size": (68, 120),
+        "epochs": 50,
+        "batch_size": 128,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,  # not given
+    },
+    "vgg16": {
+        "image_size": (224, 224),
+        "epochs": 100,
+        "batch_size": 128,
+        "optimizer": "sgd",
+        "learning_rate": 1e-3,
+        "dense_units": (4096, 4096),
+    },
+    "resnet50": {
+        "image_size": (224, 224),
+        "epochs": 30,
+        "batch_size": 128,
+        "optimizer": "sgd",
+        "learning_rate": 1e-3,
+    },
+    "flownet_fc": {
+        "image_size": (224, 224),  # not given
+        "epochs": 60,
+        "batch_size": 64,  # not given
+        "optimizer": "sgd",  # not given; Adam at 0.01 does not learn
+        "learning_rate": 1e-2,
+        "schedule": "exponential",
+        "dense_units": (4096, 4096),
+    },
+    "inception_v3": {
+        "image_size": (299, 299),
+        "epochs": 20,
+        "batch_size": 128,
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+    },
+    "inception_v3_6ch": {
+        "image_size": (299, 299),
+        "epochs": 20,
+        "batch_size": 64,
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+    },
+    "double_stack": {
+        "image_size": (299, 299),
+        "epochs": 50,
+        "batch_size": 64,
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+        "dense_units": (4096, 2048),
+    },
+    "motion_magnitude_stack": {
+        "image_size": (299, 299),
+        "epochs": 50,
+        "batch_size": 64,
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+    },
+}
+
+_SMALL = {
+    "image_size": (96, 96),
+    "epochs": 6,
+    "batch_size": 16,
+    "optimizer": "adam",
+    "learning_rate": 3e-4,
+    "schedule": "cosine",
+}
+
+# What two processor cores can do in minutes on the sample films.
+SAMPLE_SETTINGS = {
+    "fc": {
+        **_SMALL,
+        "image_size": (68, 120),
+        "epochs": 30,
+        "learning_rate": 1e-3,
+    },
+    "vgg16": {**_SMALL, "dense_units": (256,), "learning_rate": 1e-4},
+    "resnet50": _SMALL,
+    "flownet_fc": {**_SMALL, "dense_units": (256, 256)},
+    "inception_v3": _SMALL,
+    "inception_v3_6ch": _SMALL,
+    "double_stack": {**_SMALL, "dense_units": (512, 256)},
+    "motion_magnitude_stack": _SMALL,
+}
+
+# Fields that are options of the models' functions, and of no other's.
+_MODEL_OPTIONS = (
+    "weights",
+    "dense_units",
+    "trunk",
+    "encoding",
+    "single_frame",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """All settings of a training. None: the model's default for the data."""
+
+    model: str = "double_stack"  # a key of models.MODELS
+    dataset: str = "scene_genre/sample"  # the data set that needs no input
+    data_dir: str | None = None  # where data sets are; TFDS's default
+    run_dir: str | None = None  # default: runs/<time>_<model>
+    image_size: tuple | None = None  # (height, width) of the model's frames
+    weights: str | None = None  # "imagenet" or a file; None for random ones
+    dense_units: tuple | None = None  # the model's fully connected layers
+    trunk: str | None = None  # double_stack: shared, separate or flownet
+    encoding: int | None = None  # motion_magnitude_stack: 1 in the report
+    single_frame: bool | None = None  # flownet_fc: one frame, as the report
+    epochs: int | None = None
+    batch_size: int | None = None  # over all devices together
+    optimizer: str | None = None  # adam, or sgd with momentum 0.9
+    learning_rate: float | None = None  # at its highest
+    schedule: str | None = None  # constant unless the model says otherwise
+    warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
+    label_smoothing: float = 0.0  # share of the label spread over all genres
+    balanced: bool = False  # every genre, and every film in it, as often
+    patience: int | None = None  # epochs without a better validation loss
+    precision: str = "float32"  # mixed_float16 on GPUs, mixed_bfloat16 on CPUs
+    jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
+    seed: int = 0  # of weights, order and mirroring
+    strategy: str = "auto"  # mirrored where there are several GPUs
+    deterministic: bool = False  # same seed, same weights; slower on GPUs
+    keep_checkpoints: int = 2  # the newest ones; each is a whole model
+
+    def model_options(self):
+        """Returns the options that are set, as the model's function has them.
+
+        Returns:
+            A dict of keyword arguments.
+        """
+        return {
+            name: getattr(self, name)
+            for name in _MODEL_OPTIONS
+            if getattr(self, name) is not None
+        }
+
+
+def fill_in(config):
+    """Returns the config with the defaults of its model and data set.
+
+    Raises:
+        ValueError: If there is no such model, option or choice, or a number
+            is out of its range.
+    """
+    _check_choice("model", config.model, models.MODELS)
+    is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
+    settings = SAMPLE_SETTINGS if is_sample else REPORT_SETTINGS
+    defaults = {"schedule": "constant", **settings[config.model]}
+    config = dataclasses.replace(
+        config,
+        **{
+            name: value
+            for name, value in defaults.items()
+            if getattr(config, name) is None
+        },
+    )
+    _check(config)
+    return config
+
+
+def _check(config):
+    _check_choice("strategy", config.strategy, STRATEGIES)
+    _check_choice("optimizer", config.optimizer, OPTIMIZERS)
+    _check_choice("schedule", config.schedule, SCHEDULES)
+    _check_choice("precision", config.precision, PRECISIONS)
+    for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
+        if not getattr(config, name) > 0:
+            raise ValueError(
+                f"Expected {name} above 0. Received: {getattr(config, name)}"
+            )
+    if not 0 <= config.label_smoothing < 1:
+        raise ValueError(
+            "Expected label_smoothing of 0 or more, below 1. "
+            f"Received: {config.label_smoothing}"
+        )
+    known = inspect.signature(models.MODELS[config.model]).parameters
+    for name in config.model_options():
+        if name not in known:
+            raise ValueError(
+                f"{config.model} has no option {name}. It has: "
+                f"{', '.join(set(_MODEL_OPTIONS) & set(known)) or 'none'}."
+            )
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ValueError(
+            f"Unknown {name}. Expected one of: {', '.join(choices)}. "
+            f"Received: {value!r}"
+        )
+
+
+def image_size(text):
+    """Reads `96` or `120x68`; returns (height, width)."""
+    try:
+        sides = [int(side) for side in text.lower().split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected N or WIDTHxHEIGHT, such as 96 or 120x68, received "
+            f"{text!r}"
+        )
+    return sides[-1], sides[0]
+
+
+def _units(text):
+    try:
+        units = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        units = (0,)
+    if min(units) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers such as 512,256, received {text!r}"
+        )
+    return units
+
+
+# What a flag's help says, by the config's fields.
+_HELP = {
+    "model": ", ".join(models.MODELS),
+    "dataset": "scene_genre/CONFIG, a data set that is built",
+    "data_dir": "where data sets are built",
+    "run_dir": "default: runs/<time>_<model>",
+    "image_size": "pixels of the model's frames, such as 96 or 120x68",
+    "weights": "none, imagenet, or a file of the three-channel network",
+    "dense_units": "the fully connected layers, such as 512,256",
+    "trunk": "of double_stack: shared, separate or flownet",
+    "encoding": "of motion_magnitude_stack: neurons for the frame",
+    "single_frame": "of flownet_fc: one frame and not the pair",
+    "batch_size": "pairs in a batch, over all devices together",
+    "optimizer": ", ".join(OPTIMIZERS),
+    "learning_rate": "at its highest",
+    "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
+    "warmup_steps": "steps over which a cosine's rate rises from 0",
+    "label_smoothing": "share of a label spread over all genres",
+    "balanced": "draw every genre, and every film in it, as often",
+    "patience": "stop after so many epochs without a better validation loss",
+    "precision": ", ".join(PRECISIONS),
+    "jit_compile": "compile with XLA",
+    "strategy": ", ".join(STRATEGIES),
+    "deterministic": "the same seed gives the same weights",
+    "keep_checkpoints": "how many of the newest are kept",
+}
+
+_ALIASES = {"batch_size": "--bs", "learning_rate": "--lr"}
+
+_PARSERS = {
+    "image_size": image_size,
+    "dense_units": _units,
+    "weights": lambda text: None if text == "none" else text,
+    **dict.fromkeys(
+        ("encoding", "epochs", "batch_size", "warmup_steps", "patience"), int
+    ),
+    **dict.fromkeys(("seed", "keep_checkpoints"), int),
+    **dict.fromkeys(("learning_rate", "label_smoothing"), float),
+}
+
+
+def add_flags(parser):
+    """Adds a flag for each field of `TrainConfig` to an argument parser."""
+    for field in dataclasses.fields(TrainConfig):
+        flags = [f"--{field.name.replace('_', '-')}"]
+        flags += [_ALIASES[field.name]] if field.name in _ALIASES else []
+        settings = {"default": field.default, "help": _HELP.get(field.name)}
+        if "bool" in str(field.type):
+            settings["action"] = "store_true"
+        else:
+            settings["type"] = _PARSERS.get(field.name, str)
+            settings["metavar"] = field.name.split("_")[-1].upper()
+        parser.add_argument(*flags, **settings)
