@@ -313,6 +313,15 @@ def magnitudes(prepared):
     return np.concatenate(parts)
 
 
+def check_batch_size(prepared, batch_size):
+    """Raises `ValueError` if there are fewer pairs than fill a batch."""
+    if not 1 <= batch_size <= prepared.num_pairs:
+        raise ValueError(
+            f"Expected a batch size of 1 to {prepared.num_pairs}, the number "
+            f"of training pairs. Received: {batch_size}"
+        )
+
+
 def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
     """Returns batches without end for training.
 
@@ -337,12 +346,8 @@ def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
     Raises:
         ValueError: If there are fewer pairs than fill a batch.
     """
+    check_batch_size(prepared, batch_size)
     num_pairs = prepared.num_pairs
-    if not 1 <= batch_size <= num_pairs:
-        raise ValueError(
-            f"Expected a batch size of 1 to {num_pairs}, the number of "
-            f"training pairs. Received: {batch_size}"
-        )
 
     def batches_of_epoch(epoch):
         order, is_mirrored = tf.numpy_function(

@@ -3,14 +3,14 @@
     python -m keras_ssc.train --model double_stack
 
 The run's folder then holds `model.keras`, `config.json`, `history.csv`,
-`curves.png`, `checkpoints/` and `logs/` (for TensorBoard).
+`curves.png`, `checkpoints/` and `logs/` (for TensorBoard). A training that was
+stopped goes on with --resume RUN.
 """
 
 import argparse
 import csv
 import dataclasses
 import json
-import os
 import pathlib
 import time
 
@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import __version__
+from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import input_pipeline
@@ -27,6 +28,10 @@ from keras_ssc import report
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 from keras_ssc.train_config import TrainConfig
+
+
+class TrainingError(command.OutsideError):
+    """A training that cannot go on, such as one whose loss is not finite."""
 
 
 def train(config, verbose=True):
@@ -42,52 +47,126 @@ def train(config, verbose=True):
     Raises:
         ValueError: If a setting is wrong, the data set is not built, or the
             run's folder holds something.
+        TrainingError: If the loss is not finite any more.
         OSError: If a file cannot be written.
     """
     config = train_config.fill_in(config)
+    strategy, splits = _prepare(config, verbose)
+    with strategy.scope():
+        model = _build(config)
+    prepared = _prepare_splits(splits, config, model, verbose)
+    run_dir = _make_run_dir(config)
+    _adapt(model, prepared["train"])
+    with strategy.scope():
+        _compile(model, config, _num_steps(prepared, config))
+    return _fit(model, config, run_dir, prepared, strategy, None, verbose)
+
+
+def resume(run_dir, verbose=True):
+    """Goes on with a training that was stopped, from its last epoch.
+
+    Weights, optimizer, learning rate, order of the pairs, and what was best
+    on the validation split are as they were; with `deterministic`, the
+    training ends in the weights that it would have ended in.
+
+    Args:
+        run_dir: The run's folder.
+        verbose: Boolean, whether to show progress.
+
+    Returns:
+        `pathlib.Path` of the run's folder. Nothing is done to a run that is
+        finished.
+
+    Raises:
+        ValueError: If the folder is no run, or the data set is not built.
+        TrainingError: If the loss is not finite any more.
+        OSError: If a file cannot be written.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = read_config(run_dir)
+    if (run_dir / "model.keras").exists():
+        return run_dir
+    strategy, splits = _prepare(config, verbose)
+    with strategy.scope():
+        state, model = checkpoints.load_newest(run_dir / "checkpoints")
+        is_new = model is None
+        model = _build(config) if is_new else model
+    prepared = _prepare_splits(splits, config, model, verbose)
+    if is_new:
+        _adapt(model, prepared["train"])
+        with strategy.scope():
+            _compile(model, config, _num_steps(prepared, config))
+    elif verbose:
+        print(f"going on after epoch {state.epoch} of {config.epochs}")
+    _cut_history(run_dir, state.epoch if state else 0)
+    return _fit(model, config, run_dir, prepared, strategy, state, verbose)
+
+
+def _prepare(config, verbose):
+    """Opens the data set; returns the strategy and a splits' opener."""
     builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
+    if config.patience is not None and "validation" not in builder.info.splits:
+        raise ValueError(
+            f"--patience needs a validation split; {config.dataset} has "
+            f"{', '.join(builder.info.splits)}. Name films of the split "
+            "validation in the film list, and build again."
+        )
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    strategy = make_strategy(config.strategy)
-    with strategy.scope():
-        model = _build(config)
-    splits = {
+    return make_strategy(config.strategy), builder
+
+
+def _prepare_splits(builder, config, model, verbose):
+    prepared = {
         split: input_pipeline.prepare(
             builder, split, config.image_size, model.input, verbose
         )
         for split in ("train", "validation")
         if split == "train" or split in builder.info.splits
     }
-    if config.patience is not None and "validation" not in splits:
-        raise ValueError(
-            f"--patience needs a validation split; {config.dataset} has "
-            f"{', '.join(builder.info.splits)}. Name films of the split "
-            "validation in the film list, and build again."
-        )
-    steps = splits["train"].num_pairs // config.batch_size
+    input_pipeline.check_batch_size(prepared["train"], config.batch_size)
+    return prepared
+
+
+def _num_steps(prepared, config):
+    return prepared["train"].num_pairs // config.batch_size
+
+
+def _fit(model, config, run_dir, prepared, strategy, state, verbose):
+    """Trains from the state's epoch to the end; returns the run's folder."""
+    first_epoch = state.epoch if state else 0
     batches = input_pipeline.training_batches(
-        splits["train"], config.batch_size, config.seed, config.balanced
+        prepared["train"],
+        config.batch_size,
+        config.seed,
+        config.balanced,
+        first_epoch,
     )
-    run_dir = _make_run_dir(config)
-    _adapt(model, splits["train"])
-    with strategy.scope():
-        _compile(model, config, steps)
-    model.fit(
-        _one_hot(batches),
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,  # the batches are shuffled already
-        validation_data=_validation_batches(splits, config, strategy),
-        callbacks=_callbacks(run_dir, config, "validation" in splits),
-        verbose=1 if verbose else 0,
+    keeper = checkpoints.Checkpoints(
+        run_dir / "checkpoints",
+        config.keep_checkpoints,
+        config.patience,
+        state,
     )
-    _write_model(model, run_dir / "model.keras")
+    if not (state and state.is_over(config)):
+        model.fit(
+            _one_hot(batches),
+            initial_epoch=first_epoch,
+            epochs=config.epochs,
+            steps_per_epoch=_num_steps(prepared, config),
+            shuffle=False,  # the batches are shuffled already
+            validation_data=_validation_batches(prepared, config, strategy),
+            callbacks=_callbacks(run_dir, keeper),
+            verbose=1 if verbose else 0,
+        )
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
     history = read_history(run_dir)
     files.write_bytes(
         run_dir / "curves.png", report.curves_figure(history, title)
     )
+    # Last of all: a run with a model is finished.
+    keeper.write_final(model, run_dir / "model.keras")
     return run_dir
 
 
@@ -227,54 +306,47 @@ def read_history(run_dir):
     }
 
 
-def _callbacks(run_dir, config, has_validation):
-    callbacks = [
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.CSVLogger(run_dir / "history.csv"),
+def _cut_history(run_dir, num_epochs):
+    """Takes epochs out of history.csv that no checkpoint has."""
+    path = run_dir / "history.csv"
+    if path.exists():
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        kept = "".join(lines[: num_epochs + 1]) if num_epochs else ""
+        files.write_text(path, kept)
+
+
+def _callbacks(run_dir, keeper):
+    return [
+        _StopAtNaN(),
+        keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
         keras.callbacks.TensorBoard(
             run_dir / "logs", write_graph=False, update_freq=1
         ),
-        _Checkpoints(run_dir / "checkpoints", config.keep_checkpoints),
+        keeper,
     ]
-    if has_validation:
-        # The best epoch's weights become the run's model, however many
-        # epochs follow it.
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                "val_loss",
-                patience=config.patience or config.epochs,
-                restore_best_weights=True,
-            )
-        )
-    return callbacks
 
 
-class _Checkpoints(keras.callbacks.Callback):
-    """Writes the whole model after each epoch and keeps the newest ones.
+class _StopAtNaN(keras.callbacks.Callback):
+    """Ends a training whose loss is not finite, before it is stored.
 
-    Keras' own ModelCheckpoint writes in place: a kill in the middle of it
-    would leave a file that looks like a checkpoint.
+    Keras' TerminateOnNaN ends it too, but as if all were well.
     """
 
-    def __init__(self, folder, num_kept):
+    def __init__(self):
         super().__init__()
-        self.folder = folder
-        self.num_kept = num_kept
+        self.epoch = 0
 
-    def on_epoch_end(self, epoch, logs=None):
-        _write_model(self.model, self.folder / f"epoch_{epoch + 1:03d}.keras")
-        written = sorted(self.folder.glob("epoch_*.keras"))
-        for path in written[: -self.num_kept]:
-            path.unlink()
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
 
-
-def _write_model(model, path):
-    temporary = path.with_name(".writing.keras")
-    try:
-        model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    def on_train_batch_end(self, batch, logs=None):
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"The loss is {loss} in epoch {self.epoch + 1}, step "
+                f"{batch + 1}. The last good checkpoint is kept. Try a lower "
+                "--learning-rate."
+            )
 
 
 def main():
@@ -285,7 +357,18 @@ def main():
         "default: the report's settings on films, small ones on the sample.",
     )
     train_config.add_flags(parser)
-    run_dir = train(TrainConfig(**vars(parser.parse_args())))
+    parser.add_argument(
+        "--resume", metavar="RUN", help="go on with a run that was stopped"
+    )
+    arguments = vars(parser.parse_args())
+    resumed = arguments.pop("resume")
+    config = TrainConfig(**arguments)
+    if resumed and config != TrainConfig():
+        raise ValueError(
+            "Expected --resume RUN alone: a run goes on with the settings it "
+            "began with."
+        )
+    run_dir = resume(resumed) if resumed else train(config)
     print(f"run: {run_dir}")
     print(f"its curves: {run_dir}/curves.png")
     print(f"next: python -m keras_ssc.evaluate {run_dir}")

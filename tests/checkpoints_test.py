@@ -1,0 +1,298 @@
+import itertools
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from keras_ssc import checkpoints
+from keras_ssc import files
+from keras_ssc import frame_store
+from keras_ssc import input_pipeline
+from keras_ssc import pairs
+from keras_ssc import train
+from keras_ssc import train_config
+from tests import drawn_films
+
+
+def small(data_dir, run_dir, **changes):
+    settings = {
+        "model": "fc",
+        "dataset": "scene_genre/small",
+        "data_dir": str(data_dir),
+        "run_dir": str(run_dir),
+        "image_size": (18, 32),
+        "epochs": 5,
+        "batch_size": 8,
+        "schedule": "cosine",
+        "deterministic": True,
+    }
+    return train_config.TrainConfig(**{**settings, **changes})
+
+
+def weights_of(run_dir):
+    model = keras.saving.load_model(run_dir / "model.keras")
+    return model.get_weights()
+
+
+def assert_same_weights(run_dir, other_dir):
+    for array, twin in zip(
+        weights_of(run_dir), weights_of(other_dir), strict=True
+    ):
+        np.testing.assert_array_equal(array, twin)
+
+
+@pytest.fixture(scope="module")
+def whole(data_dir, tmp_path_factory):
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return train.train(small(data_dir, folder), verbose=False)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a training."""
+
+
+def stop_after(monkeypatch, num_epochs):
+    """Lets a training end right behind an epoch's checkpoint."""
+    on_epoch_end = checkpoints.Checkpoints.on_epoch_end
+
+    def stops(self, epoch, logs=None):
+        on_epoch_end(self, epoch, logs)
+        if epoch + 1 == num_epochs:
+            raise StoppedError
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "on_epoch_end", stops)
+
+
+@pytest.mark.parametrize("num_epochs", [1, 3, 5])
+def test_a_resumed_training_ends_in_the_same_weights(
+    data_dir, whole, tmp_path, monkeypatch, num_epochs
+):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_after(patched, num_epochs)
+        with pytest.raises(StoppedError):
+            train.train(small(data_dir, run_dir), verbose=False)
+    assert not (run_dir / "model.keras").exists()
+    train.resume(run_dir, verbose=False)
+    assert_same_weights(run_dir, whole)
+    for path in (run_dir, whole):
+        assert len(train.read_history(path)["loss"]) == 5
+    assert train.read_history(run_dir) == train.read_history(whole)
+
+
+def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
+    run_dir = tmp_path / "run"
+    program = (
+        "import sys\n"
+        "from keras_ssc import train\n"
+        "from keras_ssc.train_config import TrainConfig\n"
+        "import pathlib\n"
+        "if (pathlib.Path(sys.argv[1]) / 'config.json').exists():\n"
+        "    train.resume(sys.argv[1], verbose=False)\n"
+        "else:\n"
+        f"    train.train({small(data_dir, run_dir)!r}, verbose=False)\n"
+    )
+    generator = random.Random(0)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", program, run_dir])
+        limit = time.monotonic() + 60
+        while not (run_dir / "config.json").exists():
+            assert process.poll() is None and time.monotonic() < limit
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0.0, 5.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    train.resume(run_dir, verbose=False)
+    assert_same_weights(run_dir, whole)
+    assert train.read_history(run_dir) == train.read_history(whole)
+
+
+def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
+    data_dir, whole, tmp_path, monkeypatch, capsys
+):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_after(patched, 3)
+        with pytest.raises(StoppedError):
+            train.train(small(data_dir, run_dir), verbose=False)
+    newest = run_dir / "checkpoints" / "epoch_003.keras"
+    newest.write_bytes(newest.read_bytes()[:5000])
+    train.resume(run_dir)
+    said = capsys.readouterr().out
+    assert "epoch_003.keras cannot be read" in said
+    assert "going on after epoch 2 of 5" in said
+    assert_same_weights(run_dir, whole)
+
+
+def test_a_finished_run_is_left_alone(whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert train.resume(whole, verbose=False) == whole
+    after = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert after == before
+
+
+def test_a_full_disk_leaves_the_checkpoints_before(
+    data_dir, whole, tmp_path, monkeypatch
+):
+    run_dir = tmp_path / "run"
+    flush = checkpoints._flush
+
+    def full(path):
+        if len(list(path.parent.glob("epoch_*.keras"))) == 2:
+            raise OSError(28, "No space left on device")
+        flush(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "_flush", full)
+        with pytest.raises(OSError, match=r"No space left.*epoch_003\.keras"):
+            train.train(small(data_dir, run_dir), verbose=False)
+    assert not (run_dir / "checkpoints" / ".writing.keras").exists()
+    train.resume(run_dir, verbose=False)
+    assert_same_weights(run_dir, whole)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(data_dir, tmp_path):
+    config = small(
+        data_dir,
+        tmp_path / "run",
+        optimizer="sgd",
+        learning_rate=1e30,
+        schedule="constant",
+    )
+    with pytest.raises(
+        train.TrainingError, match=r"epoch 1, step \d+.*--learning-rate"
+    ):
+        train.train(config, verbose=False)
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+class TinyModel:
+    """A model and a folder for the callback alone."""
+
+    def __init__(self, folder, patience=None):
+        self.folder = folder
+        self.model = keras.Sequential(
+            [keras.Input((1,)), keras.layers.Dense(1)]
+        )
+        self.model.compile("adam", "mse")
+        self.start(patience, None)
+
+    def start(self, patience, state):
+        self.callback = checkpoints.Checkpoints(self.folder, 2, patience, state)
+        self.callback.set_model(self.model)
+
+    def end_epoch(self, epoch, loss):
+        self.model.layers[-1].bias.assign([float(epoch)])
+        self.callback.on_epoch_end(epoch, {"val_loss": loss})
+
+
+def bias_of(path):
+    return float(keras.saving.load_model(path).layers[-1].bias[0])
+
+
+def test_the_best_model_on_validation_becomes_the_run_s(tmp_path):
+    tiny = TinyModel(tmp_path)
+    for epoch, loss in enumerate((3.0, 1.0, 2.0, 1.5)):
+        tiny.end_epoch(epoch, loss)
+    tiny.callback.write_final(tiny.model, tmp_path / "model.keras")
+    assert bias_of(tmp_path / "model.keras") == 1.0
+    kept = sorted(path.name for path in tmp_path.glob("epoch_*.keras"))
+    assert kept == ["epoch_003.keras", "epoch_004.keras"]
+
+
+def test_patience_outlasts_a_restart(tmp_path):
+    tiny = TinyModel(tmp_path, patience=3)
+    for epoch, loss in enumerate((1.0, 2.0, 2.0)):
+        tiny.end_epoch(epoch, loss)
+    assert not tiny.model.stop_training
+    state, model = checkpoints.load_newest(tmp_path)
+    assert state == checkpoints.State(3, 1.0, 2)
+    tiny.model = model
+    tiny.start(3, state)
+    tiny.end_epoch(3, 1.5)
+    assert tiny.model.stop_training
+    config = train_config.TrainConfig(epochs=10, patience=3)
+    assert tiny.callback.state.is_over(config)
+
+
+def test_a_best_model_whose_copy_a_kill_prevented_is_copied(tmp_path):
+    tiny = TinyModel(tmp_path)
+    tiny.end_epoch(0, 1.0)
+    (tmp_path / "best.keras").unlink()
+    checkpoints.load_newest(tmp_path)
+    assert bias_of(tmp_path / "best.keras") == 0.0
+
+
+def test_a_state_without_its_model_is_no_checkpoint(tmp_path):
+    files.write_json(tmp_path / "epoch_001.json", {"epoch": 1})
+    assert checkpoints.load_newest(tmp_path) == (None, None)
+    (tmp_path / "epoch_002.keras").write_bytes(b"PK nothing")
+    assert checkpoints.load_newest(tmp_path) == (None, None)
+
+
+def test_resume_stands_alone(tmp_path):
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "keras_ssc.train"),
+            *("--resume", tmp_path, "--epochs", "3"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert "--resume RUN alone" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def validation_dir(builder_module, tmp_path_factory):
+    """A data folder whose data set has a validation split."""
+    frames = tmp_path_factory.mktemp("frames")
+    for place, (genre, split) in enumerate(
+        itertools.product(
+            ("action", "romance"), ("train", "validation", "test")
+        )
+    ):
+        folder = frames / pairs.folder_name(genre, split)
+        folder.mkdir()
+        for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
+            name = pairs.frame_name(genre, place + 1, number)
+            data = frame_store.encode_frame(frame)
+            (folder / name).write_bytes(data)
+    folder = tmp_path_factory.mktemp("data")
+    config = builder_module.SceneGenreConfig(name="small", source="frames")
+    builder = builder_module.Builder(data_dir=folder, config=config)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=frames)
+    )
+    return folder
+
+
+def test_training_with_validation_measures_and_keeps_the_best(
+    validation_dir, tmp_path
+):
+    config = small(validation_dir, tmp_path / "run", patience=2, epochs=30)
+    run_dir = train.train(config, verbose=False)
+    history = train.read_history(run_dir)
+    losses = history["val_loss"]
+    best = int(np.argmin(losses))
+    assert len(losses) == min(best + 3, 30)
+    best_path = run_dir / "checkpoints" / "best.keras"
+    assert best_path.read_bytes() == (run_dir / "model.keras").read_bytes()
+    model = keras.saving.load_model(run_dir / "model.keras")
+    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
+    prepared = input_pipeline.prepare(
+        builder, "validation", (18, 32), ["frame"]
+    )
+    measured = model.evaluate(
+        {"frame": prepared.features["frame"]},
+        keras.utils.to_categorical(prepared.label, 6),
+        verbose=0,
+    )
+    assert measured[0] == pytest.approx(losses[best], rel=1e-4)
