@@ -1,0 +1,61 @@
+"""The models on Keras' JAX backend: the same outputs, and they train."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests import models_test
+
+pytest.importorskip("jax")
+
+# Runs where keras has taken JAX; TensorFlow's process can no longer change.
+PROGRAM = """
+import json, sys
+import keras
+import numpy as np
+from keras_ssc import models
+
+assert keras.backend.backend() == "jax"
+assert "tensorflow" not in sys.modules
+folder, options = sys.argv[1], json.loads(sys.argv[2])
+for name, small in options.items():
+    inputs = dict(np.load(f"{folder}/{name}.npz"))
+    expected = inputs.pop("expected")
+    # Built by the same code, and then with the same weights.
+    model = models.build_model(name, **small)
+    model.load_weights(f"{folder}/{name}.weights.h5")
+    logits = model.predict(inputs, verbose=0)
+    print(name, np.abs(logits - expected).max() / np.abs(expected).max())
+    before = model.get_layer("logits").kernel.numpy()
+    model.compile("adam", "mse")
+    model.train_on_batch(inputs, np.zeros_like(expected))
+    after = model.get_layer("logits").kernel.numpy()
+    assert np.abs(after - before).max() > 0
+"""
+
+
+def test_the_models_give_the_same_on_jax(tmp_path):
+    for name in models_test.SMALL:
+        model = models_test.small_model(name)
+        inputs = models_test.pairs_for(model)
+        expected = np.array(model(inputs))
+        np.savez(tmp_path / f"{name}.npz", expected=expected, **inputs)
+        model.save_weights(tmp_path / f"{name}.weights.h5")
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-c", PROGRAM),
+            *(tmp_path, json.dumps(models_test.SMALL)),
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    differences = dict(line.split() for line in ended.stdout.splitlines())
+    assert set(differences) == set(models_test.SMALL)
+    for name, difference in differences.items():
+        assert float(difference) < 1e-4, name
