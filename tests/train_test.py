@@ -36,7 +36,9 @@ def test_a_run_s_folder_holds_what_was_trained(run_dir):
     for name in ("model.keras", "history.csv", "curves.png", "config.json"):
         assert (run_dir / name).stat().st_size > 0
     assert list((run_dir / "logs").rglob("events.out.tfevents.*"))
-    checkpoints = sorted(path.name for path in run_dir.glob("checkpoints/*"))
+    checkpoints = sorted(
+        path.name for path in run_dir.glob("checkpoints/*.keras")
+    )
     assert checkpoints == ["epoch_001.keras", "epoch_002.keras"]
     with open(run_dir / "history.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
@@ -51,7 +53,7 @@ def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
 def test_only_the_newest_checkpoints_are_kept(data_dir, tmp_path):
     config = small(data_dir, tmp_path / "run", epochs=3, keep_checkpoints=1)
     run_dir = train.train(config, verbose=False)
-    kept = [path.name for path in run_dir.glob("checkpoints/*")]
+    kept = [path.name for path in run_dir.glob("checkpoints/*.keras")]
     assert kept == ["epoch_003.keras"]
 
 
