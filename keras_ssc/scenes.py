@@ -149,20 +149,21 @@ def _rows(path):
         ) from error
     lines = text.splitlines()
     reader = csv.DictReader(lines, delimiter=_delimiter(lines))
-    header = [name.strip().lower() for name in reader.fieldnames or ()]
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise FilmListError(
-            f"{path}, line 1: expected the columns {', '.join(COLUMNS)}. "
-            f"Missing: {', '.join(missing)}. Received: "
-            f"{', '.join(header)[:200] or 'an empty file'}"
-        )
-    reader.fieldnames = header
     try:
+        header = [name.strip().lower() for name in reader.fieldnames or ()]
+        missing = [name for name in COLUMNS if name not in header]
+        if missing:
+            raise FilmListError(
+                f"{path}, line 1: expected the columns {', '.join(COLUMNS)}. "
+                f"Missing: {', '.join(missing)}. Received: "
+                f"{', '.join(header)[:200] or 'an empty file'}"
+            )
+        reader.fieldnames = header
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise FilmListError(
-            f"{path}, line {reader.line_num}: not a CSV row ({error})."
+            f"{path}, line {reader.line_num + 1}: expected CSV, received "
+            f"something else ({error}). Save it as 'CSV UTF-8'."
         ) from error
     if not rows:
         raise FilmListError(f"{path}: expected at least one row, a scene.")

@@ -142,7 +142,7 @@ def test_scenes_that_touch_do_not_overlap(tmp_path):
         (b"film,genre\nA,action\n", "Missing: split, path, start, end"),
         (HEADER.encode(), "at least one row"),
         (HEADER.encode() + "영화".encode("cp949"), "CSV UTF-8"),
-        (b"\x00\x01\x02", "Missing"),
+        (b"\x00\x01\x02", "line 1"),
     ],
 )
 def test_what_is_no_film_list_is_refused(tmp_path, data, word):
