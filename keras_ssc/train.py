@@ -51,10 +51,10 @@ def train(config, verbose=True):
         OSError: If a file cannot be written.
     """
     config = train_config.fill_in(config)
-    strategy, splits = _prepare(config, verbose)
+    strategy, builder = _open(config)
     with strategy.scope():
         model = _build(config)
-    prepared = _prepare_splits(splits, config, model, verbose)
+    prepared = _prepare_splits(builder, config, model, verbose)
     run_dir = _make_run_dir(config)
     _adapt(model, prepared["train"])
     with strategy.scope():
@@ -86,12 +86,12 @@ def resume(run_dir, verbose=True):
     config = read_config(run_dir)
     if (run_dir / "model.keras").exists():
         return run_dir
-    strategy, splits = _prepare(config, verbose)
+    strategy, builder = _open(config)
     with strategy.scope():
         state, model = checkpoints.load_newest(run_dir / "checkpoints")
         is_new = model is None
         model = _build(config) if is_new else model
-    prepared = _prepare_splits(splits, config, model, verbose)
+    prepared = _prepare_splits(builder, config, model, verbose)
     if is_new:
         _adapt(model, prepared["train"])
         with strategy.scope():
@@ -102,8 +102,8 @@ def resume(run_dir, verbose=True):
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)
 
 
-def _prepare(config, verbose):
-    """Opens the data set; returns the strategy and a splits' opener."""
+def _open(config):
+    """Sets the seeds; returns the strategy and the data set's builder."""
     builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
     if config.patience is not None and "validation" not in builder.info.splits:
         raise ValueError(

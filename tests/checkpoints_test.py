@@ -18,21 +18,12 @@ from keras_ssc import pairs
 from keras_ssc import train
 from keras_ssc import train_config
 from tests import drawn_films
+from tests import train_test
 
 
 def small(data_dir, run_dir, **changes):
-    settings = {
-        "model": "fc",
-        "dataset": "scene_genre/small",
-        "data_dir": str(data_dir),
-        "run_dir": str(run_dir),
-        "image_size": (18, 32),
-        "epochs": 5,
-        "batch_size": 8,
-        "schedule": "cosine",
-        "deterministic": True,
-    }
-    return train_config.TrainConfig(**{**settings, **changes})
+    settings = {"epochs": 5, "schedule": "cosine", "deterministic": True}
+    return train_test.small(data_dir, run_dir, **{**settings, **changes})
 
 
 def weights_of(run_dir):
