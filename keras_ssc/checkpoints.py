@@ -2,34 +2,51 @@
 
 After each epoch, `epoch_003.json` (where the training stands) and then
 `epoch_003.keras` (the whole model with its optimizer) appear in the run's
-`checkpoints/`. Beside them, `best.keras` is the model that did best on the
-validation split, where there is one.
+`checkpoints/`; within an epoch, where it is asked for, `epoch_003_step_0120`.
+Beside them, `best.keras` is the model that did best on the validation split,
+where there is one.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 
 import keras
 
 from keras_ssc import files
+from keras_ssc import models
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """Where a training stands after an epoch.
+    """Where a training stands.
 
     Attributes:
         epoch: Integer, how many epochs are done.
+        step: Integer, how many steps of the next epoch are done.
         best_loss: Float, the lowest validation loss so far; None if there
             is none.
         num_waited: Integer, epochs since then.
+        metrics: List of the metrics' values within an epoch, nested lists.
     """
 
     epoch: int
+    step: int = 0
     best_loss: float | None = None
     num_waited: int = 0
+    metrics: list | None = None
+
+    @property
+    def is_best(self):
+        """Whether no epoch did better than the one that has just ended."""
+        return (
+            self.step == 0
+            and self.best_loss is not None
+            and self.num_waited == 0
+        )
 
     def is_over(self, config):
         """Says whether a `TrainConfig` asks for no more epochs."""
@@ -38,48 +55,92 @@ class State:
         )
         return has_waited or self.epoch >= config.epochs
 
+    def name(self):
+        """Returns the name of its files, without an ending."""
+        step = f"_step_{self.step:04d}" if self.step else ""
+        return f"epoch_{self.epoch:03d}{step}"
+
 
 class Checkpoints(keras.callbacks.Callback):
-    """Writes a checkpoint after each epoch, and stops when patience ends.
+    """Writes checkpoints, and stops when patience ends.
 
     Keras' ModelCheckpoint writes in place, and its EarlyStopping forgets
     what was best when a training goes on.
 
     Args:
-        folder: `pathlib.Path` of the checkpoints.
+        folder: `pathlib.Path` of the checkpoints; None to write nothing, as
+            all hosts but one do.
         num_kept: Integer, how many of the newest are kept.
         patience: Integer, epochs without a lower validation loss until the
             training stops; None for never.
         state: The `State` to go on from; None at the beginning.
+        steps_between: Integer, steps within an epoch from one checkpoint to
+            the next; None for checkpoints at the epochs' ends only.
     """
 
-    def __init__(self, folder, num_kept, patience=None, state=None):
+    def __init__(
+        self, folder, num_kept, patience=None, state=None, steps_between=None
+    ):
         super().__init__()
         self.folder = folder
         self.num_kept = num_kept
         self.patience = patience
         self.state = state or State(0)
+        self.steps_between = steps_between
+        self._first_step = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Goes on with an epoch's metrics where they stood."""
+        self._first_step = self.state.step
+        if self.state.metrics is not None:
+            variables = self.model.metrics_variables
+            for variable, value in zip(
+                variables, self.state.metrics, strict=True
+            ):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Writes a checkpoint within an epoch, where it is time."""
+        step = self._first_step + batch + 1
+        # Behind an epoch's last step, its own checkpoint is about to come.
+        is_last = batch + 1 == self.params["steps"]
+        is_due = self.steps_between and step % self.steps_between == 0
+        if is_due and not is_last:
+            # On all hosts: each holds a part of the metrics' values.
+            metrics = [
+                keras.ops.convert_to_numpy(variable).tolist()
+                for variable in self.model.metrics_variables
+            ]
+            self.state = dataclasses.replace(
+                self.state, step=step, metrics=metrics
+            )
+            self._write()
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the checkpoint of an epoch."""
         loss = (logs or {}).get("val_loss")
-        waited = self.state.num_waited + (loss is not None)
-        self.state = State(epoch + 1, self.state.best_loss, waited)
-        if loss is not None and (
-            self.state.best_loss is None or loss < self.state.best_loss
-        ):
-            self.state = State(epoch + 1, float(loss), 0)
-        name = f"epoch_{epoch + 1:03d}"
-        files.write_json(
-            self.folder / f"{name}.json", dataclasses.asdict(self.state)
-        )
-        write_model(self.model, self.folder / f"{name}.keras")
-        _keep_best(self.folder / f"{name}.keras", self.state)
-        for path in sorted(self.folder.glob("epoch_*.keras"))[: -self.num_kept]:
-            path.unlink()
-            path.with_suffix(".json").unlink(missing_ok=True)
+        best = self.state.best_loss
+        if loss is not None and (best is None or loss < best):
+            self.state = State(epoch + 1, best_loss=float(loss))
+        else:
+            waited = self.state.num_waited + (loss is not None)
+            self.state = State(epoch + 1, best_loss=best, num_waited=waited)
+        self._write()
         if self.patience is not None:
             self.model.stop_training = self.state.num_waited >= self.patience
+
+    def _write(self):
+        if self.folder is None:
+            return
+        path = self.folder / f"{self.state.name()}.keras"
+        files.write_json(
+            path.with_suffix(".json"), dataclasses.asdict(self.state)
+        )
+        write_model(self.model, path)
+        _keep_best(path, self.state)
+        for old in _by_age(self.folder)[: -self.num_kept]:
+            old.unlink()
+            old.with_suffix(".json").unlink(missing_ok=True)
 
     def write_final(self, model, path):
         """Writes the model that did best, or the last one, to `path`."""
@@ -89,19 +150,29 @@ class Checkpoints(keras.callbacks.Callback):
             write_model(model, path)
 
 
-def load_newest(folder):
+def _by_age(folder):
+    """Returns the checkpoints, the oldest first."""
+
+    def place(path):
+        return [int(number) for number in re.findall(r"\d+", path.stem)]
+
+    return sorted(folder.glob("epoch_*.keras"), key=place)
+
+
+def load_newest(folder, may_write=True):
     """Loads the newest checkpoint that is whole.
 
     One that cannot be read is told, left out, and the one before is taken.
 
     Args:
         folder: `pathlib.Path` of the checkpoints.
+        may_write: Boolean, False where another host looks after the folder.
 
     Returns:
         A tuple (state, model): a `State` and a compiled `keras.Model`; both
         None if there is no checkpoint.
     """
-    for path in sorted(folder.glob("epoch_*.keras"), reverse=True):
+    for path in reversed(_by_age(folder)):
         try:
             text = path.with_suffix(".json").read_text("utf-8")
             state = State(**json.loads(text))
@@ -113,14 +184,32 @@ def load_newest(folder):
             print(f"{path} cannot be read and is left out: {reason}")
             continue
         # A kill may have come between the checkpoint and its copy.
-        _keep_best(path, state)
+        if may_write:
+            _keep_best(path, state)
         return state, model
     return None, None
 
 
 def _keep_best(path, state):
-    if state.best_loss is not None and state.num_waited == 0:
+    if state.is_best:
         _copy(path, path.with_name("best.keras"))
+
+
+@contextlib.contextmanager
+def _without_synchronization(model):
+    """Stores batch normalisation as every backend of Keras takes it."""
+    found = [
+        layer
+        for layer in models.all_layers(model)
+        if getattr(layer, "synchronized", False)
+    ]
+    for layer in found:
+        layer.synchronized = False
+    try:
+        yield
+    finally:
+        for layer in found:
+            layer.synchronized = True
 
 
 def write_model(model, path):
@@ -135,7 +224,7 @@ def write_model(model, path):
     """
     temporary = path.with_name(".writing.keras")
     try:
-        with files.named(path):
+        with files.named(path), _without_synchronization(model):
             model.save(temporary)
             _flush(temporary)
         os.replace(temporary, path)

@@ -65,6 +65,37 @@ class PreparedSplit:
         return len(self.label)
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which part of every batch the devices of one host take.
+
+    Attributes:
+        num_replicas: Integer, how many devices there are, on all hosts.
+        first: Integer, the place of this host's first device among them.
+        count: Integer, how many devices this host has.
+    """
+
+    num_replicas: int = 1
+    first: int = 0
+    count: int = 1
+
+    def take(self, dataset):
+        """Takes this host's elements, where each device has one in turn."""
+        if self.count == self.num_replicas:
+            return dataset
+        return (
+            dataset.enumerate()
+            .filter(lambda place, _: self._is_own(place % self.num_replicas))
+            .map(lambda _, element: element)
+        )
+
+    def _is_own(self, replica):
+        return (replica >= self.first) & (replica < self.first + self.count)
+
+
+WHOLE = Share()
+
+
 def open_dataset(name, data_dir=None):
     """Opens a data set that is built.
 
@@ -322,7 +353,15 @@ def check_batch_size(prepared, batch_size):
         )
 
 
-def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
+def training_batches(
+    prepared,
+    batch_size,
+    seed,
+    balanced=False,
+    first_epoch=0,
+    first_step=0,
+    share=WHOLE,
+):
     """Returns batches without end for training.
 
     Each epoch is a new order of all pairs, cut into whole batches; what does
@@ -338,6 +377,9 @@ def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
         balanced: Boolean, whether every genre, and every film in its genre,
             is drawn as often; an epoch has as many pairs, some twice.
         first_epoch: Integer, the epoch to begin with, from 0.
+        first_step: Integer, the step in that epoch to begin with, from 0.
+        share: A `Share`. Each of its devices has batches of its own, one
+            after the other, of `batch_size / share.num_replicas` pairs.
 
     Returns:
         A `tf.data.Dataset` of (inputs, label): inputs is a dict of the
@@ -348,6 +390,8 @@ def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
     """
     check_batch_size(prepared, batch_size)
     num_pairs = prepared.num_pairs
+    num_steps = num_pairs // batch_size
+    size = batch_size // share.num_replicas
 
     def batches_of_epoch(epoch):
         order, is_mirrored = tf.numpy_function(
@@ -359,13 +403,16 @@ def training_batches(prepared, batch_size, seed, balanced=False, first_epoch=0):
         order.set_shape((num_pairs,))
         is_mirrored.set_shape((num_pairs,))
         dataset = tf.data.Dataset.from_tensor_slices((order, is_mirrored))
-        return dataset.batch(batch_size, drop_remainder=True)
+        dataset = dataset.batch(size, drop_remainder=True)
+        dataset = share.take(dataset.take(num_steps * share.num_replicas))
+        is_first = tf.cast(epoch == first_epoch, tf.int64)
+        return dataset.skip(is_first * first_step * share.count)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int32.max)
     dataset = epochs.flat_map(batches_of_epoch)
     dataset = dataset.map(
         lambda places, is_mirrored: _gather(
-            prepared, places, is_mirrored, batch_size
+            prepared, places, is_mirrored, size
         ),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
@@ -393,24 +440,50 @@ def _draw_epoch(prepared, seed, epoch, balanced):
     return order.astype(np.int64), generator.random(num_pairs) < 0.5
 
 
-def evaluation_batches(prepared, batch_size):
+def evaluation_batches(prepared, batch_size, share=WHOLE):
     """Returns all pairs once, in their stored order.
 
     Args:
         prepared: A `PreparedSplit`.
-        batch_size: Integer, pairs in a batch; the last may have fewer.
+        batch_size: Integer, pairs in a batch; some may have fewer.
+        share: A `Share`. Each of its devices has a part of every batch.
 
     Returns:
         A `tf.data.Dataset` of (inputs, label), as `training_batches`.
+
+    Raises:
+        ValueError: If there are fewer pairs than devices.
     """
-    dataset = tf.data.Dataset.range(prepared.num_pairs).batch(batch_size)
-    dataset = dataset.map(
-        lambda places: _gather(
-            prepared, places, tf.zeros_like(places, tf.bool), None
-        ),
+    bounds = _even_parts(prepared.num_pairs, batch_size, share.num_replicas)
+    dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
+
+    def gather(start, end):
+        places = tf.range(start, end)
+        is_mirrored = tf.zeros_like(places, tf.bool)
+        return _gather(prepared, places, is_mirrored, None)
+
+    dataset = share.take(dataset).map(
+        gather,
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _even_parts(num_pairs, batch_size, num_replicas):
+    """Returns where each device's part of each batch begins and ends.
+
+    As even as can be: a device without a pair has no mean loss, and the
+    whole validation would be no number.
+    """
+    if num_pairs < num_replicas:
+        raise ValueError(
+            f"Expected as many pairs as devices or more. Received: "
+            f"{num_pairs} pairs, {num_replicas} devices"
+        )
+    num_batches = -(-num_pairs // batch_size)
+    num_batches = min(num_batches, num_pairs // num_replicas)
+    num_parts = num_batches * num_replicas
+    return np.arange(num_parts + 1, dtype=np.int64) * num_pairs // num_parts
 
 
 def _gather(prepared, places, is_mirrored, batch_size):

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+import sys
 import time
 
 import keras
@@ -21,6 +22,7 @@ import tensorflow as tf
 from keras_ssc import __version__
 from keras_ssc import checkpoints
 from keras_ssc import command
+from keras_ssc import distribution
 from keras_ssc import files
 from keras_ssc import input_pipeline
 from keras_ssc import models
@@ -51,15 +53,15 @@ def train(config, verbose=True):
         OSError: If a file cannot be written.
     """
     config = train_config.fill_in(config)
-    strategy, builder = _open(config)
+    strategy, config = _set_up(config)
+    builder = _open(config)
     with strategy.scope():
         model = _build(config)
-    prepared = _prepare_splits(builder, config, model, verbose)
-    run_dir = _make_run_dir(config)
+    prepared = _prepare_splits(builder, config, model, strategy, verbose)
+    run_dir = _make_run_dir(config, strategy)
     _adapt(model, prepared["train"])
-    with strategy.scope():
-        _compile(model, config, _num_steps(prepared, config))
-    return _fit(model, config, run_dir, prepared, strategy, None, verbose)
+    state = checkpoints.State(0)
+    return _fit(model, config, run_dir, prepared, strategy, state, verbose)
 
 
 def resume(run_dir, verbose=True):
@@ -86,24 +88,46 @@ def resume(run_dir, verbose=True):
     config = read_config(run_dir)
     if (run_dir / "model.keras").exists():
         return run_dir
-    strategy, builder = _open(config)
+    strategy, config = _set_up(config)
+    builder = _open(config)
     with strategy.scope():
-        state, model = checkpoints.load_newest(run_dir / "checkpoints")
+        state, model = checkpoints.load_newest(
+            run_dir / "checkpoints", distribution.is_chief(strategy)
+        )
         is_new = model is None
-        model = _build(config) if is_new else model
-    prepared = _prepare_splits(builder, config, model, verbose)
+        model, state = model or _build(config), state or checkpoints.State(0)
+    distribution.check_agreement(strategy, state.name())
+    prepared = _prepare_splits(builder, config, model, strategy, verbose)
     if is_new:
         _adapt(model, prepared["train"])
-        with strategy.scope():
-            _compile(model, config, _num_steps(prepared, config))
     elif verbose:
-        print(f"going on after epoch {state.epoch} of {config.epochs}")
-    _cut_history(run_dir, state.epoch if state else 0)
+        step = f", step {state.step}" if state.step else ""
+        print(f"going on after epoch {state.epoch}{step} of {config.epochs}")
+    if distribution.is_chief(strategy):
+        _cut_history(run_dir, state.epoch)
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)
 
 
+def _set_up(config):
+    """Returns the strategy, and the config with what the machine decides."""
+    # Before anything else of TensorFlow: several hosts join at its start.
+    strategy = distribution.make_strategy(config.strategy)
+    distribution.check_batch_size(strategy, config.batch_size)
+    if config.jit_compile and strategy.num_replicas_in_sync > 1:
+        raise ValueError(
+            "Expected --jit-compile on one device: tf.distribute does not "
+            f"work with it. Received: {strategy.num_replicas_in_sync} "
+            "devices. Leave it out, or add --strategy one_device."
+        )
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    precision = distribution.precision_of_machine(config.precision)
+    return strategy, dataclasses.replace(config, precision=precision)
+
+
 def _open(config):
-    """Sets the seeds; returns the strategy and the data set's builder."""
+    """Opens the data set, and checks that it has what the config needs."""
     builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
     if config.patience is not None and "validation" not in builder.info.splits:
         raise ValueError(
@@ -111,55 +135,137 @@ def _open(config):
             f"{', '.join(builder.info.splits)}. Name films of the split "
             "validation in the film list, and build again."
         )
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(config.seed)
-    return make_strategy(config.strategy), builder
+    return builder
 
 
-def _prepare_splits(builder, config, model, verbose):
-    prepared = {
-        split: input_pipeline.prepare(
-            builder, split, config.image_size, model.input, verbose
-        )
-        for split in ("train", "validation")
-        if split == "train" or split in builder.info.splits
-    }
+def _prepare_splits(builder, config, model, strategy, verbose):
+    with distribution.chief_first(strategy):
+        prepared = {
+            split: input_pipeline.prepare(
+                builder, split, config.image_size, model.input, verbose
+            )
+            for split in ("train", "validation")
+            if split == "train" or split in builder.info.splits
+        }
     input_pipeline.check_batch_size(prepared["train"], config.batch_size)
+    _tell_of_missing_genres(prepared["train"], config.dataset)
     return prepared
+
+
+def _tell_of_missing_genres(prepared, dataset):
+    present = set(np.unique(prepared.label).tolist())
+    missing = [name for i, name in enumerate(GENRES) if i not in present]
+    if missing:
+        print(
+            f"warning: {dataset} has no pair of {', '.join(missing)} to train "
+            "on: no film will rightly be taken for one.",
+            file=sys.stderr,
+        )
+
+
+def _fit(model, config, run_dir, prepared, strategy, state, verbose):
+    """Trains from the state to the end; returns the run's folder."""
+    is_chief = distribution.is_chief(strategy)
+    keeper = checkpoints.Checkpoints(
+        run_dir / "checkpoints" if is_chief else None,
+        config.keep_checkpoints,
+        config.patience,
+        state,
+        config.checkpoint_steps,
+    )
+    distribution.synchronize(model, strategy)
+    for first_epoch, first_step, end_epoch in _stretches(config, state):
+        if keeper.state.is_over(config):
+            break
+        if first_step == 0 and first_epoch in (0, config.freeze):
+            with strategy.scope():
+                _begin_phase(model, config, first_epoch, prepared)
+        _fit_stretch(
+            model,
+            config,
+            prepared,
+            strategy,
+            first_epoch,
+            first_step,
+            epochs=end_epoch,
+            callbacks=_callbacks(run_dir, keeper, first_step, is_chief),
+            verbose=1 if verbose and is_chief else 0,
+        )
+    if is_chief:
+        _finish(model, config, run_dir, keeper)
+    distribution.wait_for_all(strategy)
+    return run_dir
+
+
+def _stretches(config, state):
+    """Yields (first epoch, first step, end epoch), for one `fit` each.
+
+    An epoch that was begun is one of them, and an end is where the trunk is
+    no longer frozen.
+    """
+    epoch = state.epoch
+    if state.step:
+        yield epoch, state.step, epoch + 1
+        epoch += 1
+    if epoch < config.freeze:
+        yield epoch, 0, config.freeze
+        epoch = config.freeze
+    if epoch < config.epochs:
+        yield epoch, 0, config.epochs
+
+
+def _begin_phase(model, config, epoch, prepared):
+    """Freezes what this phase leaves as it is; compiles with a new optimizer.
+
+    The old one's averages of gradients know nothing of the layers that are
+    trained from now on.
+    """
+    is_frozen = epoch < config.freeze
+    if config.freeze or config.unfreeze_from:
+        models.freeze(model, None if is_frozen else config.unfreeze_from)
+    is_fine = config.freeze and not is_frozen
+    rate = config.fine_learning_rate if is_fine else config.learning_rate
+    end = config.freeze if is_frozen else config.epochs
+    steps = _num_steps(prepared, config)
+    compile_model(model, config, rate, (end - epoch) * steps, steps)
 
 
 def _num_steps(prepared, config):
     return prepared["train"].num_pairs // config.batch_size
 
 
-def _fit(model, config, run_dir, prepared, strategy, state, verbose):
-    """Trains from the state's epoch to the end; returns the run's folder."""
-    first_epoch = state.epoch if state else 0
-    batches = input_pipeline.training_batches(
-        prepared["train"],
-        config.batch_size,
-        config.seed,
-        config.balanced,
-        first_epoch,
+def _fit_stretch(
+    model, config, prepared, strategy, first_epoch, first_step, **settings
+):
+    """Calls Keras' `fit`, or on several hosts what stands in for it."""
+    batches = distribution.distribute(
+        strategy,
+        lambda share: _one_hot(
+            input_pipeline.training_batches(
+                prepared["train"],
+                config.batch_size,
+                config.seed,
+                config.balanced,
+                first_epoch,
+                first_step,
+                share,
+            )
+        ),
     )
-    keeper = checkpoints.Checkpoints(
-        run_dir / "checkpoints",
-        config.keep_checkpoints,
-        config.patience,
-        state,
-    )
-    if not (state and state.is_over(config)):
-        model.fit(
-            _one_hot(batches),
-            initial_epoch=first_epoch,
-            epochs=config.epochs,
-            steps_per_epoch=_num_steps(prepared, config),
-            shuffle=False,  # the batches are shuffled already
-            validation_data=_validation_batches(prepared, config, strategy),
-            callbacks=_callbacks(run_dir, keeper),
-            verbose=1 if verbose else 0,
-        )
+    settings |= {
+        "initial_epoch": first_epoch,
+        "steps_per_epoch": _num_steps(prepared, config) - first_step,
+        "validation_data": _validation_batches(prepared, config, strategy),
+    }
+    if distribution.has_several_hosts(strategy):
+        distribution.fit_on_hosts(model, strategy, batches, **settings)
+    else:
+        # The batches are shuffled already.
+        model.fit(batches, shuffle=False, **settings)
+
+
+def _finish(model, config, run_dir, keeper):
+    """Writes what a finished run has."""
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
     history = read_history(run_dir)
     files.write_bytes(
@@ -167,15 +273,6 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
     )
     # Last of all: a run with a model is finished.
     keeper.write_final(model, run_dir / "model.keras")
-    return run_dir
-
-
-def make_strategy(name):
-    """Returns the `tf.distribute` strategy of a name in `STRATEGIES`."""
-    num_gpus = len(tf.config.list_logical_devices("GPU"))
-    if name == "mirrored" or (name == "auto" and num_gpus > 1):
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
 
 
 def _build(config):
@@ -197,8 +294,17 @@ def _adapt(model, prepared):
             layer.adapt(values[:, np.newaxis])
 
 
-def _compile(model, config, steps):
-    rate = _learning_rate(config, steps)
+def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):
+    """Compiles a model as a training does.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        config: A `TrainConfig` that is filled in.
+        learning_rate: Float, the rate at its highest.
+        num_steps: Integer, steps over which a schedule runs.
+        steps_per_epoch: Integer.
+    """
+    rate = _schedule(config, learning_rate, num_steps, steps_per_epoch)
     optimizers = {
         "adam": lambda: keras.optimizers.Adam(rate),
         "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9),
@@ -211,26 +317,26 @@ def _compile(model, config, steps):
         metrics=["accuracy"],
         jit_compile=config.jit_compile,
     )
+    # Before the first step: on several hosts it cannot be done within one.
+    model.optimizer.build(model.trainable_variables)
 
 
-def _learning_rate(config, steps):
+def _schedule(config, learning_rate, num_steps, steps_per_epoch):
     schedules = keras.optimizers.schedules
     if config.schedule == "exponential":
         return schedules.ExponentialDecay(
-            config.learning_rate, steps, decay_rate=0.96, staircase=True
+            learning_rate, steps_per_epoch, decay_rate=0.96, staircase=True
         )
     if config.schedule == "cosine" and config.warmup_steps:
         return schedules.CosineDecay(
             0.0,
-            max(config.epochs * steps - config.warmup_steps, 1),
-            warmup_target=config.learning_rate,
+            max(num_steps - config.warmup_steps, 1),
+            warmup_target=learning_rate,
             warmup_steps=config.warmup_steps,
         )
     if config.schedule == "cosine":
-        return schedules.CosineDecay(
-            config.learning_rate, config.epochs * steps
-        )
-    return config.learning_rate
+        return schedules.CosineDecay(learning_rate, num_steps)
+    return learning_rate
 
 
 def _one_hot(batches):
@@ -242,21 +348,32 @@ def _one_hot(batches):
 def _validation_batches(splits, config, strategy):
     if "validation" not in splits:
         return None
-    batches = input_pipeline.evaluation_batches(
-        splits["validation"], config.batch_size
+    return distribution.distribute(
+        strategy,
+        lambda share: _one_hot(
+            input_pipeline.evaluation_batches(
+                splits["validation"], config.batch_size, share
+            )
+        ),
     )
-    if strategy.num_replicas_in_sync > 1:
-        # A last batch smaller than the number of devices starves one.
-        batches = batches.unbatch().batch(
-            config.batch_size, drop_remainder=True
-        )
-    return _one_hot(batches)
 
 
-def _make_run_dir(config):
+def _make_run_dir(config, strategy):
     """Makes the run's folder and writes its config, the first thing in it."""
+    if config.run_dir is None and distribution.has_several_hosts(strategy):
+        raise ValueError(
+            "Expected --run-dir: several hosts need one folder, on a disk "
+            "that all of them see."
+        )
     name = f"{time.strftime('%Y%m%d-%H%M%S')}_{config.model}"
     run_dir = pathlib.Path(config.run_dir or pathlib.Path("runs") / name)
+    if distribution.is_chief(strategy):
+        _write_config(config, run_dir)
+    distribution.wait_for_all(strategy)
+    return run_dir
+
+
+def _write_config(config, run_dir):
     if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
         raise ValueError(
             f"Expected --run-dir as a new or empty folder. {run_dir} holds "
@@ -267,7 +384,6 @@ def _make_run_dir(config):
         run_dir / "config.json",
         {**dataclasses.asdict(config), "keras_ssc": __version__},
     )
-    return run_dir
 
 
 def read_config(run_dir):
@@ -315,15 +431,29 @@ def _cut_history(run_dir, num_epochs):
         files.write_text(path, kept)
 
 
-def _callbacks(run_dir, keeper):
-    return [
-        _StopAtNaN(),
+def _callbacks(run_dir, keeper, first_step, is_chief):
+    writers = [
         keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
-        keras.callbacks.TensorBoard(
-            run_dir / "logs", write_graph=False, update_freq=1
-        ),
+        _TensorBoard(run_dir / "logs", write_graph=False, update_freq=1),
+    ]
+    return [
+        _StopAtNaN(first_step),
+        *(writers if is_chief else []),
         keeper,
     ]
+
+
+class _TensorBoard(keras.callbacks.TensorBoard):
+    """Counts on where a training goes on.
+
+    Keras' begins at step 0 and would draw the curve over itself.
+    """
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._global_train_batch = int(
+            keras.ops.convert_to_numpy(self.model.optimizer.iterations)
+        )
 
 
 class _StopAtNaN(keras.callbacks.Callback):
@@ -332,8 +462,9 @@ class _StopAtNaN(keras.callbacks.Callback):
     Keras' TerminateOnNaN ends it too, but as if all were well.
     """
 
-    def __init__(self):
+    def __init__(self, first_step):
         super().__init__()
+        self.first_step = first_step
         self.epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -344,9 +475,27 @@ class _StopAtNaN(keras.callbacks.Callback):
         if not np.isfinite(loss):
             raise TrainingError(
                 f"The loss is {loss} in epoch {self.epoch + 1}, step "
-                f"{batch + 1}. The last good checkpoint is kept. Try a lower "
-                "--learning-rate."
+                f"{self.first_step + batch + 1}. The last good checkpoint is "
+                "kept. Try a lower --learning-rate."
             )
+
+
+def summary(run_dir):
+    """Says in a line how a finished run ended."""
+    config, history = read_config(run_dir), read_history(run_dir)
+    parts = [
+        f"{config.model}, {len(history['loss'])} epochs",
+        f"loss {history['loss'][-1]:.4f}",
+        f"accuracy {report.percent(history['accuracy'][-1])}",
+    ]
+    if "val_loss" in history:
+        best = int(np.argmin(history["val_loss"]))
+        parts.append(
+            f"best on validation in epoch {best + 1}: loss "
+            f"{history['val_loss'][best]:.4f}, accuracy "
+            f"{report.percent(history['val_accuracy'][best])}"
+        )
+    return "; ".join(parts)
 
 
 def main():
@@ -369,6 +518,7 @@ def main():
             "began with."
         )
     run_dir = resume(resumed) if resumed else train(config)
+    print(summary(run_dir))
     print(f"run: {run_dir}")
     print(f"its curves: {run_dir}/curves.png")
     print(f"next: python -m keras_ssc.evaluate {run_dir}")

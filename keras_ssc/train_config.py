@@ -4,12 +4,12 @@ import argparse
 import dataclasses
 import inspect
 
+from keras_ssc import distribution
 from keras_ssc import models
 
-STRATEGIES = ("auto", "one_device", "mirrored")
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "exponential", "cosine")
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
 
 # What the report trained each model with, on films. Where it gives nothing,
 # Keras' own default stands, with the reason.
@@ -126,6 +126,9 @@ class TrainConfig:
     trunk: str | None = None  # double_stack: shared, separate or flownet
     encoding: int | None = None  # motion_magnitude_stack: 1 in the report
     single_frame: bool | None = None  # flownet_fc: one frame, as the report
+    freeze: int = 0  # epochs in which the pretrained part stays as it is
+    unfreeze_from: str | None = None  # the block to train from, then; all
+    fine_learning_rate: float | None = None  # then; a tenth of the other
     epochs: int | None = None
     batch_size: int | None = None  # over all devices together
     optimizer: str | None = None  # adam, or sgd with momentum 0.9
@@ -135,11 +138,12 @@ class TrainConfig:
     label_smoothing: float = 0.0  # share of the label spread over all genres
     balanced: bool = False  # every genre, and every film in it, as often
     patience: int | None = None  # epochs without a better validation loss
-    precision: str = "float32"  # mixed_float16 on GPUs, mixed_bfloat16 on CPUs
+    precision: str = "float32"  # mixed: float16 on GPUs, bfloat16 on CPUs
     jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
     seed: int = 0  # of weights, order and mirroring
-    strategy: str = "auto"  # mirrored where there are several GPUs
+    strategy: str = "auto"  # all hosts of TF_CONFIG, else all GPUs of this one
     deterministic: bool = False  # same seed, same weights; slower on GPUs
+    checkpoint_steps: int | None = None  # within an epoch too; None: no
     keep_checkpoints: int = 2  # the newest ones; each is a whole model
 
     def model_options(self):
@@ -175,11 +179,28 @@ def fill_in(config):
         },
     )
     _check(config)
+    if config.freeze or config.unfreeze_from:
+        config = _fill_in_phases(config)
     return config
 
 
+def _fill_in_phases(config):
+    """Returns the config with what fine-tuning needs."""
+    if config.weights is None:
+        raise ValueError(
+            "Expected --weights with --freeze and --unfreeze-from: random "
+            "weights that are not trained tell nothing."
+        )
+    return dataclasses.replace(
+        config,
+        unfreeze_from=config.unfreeze_from or models.ALL_BLOCKS,
+        fine_learning_rate=config.fine_learning_rate
+        or config.learning_rate / 10,
+    )
+
+
 def _check(config):
-    _check_choice("strategy", config.strategy, STRATEGIES)
+    _check_choice("strategy", config.strategy, distribution.STRATEGIES)
     _check_choice("optimizer", config.optimizer, OPTIMIZERS)
     _check_choice("schedule", config.schedule, SCHEDULES)
     _check_choice("precision", config.precision, PRECISIONS)
@@ -188,6 +209,15 @@ def _check(config):
             raise ValueError(
                 f"Expected {name} above 0. Received: {getattr(config, name)}"
             )
+    for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"Expected {name} above 0. Received: {value}")
+    if not 0 <= config.freeze <= config.epochs:
+        raise ValueError(
+            f"Expected freeze of 0 to {config.epochs}, the epochs. "
+            f"Received: {config.freeze}"
+        )
     if not 0 <= config.label_smoothing < 1:
         raise ValueError(
             "Expected label_smoothing of 0 or more, below 1. "
@@ -248,6 +278,10 @@ _HELP = {
     "trunk": "of double_stack: shared, separate or flownet",
     "encoding": "of motion_magnitude_stack: neurons for the frame",
     "single_frame": "of flownet_fc: one frame and not the pair",
+    "freeze": "epochs in which the pretrained part stays as it is",
+    "unfreeze_from": "block to train the pretrained part from afterwards, "
+    "such as block5, conv5 or mixed9; default: all",
+    "fine_learning_rate": "then; default: a tenth of the learning rate",
     "batch_size": "pairs in a batch, over all devices together",
     "optimizer": ", ".join(OPTIMIZERS),
     "learning_rate": "at its highest",
@@ -256,10 +290,12 @@ _HELP = {
     "label_smoothing": "share of a label spread over all genres",
     "balanced": "draw every genre, and every film in it, as often",
     "patience": "stop after so many epochs without a better validation loss",
-    "precision": ", ".join(PRECISIONS),
+    "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
+    "bfloat16 on processors that have it",
     "jit_compile": "compile with XLA",
-    "strategy": ", ".join(STRATEGIES),
+    "strategy": ", ".join(distribution.STRATEGIES),
     "deterministic": "the same seed gives the same weights",
+    "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
     "keep_checkpoints": "how many of the newest are kept",
 }
 
@@ -272,8 +308,10 @@ _PARSERS = {
     **dict.fromkeys(
         ("encoding", "epochs", "batch_size", "warmup_steps", "patience"), int
     ),
-    **dict.fromkeys(("seed", "keep_checkpoints"), int),
-    **dict.fromkeys(("learning_rate", "label_smoothing"), float),
+    **dict.fromkeys(("seed", "freeze", "keep_checkpoints"), int),
+    **dict.fromkeys(("learning_rate", "fine_learning_rate"), float),
+    "checkpoint_steps": int,
+    "label_smoothing": float,
 }
 
 

@@ -164,10 +164,8 @@ def test_the_learning_rate_follows_its_schedule():
         config = train_config.TrainConfig(
             schedule=schedule,
             warmup_steps=warmup_steps,
-            learning_rate=0.1,
-            epochs=4,
         )
-        rate = train._learning_rate(config, 10)
+        rate = train._schedule(config, 0.1, num_steps=40, steps_per_epoch=10)
         return [
             float(rate(step)) if callable(rate) else rate
             for step in (0, 9, 10, 20, 40)

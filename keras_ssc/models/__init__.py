@@ -10,13 +10,24 @@ from keras_ssc.models.frame_models import fc
 from keras_ssc.models.frame_models import inception_v3
 from keras_ssc.models.frame_models import resnet50
 from keras_ssc.models.frame_models import vgg16
+from keras_ssc.models.freezing import ALL as ALL_BLOCKS
+from keras_ssc.models.freezing import all_layers
+from keras_ssc.models.freezing import freeze
 from keras_ssc.models.motion_models import STILL_MAGNITUDE
 from keras_ssc.models.motion_models import double_stack
 from keras_ssc.models.motion_models import flownet_fc
 from keras_ssc.models.motion_models import inception_v3_6ch
 from keras_ssc.models.motion_models import motion_magnitude_stack
 
-__all__ = ["MODELS", "STILL_MAGNITUDE", "WeightsError", "build_model"]
+__all__ = [
+    "ALL_BLOCKS",
+    "MODELS",
+    "STILL_MAGNITUDE",
+    "WeightsError",
+    "all_layers",
+    "build_model",
+    "freeze",
+]
 
 # In the order of the report's table.
 MODELS = {
