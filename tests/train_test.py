@@ -1,3 +1,4 @@
+import argparse
 import csv
 import json
 
@@ -116,6 +117,8 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
         ({"schedule": "step"}, "constant, exponential, cosine"),
         ({"precision": "float8"}, "mixed_bfloat16"),
         ({"label_smoothing": 1.0}, "below 1"),
+        ({"crop": 1.0}, "crop of 0 or more, below 1"),
+        ({"colour": -0.1}, "colour of 0 or more, below 1"),
         ({"patience": 2}, "validation in the film list"),
     ],
 )
@@ -126,6 +129,33 @@ def test_a_wrong_setting_is_told_and_leaves_no_folder(
     with pytest.raises(ValueError, match=word):
         train.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_augmentation_is_set_by_flags():
+    parser = argparse.ArgumentParser()
+    train_config.add_flags(parser)
+    given = ["--no-mirror", "--crop", "0.2", "--colour", "0.1"]
+    config = train_config.TrainConfig(**vars(parser.parse_args(given)))
+    assert (config.mirror, config.crop, config.colour) == (False, 0.2, 0.1)
+    config = train_config.TrainConfig(**vars(parser.parse_args([])))
+    assert config == train_config.TrainConfig()
+
+
+def test_a_training_gets_the_augmentation_of_its_config(
+    data_dir, tmp_path, monkeypatch
+):
+    given = []
+    training_batches = input_pipeline.training_batches
+
+    def watched(*arguments, **options):
+        given.extend([*arguments, *options.values()])
+        return training_batches(*arguments, **options)
+
+    monkeypatch.setattr(input_pipeline, "training_batches", watched)
+    changes = {"mirror": False, "crop": 0.2, "colour": 0.1}
+    config = small(data_dir, tmp_path / "run", epochs=1, **changes)
+    train.train(config, verbose=False)
+    assert input_pipeline.Augmentation(**changes) in given
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))
@@ -149,6 +179,7 @@ def test_every_model_has_settings_for_films_and_for_the_sample(name):
         {"optimizer": "sgd", "schedule": "exponential"},
         {"schedule": "cosine", "warmup_steps": 3, "label_smoothing": 0.1},
         {"schedule": "cosine", "balanced": True},
+        {"mirror": False, "crop": 0.2, "colour": 0.2},
         {"precision": "mixed_bfloat16"},
         {"strategy": "mirrored"},
     ],
