@@ -23,7 +23,9 @@ from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import input_pipeline
+from keras_ssc import metrics
 from keras_ssc import models
+from keras_ssc import pictures
 from keras_ssc import report
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
@@ -158,7 +160,7 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
             steps_per_epoch=_num_steps(prepared, config),
             shuffle=False,  # the batches are shuffled already
             validation_data=_validation_batches(prepared, config, strategy),
-            callbacks=_callbacks(run_dir, keeper),
+            callbacks=_callbacks(run_dir, keeper, prepared),
             verbose=1 if verbose else 0,
         )
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
@@ -167,7 +169,7 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
         run_dir / "curves.png", report.curves_figure(history, title)
     )
     # Last of all: a run with a model is finished.
-    keeper.write_final(model, run_dir / "model.keras")
+    keeper.write_final(run_dir / "model.keras")
     return run_dir
 
 
@@ -209,7 +211,7 @@ def _compile(model, config, steps):
         loss=keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=config.label_smoothing
         ),
-        metrics=["accuracy"],
+        metrics=["accuracy", metrics.BalancedAccuracy(len(GENRES))],
         jit_compile=config.jit_compile,
     )
 
@@ -316,7 +318,7 @@ def _cut_history(run_dir, num_epochs):
         files.write_text(path, kept)
 
 
-def _callbacks(run_dir, keeper):
+def _callbacks(run_dir, keeper, prepared):
     return [
         _StopAtNaN(),
         keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
@@ -324,6 +326,7 @@ def _callbacks(run_dir, keeper):
             run_dir / "logs", write_graph=False, update_freq=1
         ),
         keeper,
+        pictures.Pictures(run_dir / "logs", prepared),
     ]
 
 

@@ -5,6 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import evaluate
 from keras_ssc import input_pipeline
@@ -43,6 +45,37 @@ def test_a_run_s_folder_holds_what_was_trained(run_dir):
     assert checkpoints == ["epoch_001.keras", "epoch_002.keras"]
     with open(run_dir / "history.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def logged(folder):
+    """What TensorBoard reads: a dict from tags to a list of (step, array)."""
+    events = event_accumulator.EventAccumulator(
+        str(folder), size_guidance={"tensors": 0}
+    )
+    events.Reload()
+    return {
+        tag: [
+            (event.step, tf.make_ndarray(event.tensor_proto))
+            for event in events.Tensors(tag)
+        ]
+        for tag in events.Tags()["tensors"]
+    }
+
+
+def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(run_dir):
+    log = logged(run_dir / "logs" / "train")
+    history = train.read_history(run_dir)
+    for name in ("loss", "accuracy", "balanced_accuracy"):
+        steps, values = zip(*log[f"epoch_{name}"], strict=True)
+        assert steps == (0, 1)
+        np.testing.assert_allclose(values, history[name], rtol=1e-5)
+    steps_an_epoch = 72 // 8
+    assert len(log["batch_loss"]) == 2 * steps_an_epoch
+    for name in ("pairs", "confusion"):
+        assert [step for step, _ in log[name]] == [0, 1]
+        for _, (_, _, png) in log[name]:
+            picture = tf.io.decode_png(png).numpy()
+            assert picture.shape[0] > 300 and picture.std() > 10
 
 
 def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
@@ -267,6 +300,7 @@ def test_evaluation_equals_the_model_s_own_accuracy(run_dir, data_dir):
     model = keras.saving.load_model(run_dir / "model.keras")
     builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
     test = input_pipeline.prepare(builder, "test", (18, 32), ["frame"])
+    model.compile(loss="mse", metrics=["accuracy"])
     _, accuracy = model.evaluate(
         {"frame": test.features["frame"]},
         keras.utils.to_categorical(test.label, 6),
