@@ -99,6 +99,7 @@ def fitted(splits, callbacks, epochs=2):
         validation_data=batches.get("validation"),
         epochs=epochs,
         callbacks=callbacks,
+        shuffle=False,
         verbose=0,
     )
     return model

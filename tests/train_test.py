@@ -62,15 +62,18 @@ def logged(folder):
     }
 
 
-def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(run_dir):
+def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
+    run_dir, data_dir
+):
     log = logged(run_dir / "logs" / "train")
     history = train.read_history(run_dir)
     for name in ("loss", "accuracy", "balanced_accuracy"):
         steps, values = zip(*log[f"epoch_{name}"], strict=True)
         assert steps == (0, 1)
         np.testing.assert_allclose(values, history[name], rtol=1e-5)
-    steps_an_epoch = 72 // 8
-    assert len(log["batch_loss"]) == 2 * steps_an_epoch
+    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    num_steps = builder.info.splits["train"].num_examples // 8
+    assert len(log["batch_loss"]) == 2 * num_steps
     for name in ("pairs", "confusion"):
         assert [step for step, _ in log[name]] == [0, 1]
         for _, (_, _, png) in log[name]:
