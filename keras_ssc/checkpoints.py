@@ -84,8 +84,8 @@ class Checkpoints(keras.callbacks.Callback):
     def write_final(self, path):
         """Writes the model that did best, or the last one, to `path`.
 
-        It is the model alone, without optimizer, loss and metrics: a third
-        of a checkpoint's size, and Keras loads it without this project.
+        It is the model alone, without optimizer, loss and metrics: with
+        Adam a third of a checkpoint's size, and plain Keras loads it.
         """
         source = self.folder / "best.keras"
         if not source.exists():

@@ -144,7 +144,9 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
         config.seed,
         config.balanced,
         first_epoch,
-        input_pipeline.Augmentation(config.mirror, config.crop, config.colour),
+        augmentation=input_pipeline.Augmentation(
+            config.mirror, config.crop, config.colour
+        ),
     )
     keeper = checkpoints.Checkpoints(
         run_dir / "checkpoints",

@@ -134,7 +134,7 @@ class TrainConfig:
     warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
     label_smoothing: float = 0.0  # share of the label spread over all genres
     balanced: bool = False  # every genre, and every film in it, as often
-    mirror: bool = True  # half of the pairs: most films have no left or right
+    mirror: bool = True  # half of the pairs; genres know no left and right
     crop: float = 0.0  # largest share of each side cut away; 0, as the report
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
     patience: int | None = None  # epochs without a better validation loss
