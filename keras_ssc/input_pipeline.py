@@ -32,6 +32,13 @@ _DETAILS = ("label", "film", "scene", "frame_number", "seconds")
 # Pairs decoded between two writes.
 _BATCH = 16
 
+# Numbers drawn for a pair: its window's scale, top and left; its brightness,
+# contrast and saturation.
+_NUM_DRAWS = 6
+
+# How much red, green and blue count for grey: ITU-R BT.601, as in OpenCV.
+_GREY = np.array([0.299, 0.587, 0.114])
+
 
 class DatasetError(ValueError):
     """A data set that is not built, or is none of ours."""
@@ -94,6 +101,35 @@ class Share:
 
 
 WHOLE = Share()
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What is changed at random in training pairs: one draw for both frames.
+
+    Attributes:
+        mirror: Boolean, whether half of the pairs are mirrored left to right.
+        crop: Float, 0 or more and below 1: the largest share of each side
+            that is cut away. A window, as wide for its height as the frame,
+            is resized back to the frame's size.
+        colour: Float, 0 or more and below 1: brightness, contrast and
+            saturation are multiplied by 1 - colour to 1 + colour.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    mirror: bool = True
+    crop: float = 0.0
+    colour: float = 0.0
+
+    def __post_init__(self):
+        for name in ("crop", "colour"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"Expected {name} of 0 or more, below 1. "
+                    f"Received: {getattr(self, name)}"
+                )
 
 
 def open_dataset(name, data_dir=None):
@@ -359,16 +395,17 @@ def training_batches(
     seed,
     balanced=False,
     first_epoch=0,
+    augmentation=Augmentation(),
     first_step=0,
     share=WHOLE,
 ):
     """Returns batches without end for training.
 
     Each epoch is a new order of all pairs, cut into whole batches; what does
-    not fill the last one waits for another epoch. Half of the pairs are
-    mirrored, frame and flow together. Both follow from the seed and the
-    epoch, so a training that goes on at an epoch sees what it would have
-    seen.
+    not fill the last one waits for another epoch. Pairs are mirrored, cropped
+    and coloured at random, frames and flow together. All of it follows from
+    the seed and the epoch, so a training that goes on at an epoch sees what
+    it would have seen.
 
     Args:
         prepared: A `PreparedSplit`.
@@ -377,6 +414,7 @@ def training_batches(
         balanced: Boolean, whether every genre, and every film in its genre,
             is drawn as often; an epoch has as many pairs, some twice.
         first_epoch: Integer, the epoch to begin with, from 0.
+        augmentation: An `Augmentation`.
         first_step: Integer, the step in that epoch to begin with, from 0.
         share: A `Share`. Each of its devices has batches of its own, one
             after the other, of `batch_size / share.num_replicas` pairs.
@@ -394,15 +432,18 @@ def training_batches(
     size = batch_size // share.num_replicas
 
     def batches_of_epoch(epoch):
-        order, is_mirrored = tf.numpy_function(
+        order, is_mirrored, draws = tf.numpy_function(
             lambda number: _draw_epoch(prepared, seed, number, balanced),
             [epoch],
-            [tf.int64, tf.bool],
+            [tf.int64, tf.bool, tf.float64],
             stateful=False,
         )
         order.set_shape((num_pairs,))
         is_mirrored.set_shape((num_pairs,))
-        dataset = tf.data.Dataset.from_tensor_slices((order, is_mirrored))
+        draws.set_shape((num_pairs, _NUM_DRAWS))
+        dataset = tf.data.Dataset.from_tensor_slices(
+            (order, is_mirrored & augmentation.mirror, draws)
+        )
         dataset = dataset.batch(size, drop_remainder=True)
         dataset = share.take(dataset.take(num_steps * share.num_replicas))
         is_first = tf.cast(epoch == first_epoch, tf.int64)
@@ -411,16 +452,18 @@ def training_batches(
     epochs = tf.data.Dataset.range(first_epoch, tf.int32.max)
     dataset = epochs.flat_map(batches_of_epoch)
     dataset = dataset.map(
-        lambda places, is_mirrored: _gather(
-            prepared, places, is_mirrored, size
-        ),
+        lambda *drawn: _gather(prepared, drawn, augmentation, size),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def _draw_epoch(prepared, seed, epoch, balanced):
-    """Returns an epoch's order of pairs, and which of them are mirrored."""
+    """Draws an epoch.
+
+    Returns its order of pairs, which of them are mirrored, and for each the
+    numbers from 0 to 1 that its window and its colours are made of.
+    """
     generator = np.random.default_rng([seed, int(epoch)])
     num_pairs = prepared.num_pairs
     order = generator.permutation(num_pairs)
@@ -437,7 +480,11 @@ def _draw_epoch(prepared, seed, epoch, balanced):
         order = generator.choice(
             num_pairs, size=num_pairs, p=weight / weight.sum()
         )
-    return order.astype(np.int64), generator.random(num_pairs) < 0.5
+    is_mirrored = generator.random(num_pairs) < 0.5
+    # Drawn last, and always: order and mirroring are a seed's own, whatever
+    # else is changed.
+    draws = generator.random((num_pairs, _NUM_DRAWS))
+    return order.astype(np.int64), is_mirrored, draws
 
 
 def evaluation_batches(prepared, batch_size, share=WHOLE):
@@ -456,14 +503,10 @@ def evaluation_batches(prepared, batch_size, share=WHOLE):
     """
     bounds = _even_parts(prepared.num_pairs, batch_size, share.num_replicas)
     dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
-
-    def gather(start, end):
-        places = tf.range(start, end)
-        is_mirrored = tf.zeros_like(places, tf.bool)
-        return _gather(prepared, places, is_mirrored, None)
-
     dataset = share.take(dataset).map(
-        gather,
+        lambda start, end: _gather(
+            prepared, _unchanged(tf.range(start, end)), Augmentation(), None
+        ),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return dataset.prefetch(tf.data.AUTOTUNE)
@@ -486,21 +529,26 @@ def _even_parts(num_pairs, batch_size, num_replicas):
     return np.arange(num_parts + 1, dtype=np.int64) * num_pairs // num_parts
 
 
-def _gather(prepared, places, is_mirrored, batch_size):
-    """Copies the pairs at `places` out of the mapped arrays."""
+def _unchanged(places):
+    """Returns what `_draw_epoch` draws, for pairs left as they are."""
+    draws = tf.zeros((tf.size(places), _NUM_DRAWS), tf.float64)
+    return places, tf.zeros_like(places, tf.bool), draws
+
+
+def _gather(prepared, drawn, augmentation, batch_size):
+    """Copies the drawn pairs out of the mapped arrays."""
     names = list(prepared.features)
     arrays = [*prepared.features.values(), prepared.label]
 
-    def copied(chosen, mirrored):
-        batch = [
-            copy_pairs(name, prepared.features[name], chosen, mirrored)
-            for name in names
-        ]
-        return [*batch, prepared.label[chosen]]
+    def copied(places, is_mirrored, draws):
+        batch = _copy_batch(
+            prepared.features, places, is_mirrored, draws, augmentation
+        )
+        return [*batch.values(), prepared.label[places]]
 
     gathered = tf.numpy_function(
         copied,
-        [places, is_mirrored],
+        list(drawn),
         [array.dtype for array in arrays],
         stateful=False,
     )
@@ -510,8 +558,56 @@ def _gather(prepared, places, is_mirrored, batch_size):
     return dict(zip(names, features, strict=True)), label
 
 
-def copy_pairs(name, array, places, is_mirrored):
-    """Copies pairs out of a prepared array, mirrored where asked.
+def _copy_batch(features, places, is_mirrored, draws, augmentation):
+    """Returns a dict as `features`, of the pairs at `places`, changed."""
+    windows = None
+    if augmentation.crop:
+        size = features["frame"].shape[1:3]
+        windows = _windows(draws[:, :3], augmentation.crop, size)
+    batch = {
+        name: copy_pairs(name, array, places, is_mirrored, windows)
+        for name, array in features.items()
+    }
+    if augmentation.colour:
+        factors = 1 + augmentation.colour * (2 * draws[:, 3:] - 1)
+        _change_colours(batch, factors)
+    return batch
+
+
+def _windows(draws, crop, size):
+    """Returns integers (batch, 4): top, left, height and width of windows."""
+    scale = 1 - crop * draws[:, :1]
+    sides = np.maximum(np.rint(scale * size), 1).astype(int)
+    corners = (draws[:, 1:] * (np.array(size) - sides + 1)).astype(int)
+    return np.concatenate([corners, sides], axis=1)
+
+
+def _change_colours(batch, factors):
+    """Changes the frames of a batch where they are, each pair's alike."""
+    for place, pair_factors in enumerate(factors):
+        # Both frames by the first one's mean: by its own each, they would
+        # differ in brightness where the film does not.
+        mean = _GREY @ cv2.mean(batch["frame"][place])[:3]
+        matrix = _colour_matrix(*pair_factors, mean)
+        for name in {"frame", "next_frame"} & set(batch):
+            batch[name][place] = cv2.transform(batch[name][place], matrix)
+
+
+def _colour_matrix(brightness, contrast, saturation, mean):
+    """Returns brightness, then contrast, then saturation, as one matrix.
+
+    The three are torchvision's and tf.image's: each a mixture of the frame
+    and of black, of its mean grey, of itself in grey. As one (3, 4) matrix
+    they are one pass over the pixels and are rounded and clipped once.
+    """
+    grey = np.tile(_GREY, (3, 1))
+    mixed = saturation * np.eye(3) + (1 - saturation) * grey
+    offset = np.full((3, 1), (1 - contrast) * brightness * mean)
+    return np.hstack([brightness * contrast * mixed, offset])
+
+
+def copy_pairs(name, array, places, is_mirrored, windows=None):
+    """Copies pairs out of a prepared array, cropped and mirrored where asked.
 
     Args:
         name: String, which of `FEATURES` the array is.
@@ -519,17 +615,37 @@ def copy_pairs(name, array, places, is_mirrored):
         places: Integer array (batch,), which pairs.
         is_mirrored: Boolean array (batch,), which to mirror left to right. A
             mirrored flow moves the other way: its x turns round.
+        windows: Integer array (batch, 4): top, left, height and width, in
+            pixels, of the window that is resized to the whole frame. A flow
+            grows with its window. None for whole frames.
 
     Returns:
         Array (batch, height, width, channels).
     """
     batch = np.empty((len(places), *array.shape[1:]), array.dtype)
-    for target, place, mirrored in zip(batch, places, is_mirrored, strict=True):
+    for row, target in enumerate(batch):
+        source = array[places[row]]
+        if windows is not None:
+            source = _enlarged(name, source, windows[row])
         # In one pass from the file to the batch: memory is what bounds this.
-        if mirrored:
-            cv2.flip(array[place], 1, dst=target)
+        if is_mirrored[row]:
+            cv2.flip(source, 1, dst=target)
         else:
-            target[:] = array[place]
-        if mirrored and name == "flow":
+            target[:] = source
+        if is_mirrored[row] and name == "flow":
             np.negative(target[..., 0], out=target[..., 0])
     return batch
+
+
+def _enlarged(name, source, window):
+    """Returns a window of a frame or a flow at the size of the whole."""
+    top, left, height, width = window
+    whole_height, whole_width = source.shape[:2]
+    enlarged = cv2.resize(
+        source[top : top + height, left : left + width],
+        (whole_width, whole_height),
+        interpolation=cv2.INTER_LINEAR,
+    )
+    if name == "flow":
+        enlarged *= np.float32([whole_width / width, whole_height / height])
+    return enlarged

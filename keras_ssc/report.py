@@ -226,6 +226,69 @@ def films_figure(films, names, title):
     return _png(figure)
 
 
+def pairs_figure(pictures, labels, probabilities, names, title):
+    """Draws example pairs, one a row, with what a model says of them.
+
+    Args:
+        pictures: Dict from headings, such as `frame`, `next frame` and
+            `flow`, to uint8 arrays (n, height, width, 3), RGB: the columns.
+        labels: Integer array (n,), the true classes.
+        probabilities: Float array (n, classes).
+        names: Sequence of the classes' names.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    num_pairs, height, width = next(iter(pictures.values())).shape[:3]
+    # Inches: of a row, of a picture, of the words beside, of the head above.
+    tall, gap, words, head = 1.1, 0.08, 2.3, 0.8
+    wide = tall * min(max(width / height, 0.8), 2.0)
+    size = (
+        gap + len(pictures) * (wide + gap) + words,
+        head + num_pairs * (tall + gap),
+    )
+    figure = plt.figure(figsize=size)
+    # One canvas measured in inches: axes for each picture take seconds.
+    axes = figure.add_axes((0, 0, 1, 1))
+    for column, (heading, rows) in enumerate(pictures.items()):
+        left = gap + column * (wide + gap)
+        axes.text(left + wide / 2, head - gap, heading, fontsize=9, ha="center")
+        for row, picture in enumerate(rows):
+            top = head + row * (tall + gap)
+            extent = (left, left + wide, top + tall, top)
+            axes.imshow(picture, extent=extent, aspect="auto")
+            # A flow without motion is as white as the paper.
+            edge = plt.Rectangle((left, top), wide, tall, fill=False, lw=0.5)
+            axes.add_patch(edge)
+    for row in range(num_pairs):
+        where = (size[0] - words + gap, head + row * (tall + gap))
+        _write_answer(axes, where, labels[row], probabilities[row], names)
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+    axes.axis("off")
+    axes.text(size[0] / 2, 0.3, title, fontsize=11, ha="center")
+    return _png(figure)
+
+
+def _write_answer(axes, where, label, probabilities, names):
+    """Writes the true and the predicted class with their probabilities."""
+    predicted = int(np.argmax(probabilities))
+    mark, colour = ("✓", _BLUE) if predicted == label else ("✗", _ORANGE)
+    left, top = where
+
+    def named(place):
+        name = names[place].replace("_", " ")
+        return f"{name}, {percent(probabilities[place])}"
+
+    for down, text, style in (
+        (0.20, "true", {"fontsize": 7}),
+        (0.38, named(label), {"fontsize": 10}),
+        (0.72, "predicted", {"fontsize": 7}),
+        (0.90, f"{mark} {named(predicted)}", {"color": colour}),
+    ):
+        axes.text(left, top + down, text, **style)
+
+
 def genre_colours(names):
     """Returns a dict from names to colours that colour-blind eyes tell."""
     palette = (

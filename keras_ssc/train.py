@@ -25,7 +25,9 @@ from keras_ssc import command
 from keras_ssc import distribution
 from keras_ssc import files
 from keras_ssc import input_pipeline
+from keras_ssc import metrics
 from keras_ssc import models
+from keras_ssc import pictures
 from keras_ssc import report
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
@@ -188,11 +190,13 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
             first_epoch,
             first_step,
             epochs=end_epoch,
-            callbacks=_callbacks(run_dir, keeper, first_step, is_chief),
+            callbacks=_callbacks(
+                run_dir, keeper, prepared, first_step, is_chief
+            ),
             verbose=1 if verbose and is_chief else 0,
         )
     if is_chief:
-        _finish(model, config, run_dir, keeper)
+        _finish(config, run_dir, keeper)
     distribution.wait_for_all(strategy)
     return run_dir
 
@@ -240,13 +244,16 @@ def _fit_stretch(
     """Calls Keras' `fit`, or on several hosts what stands in for it."""
     batches = distribution.distribute(
         strategy,
-        lambda share: _one_hot(
+        lambda share: one_hot(
             input_pipeline.training_batches(
                 prepared["train"],
                 config.batch_size,
                 config.seed,
                 config.balanced,
                 first_epoch,
+                input_pipeline.Augmentation(
+                    config.mirror, config.crop, config.colour
+                ),
                 first_step,
                 share,
             )
@@ -264,7 +271,7 @@ def _fit_stretch(
         model.fit(batches, shuffle=False, **settings)
 
 
-def _finish(model, config, run_dir, keeper):
+def _finish(config, run_dir, keeper):
     """Writes what a finished run has."""
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
     history = read_history(run_dir)
@@ -272,7 +279,7 @@ def _finish(model, config, run_dir, keeper):
         run_dir / "curves.png", report.curves_figure(history, title)
     )
     # Last of all: a run with a model is finished.
-    keeper.write_final(model, run_dir / "model.keras")
+    keeper.write_final(run_dir / "model.keras")
 
 
 def _build(config):
@@ -314,7 +321,7 @@ def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):
         loss=keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=config.label_smoothing
         ),
-        metrics=["accuracy"],
+        metrics=["accuracy", metrics.BalancedAccuracy(len(GENRES))],
         jit_compile=config.jit_compile,
     )
     # Before the first step: on several hosts it cannot be done within one.
@@ -339,7 +346,8 @@ def _schedule(config, learning_rate, num_steps, steps_per_epoch):
     return learning_rate
 
 
-def _one_hot(batches):
+def one_hot(batches):
+    """Makes the labels of batches one-hot, as the loss takes them."""
     return batches.map(
         lambda inputs, label: (inputs, tf.one_hot(label, len(GENRES)))
     )
@@ -350,7 +358,7 @@ def _validation_batches(splits, config, strategy):
         return None
     return distribution.distribute(
         strategy,
-        lambda share: _one_hot(
+        lambda share: one_hot(
             input_pipeline.evaluation_batches(
                 splits["validation"], config.batch_size, share
             )
@@ -431,15 +439,23 @@ def _cut_history(run_dir, num_epochs):
         files.write_text(path, kept)
 
 
-def _callbacks(run_dir, keeper, first_step, is_chief):
-    writers = [
-        keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
-        _TensorBoard(run_dir / "logs", write_graph=False, update_freq=1),
+def _callbacks(run_dir, keeper, prepared, first_step, is_chief):
+    """Returns what watches a training; one host alone writes files."""
+    if not is_chief:
+        return [_StopAtNaN(first_step), keeper, pictures.Pictures(None, {})]
+    return [
+        *watching_callbacks(run_dir, first_step),
+        keeper,
+        pictures.Pictures(run_dir / "logs", prepared),
     ]
+
+
+def watching_callbacks(run_dir, first_step=0):
+    """Returns the callbacks that act at every step."""
     return [
         _StopAtNaN(first_step),
-        *(writers if is_chief else []),
-        keeper,
+        keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
+        _TensorBoard(run_dir / "logs", write_graph=False, update_freq=1),
     ]
 
 

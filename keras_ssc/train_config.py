@@ -137,10 +137,13 @@ class TrainConfig:
     warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
     label_smoothing: float = 0.0  # share of the label spread over all genres
     balanced: bool = False  # every genre, and every film in it, as often
+    mirror: bool = True  # half of the pairs; genres know no left and right
+    crop: float = 0.0  # largest share of each side cut away; 0, as the report
+    colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
     patience: int | None = None  # epochs without a better validation loss
     precision: str = "float32"  # mixed: float16 on GPUs, bfloat16 on CPUs
     jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
-    seed: int = 0  # of weights, order and mirroring
+    seed: int = 0  # of weights, order and augmentation
     strategy: str = "auto"  # all hosts of TF_CONFIG, else all GPUs of this one
     deterministic: bool = False  # same seed, same weights; slower on GPUs
     checkpoint_steps: int | None = None  # within an epoch too; None: no
@@ -218,11 +221,12 @@ def _check(config):
             f"Expected freeze of 0 to {config.epochs}, the epochs. "
             f"Received: {config.freeze}"
         )
-    if not 0 <= config.label_smoothing < 1:
-        raise ValueError(
-            "Expected label_smoothing of 0 or more, below 1. "
-            f"Received: {config.label_smoothing}"
-        )
+    for name in ("label_smoothing", "crop", "colour"):
+        if not 0 <= getattr(config, name) < 1:
+            raise ValueError(
+                f"Expected {name} of 0 or more, below 1. "
+                f"Received: {getattr(config, name)}"
+            )
     known = inspect.signature(models.MODELS[config.model]).parameters
     for name in config.model_options():
         if name not in known:
@@ -289,6 +293,9 @@ _HELP = {
     "warmup_steps": "steps over which a cosine's rate rises from 0",
     "label_smoothing": "share of a label spread over all genres",
     "balanced": "draw every genre, and every film in it, as often",
+    "mirror": "mirror half of the pairs left to right",
+    "crop": "largest share of each side cut away at random, such as 0.2",
+    "colour": "random brightness, contrast and saturation, such as 0.2",
     "patience": "stop after so many epochs without a better validation loss",
     "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
     "bfloat16 on processors that have it",
@@ -310,8 +317,8 @@ _PARSERS = {
     ),
     **dict.fromkeys(("seed", "freeze", "keep_checkpoints"), int),
     **dict.fromkeys(("learning_rate", "fine_learning_rate"), float),
+    **dict.fromkeys(("label_smoothing", "crop", "colour"), float),
     "checkpoint_steps": int,
-    "label_smoothing": float,
 }
 
 
@@ -322,7 +329,7 @@ def add_flags(parser):
         flags += [_ALIASES[field.name]] if field.name in _ALIASES else []
         settings = {"default": field.default, "help": _HELP.get(field.name)}
         if "bool" in str(field.type):
-            settings["action"] = "store_true"
+            settings["action"] = argparse.BooleanOptionalAction
         else:
             settings["type"] = _PARSERS.get(field.name, str)
             settings["metavar"] = field.name.split("_")[-1].upper()

@@ -192,10 +192,58 @@ def test_the_best_model_on_validation_becomes_the_run_s(tmp_path):
     tiny = TinyModel(tmp_path)
     for epoch, loss in enumerate((3.0, 1.0, 2.0, 1.5)):
         tiny.end_epoch(epoch, loss)
-    tiny.callback.write_final(tiny.model, tmp_path / "model.keras")
+    tiny.callback.write_final(tmp_path / "model.keras")
     assert bias_of(tmp_path / "model.keras") == 1.0
     kept = sorted(path.name for path in tmp_path.glob("epoch_*.keras"))
     assert kept == ["epoch_003.keras", "epoch_004.keras"]
+
+
+def test_without_validation_the_last_model_becomes_the_run_s(tmp_path):
+    tiny = TinyModel(tmp_path)
+    for epoch in range(3):
+        tiny.end_epoch(epoch, None)
+    tiny.callback.write_final(tmp_path / "model.keras")
+    assert bias_of(tmp_path / "model.keras") == 2.0
+
+
+def test_the_final_model_is_without_its_training(whole):
+    newest = whole / "checkpoints" / "epoch_005.keras"
+    checkpoint = keras.saving.load_model(newest)
+    model = keras.saving.load_model(whole / "model.keras")
+    assert checkpoint.compiled and not model.compiled
+    for array, twin in zip(
+        model.get_weights(), checkpoint.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(array, twin)
+    size = (whole / "model.keras").stat().st_size
+    # Adam holds two numbers more for each weight.
+    assert size < 0.5 * newest.stat().st_size
+
+
+def test_plain_keras_loads_the_final_model(whole, tmp_path):
+    frame = np.random.default_rng(0).integers(0, 256, (2, 18, 32, 3))
+    np.save(tmp_path / "frame.npy", frame.astype(np.uint8))
+    program = (
+        "import sys, warnings\n"
+        "import keras, numpy as np\n"
+        "warnings.simplefilter('error')\n"
+        "model = keras.saving.load_model(sys.argv[1], safe_mode=True)\n"
+        "frame = np.load('frame.npy')\n"
+        "np.save('logits.npy', model({'frame': frame}, training=False))\n"
+        "assert 'keras_ssc' not in sys.modules\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, whole / "model.keras"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    model = keras.saving.load_model(whole / "model.keras")
+    expected = model({"frame": frame.astype(np.uint8)}, training=False)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_patience_outlasts_a_restart(tmp_path):
@@ -275,8 +323,13 @@ def test_training_with_validation_measures_and_keeps_the_best(
     best = int(np.argmin(losses))
     assert len(losses) == min(best + 3, 30)
     best_path = run_dir / "checkpoints" / "best.keras"
-    assert best_path.read_bytes() == (run_dir / "model.keras").read_bytes()
+    best_model = keras.saving.load_model(best_path, compile=False)
     model = keras.saving.load_model(run_dir / "model.keras")
+    for array, twin in zip(
+        model.get_weights(), best_model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(array, twin)
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
     builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
     prepared = input_pipeline.prepare(
         builder, "validation", (18, 32), ["frame"]
@@ -286,4 +339,4 @@ def test_training_with_validation_measures_and_keeps_the_best(
         keras.utils.to_categorical(prepared.label, 6),
         verbose=0,
     )
-    assert measured[0] == pytest.approx(losses[best], rel=1e-4)
+    assert measured == pytest.approx(losses[best], rel=1e-4)

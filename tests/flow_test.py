@@ -72,3 +72,44 @@ def test_other_arrays_are_refused(frame, next_frame, word):
     next_frame = frame if next_frame is None else next_frame
     with pytest.raises(ValueError, match=word):
         flow.farneback_flow(frame, next_frame)
+
+
+def colour_of(x, y, max_pixels=10.0):
+    motion = np.full((2, 3, 2), (x, y), np.float32)
+    colours = flow.flow_colours(motion, max_pixels)
+    assert colours.shape == (2, 3, 3) and colours.dtype == np.uint8
+    assert (colours == colours[0, 0]).all()
+    return tuple(int(value) for value in colours[0, 0])
+
+
+def test_a_flow_s_direction_is_its_hue():
+    assert colour_of(10, 0) == (255, 0, 0)
+    red, green, blue = colour_of(0, 10)  # downward: yellow
+    assert red == 255 and green > 200 and blue == 0
+    red, green, blue = colour_of(-10, 0)  # to the left: light blue
+    assert red == 0 and green > 150 and blue == 255
+    red, green, blue = colour_of(0, -10)  # upward: violet
+    assert red < 150 and green == 0 and blue == 255
+    # The wheel closes: a little above and below the right are both red.
+    np.testing.assert_allclose(colour_of(10, 0.01), (255, 0, 0), atol=1)
+    np.testing.assert_allclose(colour_of(10, -0.01), (255, 0, 0), atol=1)
+
+
+def test_a_flow_s_length_is_its_saturation():
+    assert colour_of(0, 0) == (255, 255, 255)
+    assert colour_of(5, 0) == (255, 128, 128)
+    assert colour_of(1000, 0) == colour_of(10, 0)
+    assert colour_of(5, 0, max_pixels=5.0) == (255, 0, 0)
+
+
+def test_a_flow_s_own_longest_is_the_scale_unless_one_is_given():
+    motion = np.zeros((1, 3, 2), np.float32)
+    assert (flow.flow_colours(motion) == 255).all()
+    motion[0, :, 0] = (0, 2, 4)
+    colours = flow.flow_colours(motion)
+    assert colours[0, :, 1].tolist() == [255, 128, 0]
+
+
+def test_a_flow_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"\(height, width, 2\)"):
+        flow.flow_colours(np.zeros((4, 5, 3)))

@@ -3,6 +3,7 @@ import pytest
 
 from keras_ssc import flow
 from keras_ssc import input_pipeline
+from tests import flow_test
 
 SIZE = (30, 48)
 ALL = input_pipeline.FEATURES
@@ -170,6 +171,206 @@ def test_the_flow_of_a_mirrored_pair_is_the_mirrored_flow(prepared):
     computed = flow.farneback_flow(frame, next_frame)
     # The method looks to the right of a pixel as to the left, to rounding.
     assert np.median(np.abs(computed - motion)) < 0.05
+
+
+def test_without_crop_and_colour_a_seed_gives_the_pairs_it_always_gave(
+    prepared,
+):
+    size = prepared.num_pairs // 2
+    batches = iter(input_pipeline.training_batches(prepared, size, seed=7))
+    for epoch in range(2):
+        generator = np.random.default_rng([7, epoch])
+        order = generator.permutation(prepared.num_pairs)
+        is_mirrored = generator.random(prepared.num_pairs) < 0.5
+        for start in (0, size):
+            inputs, label = next(batches)
+            places = order[start : start + size]
+            np.testing.assert_array_equal(label, prepared.label[places])
+            for name in ALL:
+                expected = prepared.features[name][places]
+                turned = is_mirrored[start : start + size]
+                expected[turned] = expected[turned, :, ::-1]
+                if name == "flow":
+                    expected[turned, ..., 0] *= -1
+                np.testing.assert_array_equal(inputs[name], expected)
+
+
+def split_of(**features):
+    """A split of pairs made by hand."""
+    num_pairs = len(features["frame"])
+    return input_pipeline.PreparedSplit(
+        features,
+        label=np.arange(num_pairs) % 6,
+        film=np.full(num_pairs, "film"),
+        scene=np.ones(num_pairs, int),
+        frame_number=np.arange(num_pairs),
+        seconds=np.zeros(num_pairs),
+    )
+
+
+def changed(split, seed=0, **settings):
+    """One epoch as one batch, in numpy."""
+    batches = input_pipeline.training_batches(
+        split,
+        split.num_pairs,
+        seed,
+        augmentation=input_pipeline.Augmentation(**settings),
+    )
+    inputs, _ = next(iter(batches))
+    return {name: tensor.numpy() for name, tensor in inputs.items()}
+
+
+def places_as_colours(num_pairs, height, width):
+    """Frames whose red is a pixel's column and whose green is its row."""
+    rows, columns = np.mgrid[:height, :width]
+    frame = np.stack([columns, rows, 0 * rows], axis=-1).astype(np.uint8)
+    return np.repeat(frame[np.newaxis], num_pairs, axis=0)
+
+
+def test_crop_cuts_one_window_out_of_both_frames_and_their_flow():
+    frames = places_as_colours(200, 100, 200)
+    motion = np.zeros((200, 100, 200, 2), np.float32)
+    motion[:] = (8.0, -6.0)
+    split = split_of(frame=frames, next_frame=frames.copy(), flow=motion)
+    batch = changed(split, mirror=False, crop=0.4)
+    np.testing.assert_array_equal(batch["frame"], batch["next_frame"])
+    red, green = batch["frame"][..., 0], batch["frame"][..., 1]
+    left, right = red[:, 0, 0].astype(int), red[:, 0, -1] + 1
+    top, bottom = green[:, 0, 0].astype(int), green[:, -1, 0] + 1
+    share = (right - left) / 200
+    # As wide for its height, to the whole pixel.
+    np.testing.assert_allclose((bottom - top) / 100, share, atol=0.006)
+    assert 0.6 <= share.min() < 0.63 and 0.97 < share.max() <= 1
+    np.testing.assert_allclose(share.mean(), 0.8, atol=0.03)
+    # Uniform between the two ends that the window leaves.
+    free = share < 0.9
+    where = (left / np.maximum(200 - (right - left), 1))[free]
+    assert where.min() < 0.05 and where.max() > 0.95
+    np.testing.assert_allclose(where.mean(), 0.5, atol=0.08)
+    # What moves evenly still does, by as much more as it is enlarged.
+    factor = np.stack([200 / (right - left), 100 / (bottom - top)], axis=-1)
+    np.testing.assert_allclose(
+        batch["flow"],
+        np.broadcast_to(
+            (factor * (8.0, -6.0))[:, np.newaxis, np.newaxis], motion.shape
+        ),
+        rtol=1e-5,
+    )
+
+
+def test_a_cropped_pair_is_mirrored_within_its_window():
+    frames = places_as_colours(40, 60, 120)
+    motion = np.ones((40, 60, 120, 2), np.float32)
+    split = split_of(frame=frames, flow=motion)
+    straight = changed(split, mirror=False, crop=0.5)
+    batch = changed(split, mirror=True, crop=0.5)
+    is_mirrored = batch["flow"][:, 0, 0, 0] < 0
+    assert 8 < is_mirrored.sum() < 32
+    for name in ("frame", "flow"):
+        straight[name][is_mirrored] = straight[name][is_mirrored, :, ::-1]
+    straight["flow"][is_mirrored, ..., 0] *= -1
+    for name in ("frame", "flow"):
+        np.testing.assert_array_equal(batch[name], straight[name])
+
+
+@pytest.mark.parametrize("window", [(6, 10, 72, 96), (0, 0, 80, 107)])
+def test_the_flow_of_a_cropped_pair_is_the_cropped_flow(window):
+    picture = flow_test.textured(140, 180)
+    frame, next_frame = picture[20:116, 20:148], picture[18:114, 17:145]
+    arrays = (frame, next_frame, flow.farneback_flow(frame, next_frame))
+    frame, next_frame, motion = (
+        input_pipeline.copy_pairs(
+            name,
+            array[np.newaxis],
+            np.array([0]),
+            np.array([False]),
+            np.array([window]),
+        )[0]
+        for name, array in zip(ALL, arrays, strict=True)
+    )
+    computed = flow.farneback_flow(frame, next_frame)[16:-16, 16:-16]
+    motion = motion[16:-16, 16:-16]
+    np.testing.assert_allclose(
+        np.median(motion, axis=(0, 1)),
+        (3 * 128 / window[3], 2 * 96 / window[2]),
+        atol=0.1,
+    )
+    assert np.median(np.abs(computed - motion)) < 0.05
+
+
+def pair_of_colours(num_pairs):
+    generator = np.random.default_rng(2)
+    return generator.integers(40, 200, (2, num_pairs, 8, 10, 3)).astype(
+        np.uint8
+    )
+
+
+def test_colour_changes_both_frames_by_one_draw_and_leaves_the_flow():
+    frames, next_frames = pair_of_colours(100)
+    # The upper half stays, as where a film stands still.
+    next_frames[:, :4] = frames[:, :4]
+    motion = np.ones((100, 8, 10, 2), np.float32)
+    split = split_of(frame=frames, next_frame=next_frames, flow=motion)
+    batch = changed(split, mirror=False, colour=0.3)
+    same = batch["frame"][:, :4] == batch["next_frame"][:, :4]
+    assert same.all()
+    assert (batch["frame"][:, 4:] != batch["next_frame"][:, 4:]).any()
+    np.testing.assert_array_equal(batch["flow"], motion)
+
+
+@pytest.mark.parametrize("colour", [0.3, 0.99])
+def test_colours_are_those_of_the_textbook_s_three_steps(colour):
+    frames, next_frames = pair_of_colours(30)
+    split = split_of(frame=frames, next_frame=next_frames)
+    order, _, draws = input_pipeline._draw_epoch(split, 0, 0, False)
+    batch = changed(split, mirror=False, colour=colour)
+    weights = np.array([0.299, 0.587, 0.114])
+    for place, pair in enumerate(order):
+        factors = 1 + colour * (2 * draws[place, 3:] - 1)
+        assert (np.abs(factors - 1) <= colour).all()
+        mean = None
+        for name in ("frame", "next_frame"):
+            picture = split.features[name][pair] * factors[0]
+            mean = (picture @ weights).mean() if mean is None else mean
+            picture = factors[1] * picture + (1 - factors[1]) * mean
+            grey = (picture @ weights)[..., np.newaxis]
+            picture = factors[2] * picture + (1 - factors[2]) * grey
+            # OpenCV counts in fixed point: half a step, and its rounding.
+            np.testing.assert_allclose(
+                batch[name][place], np.clip(picture, 0, 255), atol=1.01
+            )
+
+
+def test_what_is_changed_follows_from_the_seed_and_the_epoch(prepared):
+    augmentation = input_pipeline.Augmentation(crop=0.3, colour=0.3)
+    steps = prepared.num_pairs // 8
+
+    def batches(seed, **options):
+        return input_pipeline.training_batches(
+            prepared, 8, seed, augmentation=augmentation, **options
+        )
+
+    first = flat(batches(1), 2 * steps)
+    again = flat(batches(1), 2 * steps)
+    later = flat(batches(1, first_epoch=1), steps)
+    for one, two in zip(first + first[steps:], again + later, strict=True):
+        for array, same in zip(one, two, strict=True):
+            np.testing.assert_array_equal(array, same)
+    other = flat(batches(2), steps)
+    assert not np.array_equal(first[0][0], other[0][0])
+
+
+def test_without_mirroring_an_epoch_has_the_pairs_as_they_are(prepared):
+    batch = changed(prepared, seed=3, mirror=False)
+    stored = {array.tobytes() for array in prepared.features["frame"]}
+    assert {frame.tobytes() for frame in batch["frame"]} == stored
+
+
+@pytest.mark.parametrize("name", ["crop", "colour"])
+@pytest.mark.parametrize("value", [-0.1, 1.0, float("nan")])
+def test_an_augmentation_out_of_its_range_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"Expected {name} of 0 or more"):
+        input_pipeline.Augmentation(**{name: value})
 
 
 def test_evaluation_sees_every_pair_once_in_order(prepared):

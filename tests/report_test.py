@@ -33,6 +33,19 @@ def picture_of(png):
     return matplotlib.image.imread(io.BytesIO(png))
 
 
+def pairs_figure(headings, names=NAMES, size=(30, 48), shares=(1, 0, 0)):
+    """Two pairs, purple and grey, whose true class is the second."""
+    colours = np.array([[[[120, 0, 120]]], [[[90, 90, 90]]]], np.uint8)
+    pictures = np.broadcast_to(colours, (2, *size, 3))
+    return report.pairs_figure(
+        dict.fromkeys(headings, pictures),
+        np.array([1, 1]),
+        np.tile(np.array(shares, float), (2, 1)),
+        names,
+        "8 pairs of the validation split, epoch 100",
+    )
+
+
 @pytest.mark.parametrize(
     "draw",
     [
@@ -41,6 +54,7 @@ def picture_of(png):
         lambda: report.curves_figure(
             {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6]}, "t"
         ),
+        lambda: pairs_figure(("frame", "flow")),
         lambda: report.films_figure(
             [
                 {
@@ -63,3 +77,38 @@ def test_a_figure_is_a_picture_with_something_on_it(draw):
     picture = picture_of(draw())
     assert picture.shape[0] > 100 and picture.shape[1] > 100
     assert picture[..., :3].std() > 0.05
+
+
+def test_pairs_are_drawn_in_the_columns_given():
+    one, three = (
+        picture_of(pairs_figure(headings))[..., :3]
+        for headings in (("frame",), ("frame", "next frame", "flow"))
+    )
+    purple = np.array([120, 0, 120]) / 255
+    counts = [
+        np.all(np.abs(picture - purple) < 0.01, axis=-1).sum()
+        for picture in (one, three)
+    ]
+    # At 120 dots an inch, a picture is more than a hundred points high.
+    assert counts[0] > 100 * 160
+    np.testing.assert_allclose(counts[1], 3 * counts[0], rtol=0.05)
+    assert three.shape[1] > one.shape[1] + 2 * 160
+
+
+@pytest.mark.parametrize("size", [(96, 96), (68, 120)])
+def test_the_longest_words_of_a_pair_are_not_cut_off(size):
+    names = ("science_fiction", "animation_3d", "romance")
+    picture = picture_of(pairs_figure(("frame",), names, size))[..., :3]
+    assert (picture[:, -8:] == 1).all() and (picture[:, :8] == 1).all()
+
+
+def test_right_and_wrong_are_told_by_colours_of_the_palette():
+    def has(picture, colour):
+        return np.all(np.abs(picture - colour) < 0.02, axis=-1).any()
+
+    blue = np.array([0x00, 0x72, 0xB2]) / 255
+    orange = np.array([0xD5, 0x5E, 0x00]) / 255
+    wrong = picture_of(pairs_figure(("frame",)))[..., :3]
+    right = picture_of(pairs_figure(("frame",), shares=(0, 1, 0)))[..., :3]
+    assert has(wrong, orange) and not has(wrong, blue)
+    assert has(right, blue) and not has(right, orange)

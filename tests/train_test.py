@@ -1,9 +1,12 @@
+import argparse
 import csv
 import json
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import evaluate
 from keras_ssc import input_pipeline
@@ -42,6 +45,40 @@ def test_a_run_s_folder_holds_what_was_trained(run_dir):
     assert checkpoints == ["epoch_001.keras", "epoch_002.keras"]
     with open(run_dir / "history.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def logged(folder):
+    """What TensorBoard reads: a dict from tags to a list of (step, array)."""
+    events = event_accumulator.EventAccumulator(
+        str(folder), size_guidance={"tensors": 0}
+    )
+    events.Reload()
+    return {
+        tag: [
+            (event.step, tf.make_ndarray(event.tensor_proto))
+            for event in events.Tensors(tag)
+        ]
+        for tag in events.Tags()["tensors"]
+    }
+
+
+def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
+    run_dir, data_dir
+):
+    log = logged(run_dir / "logs" / "train")
+    history = train.read_history(run_dir)
+    for name in ("loss", "accuracy", "balanced_accuracy"):
+        steps, values = zip(*log[f"epoch_{name}"], strict=True)
+        assert steps == (0, 1)
+        np.testing.assert_allclose(values, history[name], rtol=1e-5)
+    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    num_steps = builder.info.splits["train"].num_examples // 8
+    assert len(log["batch_loss"]) == 2 * num_steps
+    for name in ("pairs", "confusion"):
+        assert [step for step, _ in log[name]] == [0, 1]
+        for _, (_, _, png) in log[name]:
+            picture = tf.io.decode_png(png).numpy()
+            assert picture.shape[0] > 300 and picture.std() > 10
 
 
 def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
@@ -116,6 +153,8 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
         ({"schedule": "step"}, "constant, exponential, cosine"),
         ({"precision": "float8"}, "mixed_bfloat16"),
         ({"label_smoothing": 1.0}, "below 1"),
+        ({"crop": 1.0}, "crop of 0 or more, below 1"),
+        ({"colour": -0.1}, "colour of 0 or more, below 1"),
         ({"patience": 2}, "validation in the film list"),
     ],
 )
@@ -126,6 +165,33 @@ def test_a_wrong_setting_is_told_and_leaves_no_folder(
     with pytest.raises(ValueError, match=word):
         train.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_augmentation_is_set_by_flags():
+    parser = argparse.ArgumentParser()
+    train_config.add_flags(parser)
+    given = ["--no-mirror", "--crop", "0.2", "--colour", "0.1"]
+    config = train_config.TrainConfig(**vars(parser.parse_args(given)))
+    assert (config.mirror, config.crop, config.colour) == (False, 0.2, 0.1)
+    config = train_config.TrainConfig(**vars(parser.parse_args([])))
+    assert config == train_config.TrainConfig()
+
+
+def test_a_training_gets_the_augmentation_of_its_config(
+    data_dir, tmp_path, monkeypatch
+):
+    given = []
+    training_batches = input_pipeline.training_batches
+
+    def watched(*arguments, **options):
+        given.extend([*arguments, *options.values()])
+        return training_batches(*arguments, **options)
+
+    monkeypatch.setattr(input_pipeline, "training_batches", watched)
+    changes = {"mirror": False, "crop": 0.2, "colour": 0.1}
+    config = small(data_dir, tmp_path / "run", epochs=1, **changes)
+    train.train(config, verbose=False)
+    assert input_pipeline.Augmentation(**changes) in given
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))
@@ -149,6 +215,7 @@ def test_every_model_has_settings_for_films_and_for_the_sample(name):
         {"optimizer": "sgd", "schedule": "exponential"},
         {"schedule": "cosine", "warmup_steps": 3, "label_smoothing": 0.1},
         {"schedule": "cosine", "balanced": True},
+        {"mirror": False, "crop": 0.2, "colour": 0.2},
         {"precision": "mixed_bfloat16"},
         {"strategy": "mirrored"},
     ],
@@ -234,6 +301,7 @@ def test_evaluation_equals_the_model_s_own_accuracy(run_dir, data_dir):
     model = keras.saving.load_model(run_dir / "model.keras")
     builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
     test = input_pipeline.prepare(builder, "test", (18, 32), ["frame"])
+    model.compile(loss="mse", metrics=["accuracy"])
     _, accuracy = model.evaluate(
         {"frame": test.features["frame"]},
         keras.utils.to_categorical(test.label, 6),
