@@ -58,7 +58,7 @@ def train(config, verbose=True):
     run_dir = _make_run_dir(config)
     _adapt(model, prepared["train"])
     with strategy.scope():
-        _compile(model, config, _num_steps(prepared, config))
+        compile_model(model, config, _num_steps(prepared, config))
     return _fit(model, config, run_dir, prepared, strategy, None, verbose)
 
 
@@ -95,7 +95,7 @@ def resume(run_dir, verbose=True):
     if is_new:
         _adapt(model, prepared["train"])
         with strategy.scope():
-            _compile(model, config, _num_steps(prepared, config))
+            compile_model(model, config, _num_steps(prepared, config))
     elif verbose:
         print(f"going on after epoch {state.epoch} of {config.epochs}")
     _cut_history(run_dir, state.epoch if state else 0)
@@ -151,13 +151,13 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
     )
     if not (state and state.is_over(config)):
         model.fit(
-            _one_hot(batches),
+            one_hot(batches),
             initial_epoch=first_epoch,
             epochs=config.epochs,
             steps_per_epoch=_num_steps(prepared, config),
             shuffle=False,  # the batches are shuffled already
             validation_data=_validation_batches(prepared, config, strategy),
-            callbacks=_callbacks(run_dir, keeper),
+            callbacks=[*callbacks(run_dir), keeper],
             verbose=1 if verbose else 0,
         )
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
@@ -197,7 +197,8 @@ def _adapt(model, prepared):
             layer.adapt(values[:, np.newaxis])
 
 
-def _compile(model, config, steps):
+def compile_model(model, config, steps):
+    """Compiles a model as a config says, with epochs of so many steps."""
     rate = _learning_rate(config, steps)
     optimizers = {
         "adam": lambda: keras.optimizers.Adam(rate),
@@ -233,7 +234,8 @@ def _learning_rate(config, steps):
     return config.learning_rate
 
 
-def _one_hot(batches):
+def one_hot(batches):
+    """Returns batches whose labels are as the loss takes them."""
     return batches.map(
         lambda inputs, label: (inputs, tf.one_hot(label, len(GENRES)))
     )
@@ -250,7 +252,7 @@ def _validation_batches(splits, config, strategy):
         batches = batches.unbatch().batch(
             config.batch_size, drop_remainder=True
         )
-    return _one_hot(batches)
+    return one_hot(batches)
 
 
 def _make_run_dir(config):
@@ -315,14 +317,14 @@ def _cut_history(run_dir, num_epochs):
         files.write_text(path, kept)
 
 
-def _callbacks(run_dir, keeper):
+def callbacks(run_dir):
+    """Returns the callbacks that watch a training; none of them stores it."""
     return [
         _StopAtNaN(),
         keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
         keras.callbacks.TensorBoard(
             run_dir / "logs", write_graph=False, update_freq=1
         ),
-        keeper,
     ]
 
 
