@@ -1,5 +1,4 @@
 import keras
-import pytest
 
 from experiments import benchmark
 from keras_ssc import input_pipeline
@@ -26,9 +25,6 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
     builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
     compared = benchmark.compare_step(builder, "fc", runs=2, seconds=0.01)
     assert min(compared.ours + compared.theirs) > 0
-    assert compared.ratios() == pytest.approx(
-        [compared.theirs[run] / compared.ours[run] for run in (0, 1)]
-    )
     assert "fc's training step at 120x68 pixels, batch 16" in compared.name
     # Two to trace and to count the bare one's steps, one to trace ours.
     ours, bare = seen[3::2], seen[4::2]
