@@ -189,13 +189,20 @@ class Training:
 
     def _kind(self, started):
         """Returns what the process did, as the folder and its words tell."""
-        temporary = (self.run_dir / "checkpoints").glob(".*")
-        # One that is older was left by an earlier kill.
-        if any(path.stat().st_mtime >= started for path in temporary):
+
+        def is_written(folder, names):
+            # What is older was left by an earlier start.
+            return any(
+                path.stat().st_mtime >= started for path in folder.glob(names)
+            )
+
+        if is_written(self.run_dir / "checkpoints", ".*"):
             return WRITING
-        if epochs_stored(self.run_dir) >= self.num_epochs:
+        has_trained = first_epoch(self._said()) is not None
+        is_over = epochs_stored(self.run_dir) >= self.num_epochs
+        if is_over and (has_trained or is_written(self.run_dir, "*.png")):
             return ENDING
-        return STARTING if first_epoch(self._said()) is None else TRAINING
+        return TRAINING if has_trained else STARTING
 
     def _said(self):
         return self._log.read_text("utf-8", "replace")
@@ -364,7 +371,7 @@ def main():
     add("--kills", type=int, default=20, metavar="N")
     add("--seed", type=int, default=0, metavar="N", help="of the moments")
     add("--model", choices=models.MODELS, default="fc")
-    add("--epochs", type=int, default=12, metavar="N")
+    add("--epochs", type=int, default=20, metavar="N")
     add("--image-size", metavar="SIZE", help="as train takes it")
     add("--batch-size", metavar="N", help="default: the model's")
     add("--dataset", default="scene_genre/sample")

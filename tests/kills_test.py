@@ -61,18 +61,19 @@ def test_the_first_epoch_is_what_keras_says():
 class StandIn(kills.Training):
     """A training whose process is a few lines of Python."""
 
-    def __init__(self, run_dir, program):
-        super().__init__(run_dir, [], 4)
+    def __init__(self, run_dir, program, num_epochs):
+        super().__init__(run_dir, [], num_epochs)
         self.program = program
 
     def _program(self):
         return [sys.executable, "-u", "-c", self.program, str(self.run_dir)]
 
 
-def kill(run_dir, program):
+def kill(run_dir, program, num_epochs=4):
     (run_dir / "config.json").write_text("{}")
     said = run_dir.with_name("run.log")
-    training = StandIn(run_dir, f"{program}\nimport time; time.sleep(60)")
+    program = f"{program}\nimport time; time.sleep(60)"
+    training = StandIn(run_dir, program, num_epochs)
     training._look()  # what an earlier start stored
 
     class Waits(float):
@@ -120,8 +121,21 @@ def test_a_kill_in_a_checkpoint_is_known_by_its_temporary_file(run_dir):
     assert (seen.kind, seen.num_unreadable) == (kills.WRITING, 0)
 
 
+@pytest.mark.parametrize(
+    "program, kind",
+    [
+        ("print('Epoch 2/2')", kills.ENDING),
+        ("open(f'{sys.argv[1]}/curves.png', 'w').close()", kills.ENDING),
+        ("print('importing')", kills.STARTING),
+    ],
+)
+def test_after_the_last_epoch_a_start_up_is_a_start_up(run_dir, program, kind):
+    program = f"import sys\n{program}\nprint('ready')"
+    assert kill(run_dir, program, num_epochs=2).kind == kind
+
+
 def test_an_error_of_the_training_is_told(run_dir):
-    training = StandIn(run_dir, "raise SystemExit(3)")
+    training = StandIn(run_dir, "raise SystemExit(3)", 4)
     with pytest.raises(command.OutsideError, match=r"code 3.*run\.log"):
         training.run(60.0)
 
