@@ -39,6 +39,9 @@ WRITING = "while a checkpoint was written"
 ENDING = "after the last epoch"
 KINDS = (STARTING, TRAINING, WRITING, ENDING)
 
+# Of the kills of a resumed training, those that are to come in its start-up.
+_START_UP_SHARE = 0.2
+
 
 @dataclasses.dataclass(frozen=True)
 class Kill:
@@ -254,9 +257,10 @@ def first_epoch(said):
 def kill_and_resume(settings, num_epochs, num_kills, seed, folder):
     """Trains undisturbed, and trains with kills, and compares.
 
-    The moments are drawn evenly from what the undisturbed run needed, or,
-    after a kill, from what is left of it and a start. A run that ends before
-    all kills are done is followed by another one.
+    The moments are drawn evenly from what the undisturbed run needed; after a
+    kill, some from a start-up and the others from what is left of the run
+    behind it. A run that ends before all kills are done is followed by
+    another one.
 
     Args:
         settings: List of strings, flags of `keras_ssc.train`.
@@ -294,8 +298,12 @@ def kill_and_resume(settings, num_epochs, num_kills, seed, folder):
 def _draw_delay(generator, training, whole):
     if not training.is_begun():
         return generator.uniform(0, whole.run_seconds)
+    # Drawn evenly from both, most moments would fall into start-ups: there are
+    # many of them, and each is longer than what is left to train.
+    if generator.random() < _START_UP_SHARE:
+        return generator.uniform(0, whole.start_seconds)
     left = training.share_left() * whole.run_seconds
-    return generator.uniform(0, whole.start_seconds + left)
+    return whole.start_seconds + generator.uniform(0, left)
 
 
 def _compare(training, whole):
