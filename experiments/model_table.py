@@ -1,0 +1,426 @@
+"""Trains every model on the sample films and tabulates them side by side.
+
+    python -m experiments.model_table --readme
+
+Each model is trained with the sample's settings, once a seed, saved, loaded
+again and evaluated. A training that is finished in --out is not repeated, and
+one that was stopped goes on. The seconds of a step are measured anew at every
+call, after the trainings: call it again when the machine is quiet.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import pathlib
+import shutil
+import statistics
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments import benchmark
+from experiments import readme
+from experiments.multiply_adds import multiply_adds
+from keras_ssc import command
+from keras_ssc import evaluate
+from keras_ssc import files
+from keras_ssc import input_pipeline
+from keras_ssc import models
+from keras_ssc import report
+from keras_ssc import train
+from keras_ssc import train_config
+from keras_ssc.train_config import TrainConfig
+
+# The report's accuracy on the test films of its own, in percent.
+REPORT_ACCURACY = {
+    "fc": 36.7,
+    "vgg16": 44.1,
+    "resnet50": 48.4,
+    "flownet_fc": 51.8,
+    "inception_v3": 59.2,
+    "inception_v3_6ch": 53.8,
+    "double_stack": 52.7,
+    "motion_magnitude_stack": 55.2,
+}
+
+# The report's question: do these, which see motion, pass the one that has the
+# same trunk and sees a single frame?
+SINGLE_FRAME = "inception_v3"
+WITH_MOTION = (
+    "flownet_fc",
+    "inception_v3_6ch",
+    "double_stack",
+    "motion_magnitude_stack",
+)
+
+# They take as long as the others and are not what the question is about.
+SINGLE_SEED = ("vgg16", "resnet50", "flownet_fc")
+
+HEADER = [
+    "model",
+    "parameters, trained + not",
+    "pixels",
+    "million multiply-adds a pair",
+    "seconds a training step",
+    "test accuracy by pair, %",
+    "by film, %",
+    "each seed by pair, %",
+    "the report's, % on the report's own films: not comparable",
+]
+
+
+def configs_of(names, seeds, single_seed_names, out, **settings):
+    """Returns a `TrainConfig` with the sample's settings for each training.
+
+    Args:
+        names: Iterable of keys of `models.MODELS`.
+        seeds: Sequence of integers.
+        single_seed_names: Names of models to be trained with the first seed
+            alone.
+        out: `pathlib.Path` of the folder for the runs.
+        **settings: Fields of the config that all have in common.
+    """
+    return [
+        train_config.fill_in(
+            TrainConfig(
+                model=name,
+                seed=seed,
+                run_dir=str(out / f"{name}_{seed}"),
+                **{**train_config.SAMPLE_SETTINGS[name], **settings},
+            )
+        )
+        for name in names
+        for seed in (seeds[:1] if name in single_seed_names else seeds)
+    ]
+
+
+def train_and_evaluate(config):
+    """Trains and evaluates a model, unless that is done.
+
+    The checkpoints of the run are deleted when all is measured.
+
+    Args:
+        config: A `TrainConfig` that is filled in, with its `run_dir`.
+
+    Returns:
+        A dict: `model`, `seed`; `pair` and `film`, accuracies on the test
+        split; `largest_difference` between the outputs on it of the model as
+        it was trained and as it was loaded again.
+
+    Raises:
+        ValueError: If the folder holds a training with other settings.
+    """
+    run_dir = pathlib.Path(config.run_dir)
+    result = run_dir / "result.json"
+    _check_settings(run_dir, config)
+    if not result.exists():
+        _train(run_dir, config)
+        metrics = evaluate.evaluate(run_dir)
+        measured = {
+            "model": config.model,
+            "seed": config.seed,
+            "pair": metrics["pair"]["accuracy"],
+            "film": metrics["film"]["accuracy"],
+            "largest_difference": _largest_difference(run_dir, config),
+        }
+        files.write_json(result, measured)
+    # A whole model each, with its optimizer: gigabytes in all.
+    shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
+    keras.backend.clear_session()
+    return json.loads(result.read_text("utf-8"))
+
+
+def _check_settings(run_dir, config):
+    """Raises `ValueError` if what is in the folder is another training."""
+    if not (run_dir / "config.json").exists():
+        return
+    given, found = (
+        {**dataclasses.asdict(each), "run_dir": None, "data_dir": None}
+        for each in (config, train.read_config(run_dir))
+    )
+    other = [name for name in given if given[name] != found[name]]
+    if other:
+        raise ValueError(
+            f"Expected {run_dir} to hold a training with "
+            f"{', '.join(f'{name} {given[name]}' for name in other)}. Found "
+            f"{', '.join(f'{name} {found[name]}' for name in other)}. Give "
+            "another --out, or delete the folder."
+        )
+
+
+def _train(run_dir, config):
+    """Trains, or goes on with what a stopped training left."""
+    is_begun = any((run_dir / "checkpoints").glob("epoch_*.keras"))
+    if is_begun or (run_dir / "model.keras").exists():
+        train.resume(run_dir)
+        return
+    # Stopped before there was anything to go on with.
+    shutil.rmtree(run_dir, ignore_errors=True)
+    train.train(config)
+
+
+def _largest_difference(run_dir, config):
+    """Compares the run's model with the checkpoint that it was made from."""
+    checkpoints = run_dir / "checkpoints"
+    newest = sorted(checkpoints.glob("epoch_*.keras"))[-1:]
+    best = checkpoints / "best.keras"
+    (trained,) = [best] if best.exists() else newest
+    outputs = [
+        _outputs(path, config) for path in (trained, run_dir / "model.keras")
+    ]
+    return float(np.abs(outputs[0] - outputs[1]).max())
+
+
+def _outputs(path, config):
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
+    prepared = input_pipeline.prepare(
+        builder, "test", config.image_size, model.input
+    )
+    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
+    return model.predict(batches, verbose=0)
+
+
+def measure_network(config, runs=5, num_steps=4):
+    """Measures a model apart from what it learns.
+
+    Args:
+        config: A `TrainConfig` that is filled in.
+        runs: Integer, how often the steps are timed.
+        num_steps: Integer, how many steps are timed at once.
+
+    Returns:
+        A dict: `model`; `image_size` (height, width) in pixels and
+        `batch_size`; `trained` and `not_trained`, parameters;
+        `multiply_adds` of one pair; `seconds_a_step`, the median over the
+        runs, compiled as `train` does, on one batch in memory.
+    """
+    keras.backend.clear_session()
+    model = models.build_model(
+        config.model, config.image_size, **config.model_options()
+    )
+    train.compile_model(model, config, config.learning_rate, 100, 100)
+    batch = _one_batch(model, config)
+    benchmark.seconds_a_step(model, batch, 1)  # traced
+    seconds = [
+        benchmark.seconds_a_step(model, batch, num_steps) for _ in range(runs)
+    ]
+    return {
+        "model": config.model,
+        "image_size": list(config.image_size),
+        "batch_size": config.batch_size,
+        "trained": _num_parameters(model.trainable_weights),
+        "not_trained": _num_parameters(model.non_trainable_weights),
+        "multiply_adds": multiply_adds(model),
+        "seconds_a_step": statistics.median(seconds),
+    }
+
+
+def _num_parameters(weights):
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _one_batch(model, config):
+    """Returns a data set that gives one batch without end, of noise."""
+    generator = np.random.default_rng(0)
+    inputs = {
+        name: generator.uniform(
+            0, 255, (config.batch_size, *tensor.shape[1:])
+        ).astype(tensor.dtype)
+        for name, tensor in model.input.items()
+    }
+    labels = np.arange(config.batch_size) % model.output.shape[-1]
+    batches = tf.data.Dataset.from_tensors((inputs, labels))
+    return train.one_hot(batches).cache().repeat()
+
+
+def table(results, networks):
+    """Returns a Markdown table, one row a model.
+
+    Args:
+        results: List of dicts of `train_and_evaluate`.
+        networks: List of dicts of `measure_network`, one a model.
+    """
+    rows = []
+    for network in networks:
+        name = network["model"]
+        pair, film = (_accuracies(results, name, by) for by in ("pair", "film"))
+        height, width = network["image_size"]
+        rows.append(
+            [
+                name,
+                f"{network['trained']:,} + {network['not_trained']:,}",
+                f"{width}x{height}",
+                f"{network['multiply_adds'] / 1e6:,.1f}",
+                f"{network['seconds_a_step']:.3g}",
+                _mean_and_spread(pair),
+                _mean_and_spread(film),
+                ", ".join(f"{share:.1f}" for share in pair),
+                REPORT_ACCURACY[name],
+            ]
+        )
+    return report.markdown_table(HEADER, rows)
+
+
+def _accuracies(results, name, by):
+    """Returns a model's accuracies in percent, one a seed."""
+    return [100 * result[by] for result in results if result["model"] == name]
+
+
+def _mean_and_spread(values):
+    mean = f"{statistics.mean(values):.1f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.1f}"
+
+
+def gains(results):
+    """Compares the models that see motion with the one that does not.
+
+    Args:
+        results: List of dicts of `train_and_evaluate`.
+
+    Returns:
+        A list of dicts, one a model that has several seeds: `model`;
+        `points` by which its mean accuracy by pair is above the single
+        frame's; `spread`, the root of the sum of both variances, in points.
+    """
+    single = _accuracies(results, SINGLE_FRAME, "pair")
+    compared = []
+    for name in WITH_MOTION:
+        own = _accuracies(results, name, "pair")
+        if min(len(own), len(single)) < 2:
+            continue
+        compared.append(
+            {
+                "model": name,
+                "points": statistics.mean(own) - statistics.mean(single),
+                "spread": math.hypot(
+                    statistics.stdev(own), statistics.stdev(single)
+                ),
+            }
+        )
+    return compared
+
+
+def gains_text(compared):
+    """Writes what `gains` returns as sentences."""
+    left_out = [
+        name
+        for name in WITH_MOTION
+        if name not in [each["model"] for each in compared]
+    ]
+    text = ""
+    if compared:
+        text = (
+            f"By pair, against {SINGLE_FRAME}, which sees a single frame: "
+            f"{'; '.join(_gain(**each) for each in compared)}. The spread is "
+            "the root of the sum of both variances over the seeds. "
+        )
+    if left_out:
+        text += (
+            f"Not compared, for that needs two seeds of both: "
+            f"{', '.join(left_out)}."
+        )
+    return text.strip()
+
+
+def _gain(model, points, spread):
+    times = "with no spread over the seeds"
+    if spread:
+        times = f"{abs(points) / spread:.1f} times the spread of {spread:.1f}"
+    if points <= 0:
+        return (
+            f"{model} does **not** beat it, {-points:.1f} points less, {times}"
+        )
+    if points < spread:
+        return (
+            f"{model} does **not** clearly beat it, {points:.1f} points more, "
+            f"{times}"
+        )
+    return f"{model} beats it by {points:.1f} points, {times}"
+
+
+def differences_text(results):
+    """Says how far the loaded models' outputs are from the trained ones'."""
+    largest = max(result["largest_difference"] for result in results)
+    return (
+        f"Of {len(results)} trained models, each saved and loaded again, the "
+        "outputs on the test pairs differ from those of the model as it was "
+        f"trained by {largest:g} at most."
+    )
+
+
+def write(results, networks, dataset, out):
+    """Writes `table.md` and `table.json`; returns the Markdown."""
+    batch_sizes = sorted({network["batch_size"] for network in networks})
+    text = "\n\n".join(
+        [
+            f"{benchmark.machine()}; {dataset}; a training step is of "
+            f"{' or '.join(map(str, batch_sizes))} pairs, on a batch in "
+            "memory; ± is the standard deviation over the seeds.",
+            table(results, networks).strip(),
+            gains_text(gains(results)),
+            differences_text(results),
+        ]
+    )
+    files.write_text(out / "table.md", f"{text}\n")
+    files.write_json(
+        out / "table.json",
+        {
+            "machine": benchmark.machine(),
+            "dataset": dataset,
+            "models": networks,
+            "results": results,
+            "gains": gains(results),
+            "report_accuracy": REPORT_ACCURACY,
+        },
+    )
+    return text
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.model_table")
+    add = parser.add_argument
+    add("--models", nargs="+", choices=models.MODELS, default=models.MODELS)
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
+    add(
+        "--single-seed-models",
+        nargs="*",
+        choices=models.MODELS,
+        default=SINGLE_SEED,
+        help="trained with the first seed alone",
+    )
+    add("--dataset", default="scene_genre/sample")
+    add("--data-dir", metavar="DIR")
+    add("--out", default="results/models", metavar="DIR")
+    add("--epochs", type=int, metavar="N", help="default: the sample's")
+    add("--readme", action="store_true", help="put the table into the README")
+    arguments = parser.parse_args()
+    out = pathlib.Path(arguments.out)
+    shrunk = {} if arguments.epochs is None else {"epochs": arguments.epochs}
+    configs = configs_of(
+        arguments.models,
+        arguments.seeds,
+        arguments.single_seed_models,
+        out,
+        dataset=arguments.dataset,
+        data_dir=arguments.data_dir,
+        **shrunk,
+    )
+    results = [train_and_evaluate(config) for config in configs]
+    first = {config.model: config for config in reversed(configs)}
+    networks = [measure_network(first[name]) for name in arguments.models]
+    text = write(results, networks, arguments.dataset, out)
+    print(text)
+    print(f"\nwritten: {out}/table.md, {out}/table.json")
+    if arguments.readme:
+        readme.put("models", text)
+    return int(any(result["largest_difference"] for result in results))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,36 @@
+import keras
+
+from experiments import benchmark
+from keras_ssc import input_pipeline
+
+
+def test_a_ratio_above_one_means_that_ours_is_faster():
+    seconds = benchmark.Comparison("a", "s", [1.0, 2.0], [3.0, 4.0], "", False)
+    rates = benchmark.Comparison("a", "1/s", [3.0, 4.0], [1.0, 2.0], "", True)
+    assert seconds.ratios() == rates.ratios() == [3.0, 2.0]
+    assert seconds.row()[4:6] == ["2.50", "2.00 to 3.00"]
+
+
+def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
+    data_dir, monkeypatch
+):
+    seen = []
+    seconds_a_step = benchmark.seconds_a_step
+
+    def recorded(model, dataset, num_steps, callbacks=()):
+        seen.append((model, num_steps, [type(each) for each in callbacks]))
+        return seconds_a_step(model, dataset, num_steps, callbacks)
+
+    monkeypatch.setattr(benchmark, "seconds_a_step", recorded)
+    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    compared = benchmark.compare_step(builder, "fc", runs=2, seconds=0.01)
+    assert min(compared.ours + compared.theirs) > 0
+    assert "fc's training step at 120x68 pixels, batch 16" in compared.name
+    # Two to trace and to count the bare one's steps, one to trace ours.
+    ours, bare = seen[3::2], seen[4::2]
+    assert len(ours) == len(bare) == 2
+    for (model, steps, callbacks), (other, other_steps, none) in zip(
+        ours, bare, strict=True
+    ):
+        assert model is not other and steps == other_steps
+        assert keras.callbacks.TensorBoard in callbacks and none == []

@@ -1,0 +1,187 @@
+import json
+
+import numpy as np
+import pytest
+
+from experiments import model_table
+from keras_ssc import checkpoints
+from keras_ssc import models
+from keras_ssc import train
+from tests import checkpoints_test
+
+
+def results_of(**accuracies):
+    """Made-up results: each model's shares by pair; by film all right."""
+    return [
+        {
+            "model": name,
+            "seed": seed,
+            "pair": share,
+            "film": 1.0,
+            "largest_difference": 0.0,
+        }
+        for name, shares in accuracies.items()
+        for seed, share in enumerate(shares)
+    ]
+
+
+NETWORK = {
+    "model": "inception_v3",
+    "image_size": [68, 120],
+    "batch_size": 16,
+    "trained": 21_780_646,
+    "not_trained": 34_432,
+    "multiply_adds": 338_861_408,
+    "seconds_a_step": 0.123456,
+}
+
+
+def test_a_row_is_what_was_measured():
+    results = results_of(inception_v3=[0.5, 0.6, 0.7], fc=[0.1])
+    row = model_table.table(results, [NETWORK]).splitlines()[2]
+    assert row.strip("| ").split(" | ") == [
+        "inception_v3",
+        "21,780,646 + 34,432",
+        "120x68",
+        "338.9",
+        "0.123",
+        "60.0 ± 10.0",
+        "100.0 ± 0.0",
+        "50.0, 60.0, 70.0",
+        "59.2",
+    ]
+
+
+def test_one_seed_has_no_spread():
+    network = {**NETWORK, "model": "vgg16"}
+    row = model_table.table(results_of(vgg16=[0.5]), [network]).splitlines()[2]
+    assert "| 50.0 | 100.0 | 50.0 | 44.1 |" in row
+
+
+def test_every_model_has_the_report_s_figure():
+    assert list(model_table.REPORT_ACCURACY) == list(models.MODELS)
+
+
+def test_a_gain_is_measured_against_the_spread_of_both():
+    results = results_of(
+        inception_v3=[0.57, 0.60, 0.63],  # 60, spread 3
+        double_stack=[0.86, 0.90, 0.94],  # 90, spread 4
+        inception_v3_6ch=[0.53, 0.50, 0.47],
+        motion_magnitude_stack=[0.58, 0.62, 0.66],
+        flownet_fc=[0.99],
+    )
+    compared = {each["model"]: each for each in model_table.gains(results)}
+    assert set(compared) == {
+        "inception_v3_6ch",
+        "double_stack",
+        "motion_magnitude_stack",
+    }
+    assert compared["double_stack"]["points"] == pytest.approx(30)
+    assert compared["double_stack"]["spread"] == pytest.approx(5)
+    said = model_table.gains_text(list(compared.values()))
+    assert (
+        "double_stack beats it by 30.0 points, 6.0 times the spread of 5.0"
+        in said
+    )
+    assert "inception_v3_6ch does **not** beat it, 10.0 points less" in said
+    assert (
+        "motion_magnitude_stack does **not** clearly beat it, 2.0 points more"
+        in said
+    )
+    assert said.endswith("two seeds of both: flownet_fc.")
+
+
+def test_seeds_without_a_spread_are_told():
+    results = results_of(inception_v3=[0.6, 0.6], double_stack=[0.7, 0.7])
+    said = model_table.gains_text(model_table.gains(results))
+    assert "10.0 points, with no spread over the seeds" in said
+
+
+def test_the_largest_difference_is_told():
+    results = results_of(fc=[0.5, 0.5])
+    results[1]["largest_difference"] = 0.25
+    assert "by 0.25 at most" in model_table.differences_text(results)
+
+
+def test_a_training_has_the_sample_s_settings_and_its_seeds(tmp_path):
+    configs = model_table.configs_of(
+        ["vgg16", "fc"], [4, 5], ["vgg16"], tmp_path, epochs=7
+    )
+    named = [(each.model, each.seed) for each in configs]
+    assert named == [("vgg16", 4), ("fc", 4), ("fc", 5)]
+    assert {each.epochs for each in configs} == {7}
+    assert configs[0].dense_units == (256,)
+
+
+@pytest.fixture
+def config(data_dir, tmp_path):
+    (made,) = model_table.configs_of(
+        ["fc"],
+        [0],
+        [],
+        tmp_path,
+        dataset="scene_genre/small",
+        data_dir=str(data_dir),
+        image_size=(18, 32),
+        epochs=3,
+    )
+    return made
+
+
+def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
+    result = model_table.train_and_evaluate(config)
+    written = json.loads((tmp_path / "fc_0" / "metrics.json").read_text())
+    assert result["pair"] == written["pair"]["accuracy"]
+    assert result["film"] == written["film"]["accuracy"]
+    assert result["largest_difference"] == 0
+    assert not (tmp_path / "fc_0" / "checkpoints").exists()
+    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(train, "resume", None)
+    assert model_table.train_and_evaluate(config) == result
+    network = model_table.measure_network(config, runs=1, num_steps=1)
+    assert network["multiply_adds"] == 18 * 32 * 3 * 50 + 500 + 400 + 240
+    assert network["trained"] > 18 * 32 * 3 * 50
+    assert network["not_trained"] == 0
+    model_table.write([result], [network], "scene_genre/small", tmp_path)
+    assert "| fc | " in (tmp_path / "table.md").read_text("utf-8")
+    table = json.loads((tmp_path / "table.json").read_text("utf-8"))
+    assert table["models"] == [network] and "cores" in table["machine"]
+
+
+def test_a_stopped_training_goes_on(config, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        checkpoints_test.stop_after(patched, 2)
+        with pytest.raises(checkpoints_test.StoppedError):
+            model_table.train_and_evaluate(config)
+    monkeypatch.setattr(train, "train", None)
+    model_table.train_and_evaluate(config)
+    history = train.read_history(tmp_path / "fc_0")
+    assert history["epoch"] == [0, 1, 2]
+
+
+def test_what_was_stopped_before_a_checkpoint_begins_anew(config, tmp_path):
+    (tmp_path / "fc_0" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "fc_0" / "something").write_text("half")
+    model_table.train_and_evaluate(config)
+    assert not (tmp_path / "fc_0" / "something").exists()
+
+
+def test_a_training_with_other_settings_is_not_taken_for_this(config, tmp_path):
+    train.train(
+        model_table.dataclasses.replace(config, epochs=1), verbose=False
+    )
+    with pytest.raises(ValueError, match=r"epochs 3.*Found epochs 1.*--out"):
+        model_table.train_and_evaluate(config)
+    assert (tmp_path / "fc_0" / "model.keras").exists()
+
+
+def test_a_model_that_changes_when_it_is_loaded_is_found(config, monkeypatch):
+    write_final = checkpoints.Checkpoints.write_final
+
+    def damaged(self, model, path):
+        model.layers[-1].bias.assign_add(np.full(6, 0.5))
+        write_final(self, model, path)
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "write_final", damaged)
+    result = model_table.train_and_evaluate(config)
+    assert result["largest_difference"] == pytest.approx(0.5)
