@@ -31,6 +31,8 @@ class State:
             is none.
         num_waited: Integer, epochs since then.
         metrics: List of the metrics' values within an epoch, nested lists.
+        seeds: List of what dropout draws from next, a layer after the other.
+            Keras does not store it with a model.
     """
 
     epoch: int
@@ -38,6 +40,7 @@ class State:
     best_loss: float | None = None
     num_waited: int = 0
     metrics: list | None = None
+    seeds: list | None = None
 
     @property
     def is_best(self):
@@ -93,11 +96,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Goes on with an epoch's metrics where they stood."""
         self._first_step = self.state.step
         if self.state.metrics is not None:
-            variables = self.model.metrics_variables
-            for variable, value in zip(
-                variables, self.state.metrics, strict=True
-            ):
-                variable.assign(value)
+            _assign(self.model.metrics_variables, self.state.metrics)
 
     def on_train_batch_end(self, batch, logs=None):
         """Writes a checkpoint within an epoch, where it is time."""
@@ -107,12 +106,10 @@ class Checkpoints(keras.callbacks.Callback):
         is_due = self.steps_between and step % self.steps_between == 0
         if is_due and not is_last:
             # On all hosts: each holds a part of the metrics' values.
-            metrics = [
-                keras.ops.convert_to_numpy(variable).tolist()
-                for variable in self.model.metrics_variables
-            ]
             self.state = dataclasses.replace(
-                self.state, step=step, metrics=metrics
+                self.state,
+                step=step,
+                metrics=_values(self.model.metrics_variables),
             )
             self._write()
 
@@ -133,9 +130,10 @@ class Checkpoints(keras.callbacks.Callback):
         if self.folder is None:
             return
         path = self.folder / f"{self.state.name()}.keras"
-        files.write_json(
-            path.with_suffix(".json"), dataclasses.asdict(self.state)
+        state = dataclasses.replace(
+            self.state, seeds=_values(_seeds_of(self.model))
         )
+        files.write_json(path.with_suffix(".json"), dataclasses.asdict(state))
         write_model(self.model, path)
         _keep_best(path, self.state)
         for old in _by_age(self.folder)[: -self.num_kept]:
@@ -153,6 +151,26 @@ class Checkpoints(keras.callbacks.Callback):
             source = self.folder / f"{self.state.name()}.keras"
         model = keras.saving.load_model(source, compile=False, safe_mode=True)
         write_model(model, path)
+
+
+def _values(variables):
+    return [
+        keras.ops.convert_to_numpy(variable).tolist() for variable in variables
+    ]
+
+
+def _seeds_of(model):
+    """Returns the variables that the layers draw random numbers from."""
+    return [
+        layer.seed_generator.state
+        for layer in models.all_layers(model)
+        if getattr(layer, "seed_generator", None) is not None
+    ]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _by_age(folder):
@@ -182,6 +200,7 @@ def load_newest(folder, may_write=True):
             text = path.with_suffix(".json").read_text("utf-8")
             state = State(**json.loads(text))
             model = keras.saving.load_model(path, safe_mode=True)
+            _assign(_seeds_of(model), state.seeds)
         # Keras, zipfile and h5py raise errors of many kinds for a file that
         # is cut short.
         except Exception as error:

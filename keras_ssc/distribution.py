@@ -11,6 +11,7 @@ import pathlib
 import zlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ssc import command
@@ -236,6 +237,26 @@ def synchronize(model, strategy):
     for layer in models.all_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = strategy.num_replicas_in_sync > 1
+
+
+def build_metrics(model, strategy):
+    """Makes the variables of a loaded model's metrics.
+
+    Keras makes them at the first batch; what a checkpoint holds of them is to
+    be put back before.
+
+    Args:
+        model: A compiled `keras.Model`.
+        strategy: A `tf.distribute.Strategy`.
+    """
+    nothing = np.zeros((1, model.output.shape[-1]), "float32")
+
+    def update():
+        model.compute_metrics(None, nothing, nothing)
+
+    with strategy.scope():
+        strategy.run(update)
+    model.reset_metrics()
 
 
 def fit_on_hosts(

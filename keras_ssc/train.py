@@ -105,6 +105,8 @@ def resume(run_dir, verbose=True):
     elif verbose:
         step = f", step {state.step}" if state.step else ""
         print(f"going on after epoch {state.epoch}{step} of {config.epochs}")
+    if state.metrics is not None:
+        distribution.build_metrics(model, strategy)
     if distribution.is_chief(strategy):
         _cut_history(run_dir, state.epoch)
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)

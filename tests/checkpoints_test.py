@@ -1,4 +1,3 @@
-import itertools
 import random
 import signal
 import subprocess
@@ -8,16 +7,13 @@ import time
 import keras
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
+from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import checkpoints
 from keras_ssc import files
-from keras_ssc import frame_store
 from keras_ssc import input_pipeline
-from keras_ssc import pairs
 from keras_ssc import train
 from keras_ssc import train_config
-from tests import drawn_films
 from tests import train_test
 
 
@@ -76,6 +72,86 @@ def test_a_resumed_training_ends_in_the_same_weights(
     for path in (run_dir, whole):
         assert len(train.read_history(path)["loss"]) == 5
     assert train.read_history(run_dir) == train.read_history(whole)
+
+
+class StoppedAtStepError(StoppedError):
+    """Stands for what ends a training within an epoch."""
+
+
+def stop_within(monkeypatch, epoch, step):
+    """Lets a training end behind a step, its checkpoint written or not."""
+    on_train_batch_end = checkpoints.Checkpoints.on_train_batch_end
+
+    def stops(self, batch, logs=None):
+        on_train_batch_end(self, batch, logs)
+        if (self.state.epoch, batch + 1) == (epoch, step):
+            raise StoppedAtStepError
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "on_train_batch_end", stops)
+
+
+@pytest.mark.parametrize("steps_between, going_on", [(1, 3), (2, 2), (3, 3)])
+def test_a_training_goes_on_within_an_epoch(
+    data_dir, whole, tmp_path, monkeypatch, capsys, steps_between, going_on
+):
+    run_dir = tmp_path / "run"
+    config = small(data_dir, run_dir, checkpoint_steps=steps_between)
+    with monkeypatch.context() as patched:
+        stop_within(patched, 2, 3)
+        with pytest.raises(StoppedAtStepError):
+            train.train(config, verbose=False)
+    train.resume(run_dir)
+    assert f"after epoch 2, step {going_on} of 5" in capsys.readouterr().out
+    assert_same_weights(run_dir, whole)
+    # Of the whole epoch, not of the steps since the training went on.
+    assert train.read_history(run_dir) == train.read_history(whole)
+    kept = sorted(path.name for path in run_dir.glob("checkpoints/*.keras"))
+    assert kept[-1] == "epoch_005.keras" and len(kept) == 2
+
+
+def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
+    def config(run_dir):
+        return small(
+            data_dir,
+            run_dir,
+            model="flownet_fc",
+            image_size=(32, 32),
+            dense_units=(8,),
+            epochs=2,
+            batch_size=12,
+            checkpoint_steps=1,
+            crop=0.2,
+            colour=0.2,
+        )
+
+    train.train(config(tmp_path / "whole"), verbose=False)
+    with monkeypatch.context() as patched:
+        stop_within(patched, 1, 2)
+        with pytest.raises(StoppedAtStepError):
+            train.train(config(tmp_path / "run"), verbose=False)
+    train.resume(tmp_path / "run", verbose=False)
+    assert_same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_the_steps_of_a_resumed_training_are_counted_on(
+    data_dir, tmp_path, monkeypatch
+):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_within(patched, 2, 2)
+        with pytest.raises(StoppedAtStepError):
+            train.train(
+                small(data_dir, run_dir, checkpoint_steps=2), verbose=False
+            )
+    train.resume(run_dir, verbose=False)
+    events = event_accumulator.EventAccumulator(
+        str(run_dir / "logs" / "train"),
+        size_guidance={event_accumulator.TENSORS: 0},
+    )
+    events.Reload()
+    steps = [event.step for event in events.Tensors("batch_loss")]
+    # Two epochs of four steps and two more were done before.
+    assert steps[-10:] == list(range(11, 21))
 
 
 def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
@@ -252,7 +328,7 @@ def test_patience_outlasts_a_restart(tmp_path):
         tiny.end_epoch(epoch, loss)
     assert not tiny.model.stop_training
     state, model = checkpoints.load_newest(tmp_path)
-    assert state == checkpoints.State(3, 1.0, 2)
+    assert state == checkpoints.State(3, best_loss=1.0, num_waited=2)
     tiny.model = model
     tiny.start(3, state)
     tiny.end_epoch(3, 1.5)
@@ -267,6 +343,19 @@ def test_a_best_model_whose_copy_a_kill_prevented_is_copied(tmp_path):
     (tmp_path / "best.keras").unlink()
     checkpoints.load_newest(tmp_path)
     assert bias_of(tmp_path / "best.keras") == 0.0
+
+
+def test_the_newest_checkpoint_is_the_one_that_went_furthest(tmp_path):
+    tiny = TinyModel(tmp_path)
+    tiny.callback.state = checkpoints.State(998)
+    tiny.end_epoch(998, 1.0)
+    tiny.end_epoch(999, 1.0)
+    state, model = checkpoints.load_newest(tmp_path)
+    assert state.epoch == 1000
+    assert float(model.layers[-1].bias[0]) == 999.0
+    tiny.end_epoch(1000, 1.0)
+    kept = {path.name for path in tmp_path.glob("epoch_*.keras")}
+    assert kept == {"epoch_1000.keras", "epoch_1001.keras"}
 
 
 def test_a_state_without_its_model_is_no_checkpoint(tmp_path):
@@ -289,35 +378,16 @@ def test_resume_stands_alone(tmp_path):
     assert "--resume RUN alone" in ended.stderr
 
 
-@pytest.fixture(scope="module")
-def validation_dir(builder_module, tmp_path_factory):
-    """A data folder whose data set has a validation split."""
-    frames = tmp_path_factory.mktemp("frames")
-    for place, (genre, split) in enumerate(
-        itertools.product(
-            ("action", "romance"), ("train", "validation", "test")
-        )
-    ):
-        folder = frames / pairs.folder_name(genre, split)
-        folder.mkdir()
-        for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
-            name = pairs.frame_name(genre, place + 1, number)
-            data = frame_store.encode_frame(frame)
-            (folder / name).write_bytes(data)
-    folder = tmp_path_factory.mktemp("data")
-    config = builder_module.SceneGenreConfig(name="small", source="frames")
-    builder = builder_module.Builder(data_dir=folder, config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=frames)
-    )
-    return folder
-
-
 def test_training_with_validation_measures_and_keeps_the_best(
-    validation_dir, tmp_path
+    validation_dir, tmp_path, capsys
 ):
     config = small(validation_dir, tmp_path / "run", patience=2, epochs=30)
     run_dir = train.train(config, verbose=False)
+    # Genres that are not there are told.
+    assert (
+        "has no pair of horror, animation_2d, animation_3d, science_fiction"
+        in capsys.readouterr().err
+    )
     history = train.read_history(run_dir)
     losses = history["val_loss"]
     best = int(np.argmin(losses))

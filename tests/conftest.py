@@ -1,7 +1,13 @@
+import itertools
 import pathlib
 import sys
 
 import pytest
+import tensorflow_datasets as tfds
+
+from keras_ssc import frame_store
+from keras_ssc import pairs
+from tests import drawn_films
 
 BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
 
@@ -31,4 +37,28 @@ def data_dir(builder_module, tmp_path_factory):
     builder_module.Builder(
         data_dir=folder, config=config
     ).download_and_prepare()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def validation_dir(builder_module, tmp_path_factory):
+    """A data folder whose data set has a validation split."""
+    frames = tmp_path_factory.mktemp("frames")
+    for place, (genre, split) in enumerate(
+        itertools.product(
+            ("action", "romance"), ("train", "validation", "test")
+        )
+    ):
+        folder = frames / pairs.folder_name(genre, split)
+        folder.mkdir()
+        for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
+            name = pairs.frame_name(genre, place + 1, number)
+            data = frame_store.encode_frame(frame)
+            (folder / name).write_bytes(data)
+    folder = tmp_path_factory.mktemp("data")
+    config = builder_module.SceneGenreConfig(name="small", source="frames")
+    builder = builder_module.Builder(data_dir=folder, config=config)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=frames)
+    )
     return folder

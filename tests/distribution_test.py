@@ -111,20 +111,22 @@ def settings(data_dir, run_dir, **changes):
     return train_test.small(
         data_dir,
         run_dir,
-        **{"batch_size": 12, "epochs": 3, "deterministic": True, **changes},
+        **{"batch_size": 6, "epochs": 3, "deterministic": True, **changes},
     )
 
 
 @pytest.fixture(scope="module")
-def one_device(data_dir, tmp_path_factory):
+def one_device(validation_dir, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("one") / "run"
-    finish(start(run_dir, settings(data_dir, run_dir)))
+    finish(start(run_dir, settings(validation_dir, run_dir)))
     return run_dir
 
 
-def test_two_devices_compute_what_one_does(data_dir, one_device, tmp_path):
+def test_two_devices_compute_what_one_does(
+    validation_dir, one_device, tmp_path
+):
     run_dir = tmp_path / "run"
-    config = settings(data_dir, run_dir, strategy="mirrored")
+    config = settings(validation_dir, run_dir, strategy="mirrored")
     finish(start(run_dir, config, num_devices=2))
     np.testing.assert_allclose(losses(run_dir), losses(one_device), rtol=1e-5)
     assert_same_history(run_dir, one_device)
@@ -132,7 +134,7 @@ def test_two_devices_compute_what_one_does(data_dir, one_device, tmp_path):
 
 def assert_same_history(run_dir, other_dir, epochs=3):
     history, other = train.read_history(run_dir), train.read_history(other_dir)
-    assert history.keys() == other.keys()
+    assert history.keys() == other.keys() and "val_loss" in history
     for name in history:
         np.testing.assert_allclose(
             history[name][:epochs], other[name][:epochs], rtol=1e-5
@@ -197,10 +199,10 @@ def test_a_model_is_stored_as_other_backends_take_it(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def on_two_hosts(data_dir, tmp_path_factory):
+def on_two_hosts(validation_dir, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("two") / "run"
     # So many that a kill comes before the end.
-    config = settings(data_dir, run_dir, epochs=30)
+    config = settings(validation_dir, run_dir, epochs=30)
     started = start_on_two_hosts(run_dir, config)
     return run_dir, [finish(process) for process in started]
 
@@ -231,11 +233,11 @@ def test_one_host_writes_the_run_s_files(on_two_hosts, one_device):
 
 
 def test_a_host_that_dies_ends_the_other_and_all_go_on(
-    data_dir, on_two_hosts, tmp_path
+    validation_dir, on_two_hosts, tmp_path
 ):
     whole, said = on_two_hosts
     run_dir = tmp_path / "run"
-    config = settings(data_dir, run_dir, epochs=30)
+    config = settings(validation_dir, run_dir, epochs=30)
     started = start_on_two_hosts(run_dir, config)
     limit = time.monotonic() + 200
     while not list(run_dir.glob("checkpoints/epoch_*.keras")):
@@ -256,8 +258,8 @@ def test_a_host_that_dies_ends_the_other_and_all_go_on(
     assert_same_history(run_dir, whole, epochs=30)
 
 
-def test_two_hosts_need_a_folder_that_both_see(data_dir):
-    config = dataclasses.replace(settings(data_dir, ""), run_dir=None)
+def test_two_hosts_need_a_folder_that_both_see(validation_dir):
+    config = dataclasses.replace(settings(validation_dir, ""), run_dir=None)
     for process in start_on_two_hosts("", config):
         said, _ = process.communicate(timeout=100)
         assert process.returncode in (1, 2)

@@ -108,6 +108,74 @@ def test_the_order_follows_from_the_seed_and_the_epoch(prepared):
     )
 
 
+def test_a_training_begins_within_an_epoch(prepared):
+    steps = prepared.num_pairs // 8
+    whole = flat(input_pipeline.training_batches(prepared, 8, 1), 2 * steps)
+    later = flat(
+        input_pipeline.training_batches(
+            prepared, 8, 1, first_epoch=0, first_step=3
+        ),
+        2 * steps - 3,
+    )
+    for one, two in zip(whole[3:], later, strict=True):
+        for array, same in zip(one, two, strict=True):
+            np.testing.assert_array_equal(array, same)
+
+
+def joined(parts):
+    """Joins what devices had of a batch."""
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("counts", [[2], [1, 1], [2, 2], [1, 3]])
+def test_devices_share_the_batches_of_one(prepared, counts):
+    num_replicas, size, num_steps = sum(counts), 8, 6
+    whole = flat(input_pipeline.training_batches(prepared, size, 1), num_steps)
+    shares = [
+        input_pipeline.Share(num_replicas, sum(counts[:host]), count)
+        for host, count in enumerate(counts)
+    ]
+    hosts = [
+        flat(
+            input_pipeline.training_batches(prepared, size, 1, share=share),
+            num_steps * share.count,
+        )
+        for share in shares
+    ]
+    for step in range(num_steps):
+        parts = [
+            part
+            for host, share in zip(hosts, shares, strict=True)
+            for part in host[step * share.count : (step + 1) * share.count]
+        ]
+        for array, same in zip(joined(parts), whole[step], strict=True):
+            np.testing.assert_array_equal(array, same)
+
+
+@pytest.mark.parametrize("num_pairs", [4, 5, 9, 16, 35])
+@pytest.mark.parametrize("num_replicas", [1, 2, 4])
+def test_every_device_has_a_part_of_every_batch(num_pairs, num_replicas):
+    bounds = input_pipeline._even_parts(num_pairs, 8, num_replicas)
+    assert bounds[0] == 0 and bounds[-1] == num_pairs
+    assert (len(bounds) - 1) % num_replicas == 0
+    assert min(np.diff(bounds)) >= 1
+    assert max(np.diff(bounds)) * num_replicas <= 8 + num_replicas
+
+
+def test_fewer_pairs_than_devices_are_refused():
+    with pytest.raises(ValueError, match="3 pairs, 4 devices"):
+        input_pipeline._even_parts(3, 8, 4)
+
+
+def test_evaluation_on_two_devices_sees_every_pair_once(prepared):
+    labels = []
+    for first in range(2):
+        share = input_pipeline.Share(2, first, 1)
+        batches = input_pipeline.evaluation_batches(prepared, 8, share)
+        labels.extend(np.concatenate([label for _, label in batches]))
+    assert sorted(labels) == sorted(prepared.label)
+
+
 def test_about_half_of_the_pairs_are_mirrored(prepared):
     batches = input_pipeline.training_batches(
         prepared, prepared.num_pairs, seed=3

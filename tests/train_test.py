@@ -153,6 +153,10 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
         ({"schedule": "step"}, "constant, exponential, cosine"),
         ({"precision": "float8"}, "mixed_bfloat16"),
         ({"label_smoothing": 1.0}, "below 1"),
+        ({"checkpoint_steps": 0}, "checkpoint_steps above 0"),
+        ({"freeze": 3}, "freeze of 0 to 2"),
+        ({"freeze": 1}, "Expected --weights with --freeze"),
+        ({"unfreeze_from": "block5"}, "Expected --weights with --freeze"),
         ({"crop": 1.0}, "crop of 0 or more, below 1"),
         ({"colour": -0.1}, "colour of 0 or more, below 1"),
         ({"patience": 2}, "validation in the film list"),
@@ -224,6 +228,24 @@ def test_the_ways_of_training_train(data_dir, tmp_path, changes):
     config = small(data_dir, tmp_path / "run", epochs=3, **changes)
     history = train.read_history(train.train(config, verbose=False))
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_xla_is_refused_on_several_devices(data_dir, tmp_path, monkeypatch):
+    class Two:
+        num_replicas_in_sync = 2
+
+    monkeypatch.setattr(train.distribution, "make_strategy", lambda _: Two())
+    config = small(data_dir, tmp_path / "run", jit_compile=True)
+    with pytest.raises(ValueError, match="one device.*2 devices"):
+        train.train(config, verbose=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_summary_says_how_a_run_ended(run_dir):
+    history = train.read_history(run_dir)
+    said = train.summary(run_dir)
+    assert said.startswith(f"fc, 2 epochs; loss {history['loss'][-1]:.4f}")
+    assert "validation" not in said
 
 
 def test_the_learning_rate_follows_its_schedule():
