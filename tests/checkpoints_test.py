@@ -328,7 +328,7 @@ def test_patience_outlasts_a_restart(tmp_path):
         tiny.end_epoch(epoch, loss)
     assert not tiny.model.stop_training
     state, model = checkpoints.load_newest(tmp_path)
-    assert state == checkpoints.State(3, best_loss=1.0, num_waited=2)
+    assert state == checkpoints.State(3, best_loss=1.0, num_waited=2, seeds=[])
     tiny.model = model
     tiny.start(3, state)
     tiny.end_epoch(3, 1.5)

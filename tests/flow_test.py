@@ -65,7 +65,12 @@ def test_the_magnitude_of_a_batch_is_each_pairs():
     [
         (np.zeros((8, 8, 3), np.float32), None, "float32"),
         (np.zeros((8, 8), np.uint8), None, r"\(8, 8\)"),
-        (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8), "one"),
+        (np.zeros((9, 16, 3), np.uint8), None, "10 pixels"),
+        (
+            np.zeros((16, 16, 3), np.uint8),
+            np.zeros((16, 17, 3), np.uint8),
+            "one shape",
+        ),
     ],
 )
 def test_other_arrays_are_refused(frame, next_frame, word):

@@ -1,11 +1,10 @@
 """The models that see both frames, or a frame and its motion."""
 
-import math
-
 import keras
 from keras import layers
 from keras import ops
 
+from keras_ssc.flow import motion_magnitude
 from keras_ssc.models import backbones
 from keras_ssc.models import parts
 
@@ -152,7 +151,7 @@ def motion_magnitude_stack(
     """Builds the report's stack of a frame and its one number of motion.
 
     The magnitude's logarithm is standardised by the layer `log_magnitude`,
-    which is to be adapted to the training pairs' (`flow.motion_magnitude`),
+    which is to be adapted to the training pairs' (`motion_magnitude`),
     and raised beside the frame's features; then 256 - 6.
 
     Args:
@@ -172,11 +171,8 @@ def motion_magnitude_stack(
     x = trunk(trunk.stem(trunk.backbone.scale_frame(frame), "frame_stem"))
     if encoding is not None:
         x = layers.Dense(encoding, activation="relu", name="encoding")(x)
-    length = ops.sqrt(ops.sum(ops.square(flow), axis=-1))
-    magnitude = ops.mean(length, axis=(1, 2)) / math.sqrt(math.prod(image_size))
-    magnitude = ops.log(
-        ops.expand_dims(magnitude, -1) + STILL_MAGNITUDE
-    )  # (batch, 1)
+    magnitude = ops.expand_dims(motion_magnitude(flow), -1)  # (batch, 1)
+    magnitude = ops.log(magnitude + STILL_MAGNITUDE)
     magnitude = layers.Normalization(name="log_magnitude", dtype="float32")(
         magnitude
     )

@@ -1,0 +1,519 @@
+"""Measures how far `OpticalFlow` is from OpenCV's flow, film by film.
+
+    python -m experiments.flow_parity FILM... --out results/flow_parity
+    python -m experiments.flow_parity --speed
+
+Sixteen pairs a film: some at even steps, and those with the greatest change,
+which are its cuts. The layer is asked in a Keras model on TensorFlow, in a
+SavedModel at three batch sizes, and on JAX, in a process of its own.
+
+At a cut nothing matches, and rounding decides what is found: there OpenCV
+differs from itself, with and without its vector code, by pixels. That is
+measured too. The bar is held against all pairs, and against the steady ones,
+on which OpenCV keeps it against itself.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from experiments import benchmark
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc import flow
+from keras_ssc import report
+from keras_ssc import video
+
+SIZES = ((299, 299), (270, 480))  # height, width
+BATCH_SIZES = (1, 3, 16)
+
+# The bar: end-point errors in pixels, magnitudes as they are.
+MAX_MEAN, MAX_PERCENTILE, MAX_SHARE = 1e-4, 1e-3, 0.005
+FAR_PIXELS = 0.01
+MAGNITUDE_ABSOLUTE, MAGNITUDE_RELATIVE = 2e-6, 1e-4
+
+_NUM_CUTS = 4  # pairs of the greatest change, beside those at even steps
+
+JAX_PROGRAM = """
+import sys
+import keras
+import numpy as np
+from keras_ssc import flow
+
+assert keras.backend.backend() == "jax"
+frame, next_frame = (np.load(path, mmap_mode="r") for path in sys.argv[1:3])
+inputs = [keras.Input(frame.shape[1:], dtype="uint8") for _ in range(2)]
+model = keras.Model(inputs, flow.OpticalFlow()(inputs))
+np.save(sys.argv[3], model.predict([frame, next_frame], 16, verbose=0))
+assert "tensorflow" not in sys.modules
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """How far flows are from those that are right.
+
+    Attributes:
+        mean: Float, the mean end-point error in pixels.
+        percentile: Float, its 99th percentile, pixels.
+        share: Float, the share of pixels off by more than `FAR_PIXELS`.
+        largest: Float, pixels.
+        magnitude: Float, the largest error of a pair's magnitude, less what
+            it may be.
+    """
+
+    mean: float
+    percentile: float
+    share: float
+    largest: float
+    magnitude: float
+
+    @property
+    def holds(self):
+        """Whether the bar holds."""
+        return (
+            self.mean <= MAX_MEAN
+            and self.percentile <= MAX_PERCENTILE
+            and self.share <= MAX_SHARE
+            and self.magnitude <= 0
+        )
+
+
+def compare(measured, expected):
+    """Compares flows with those that are right.
+
+    Args:
+        measured: float32 array (pairs, height, width, 2), pixels.
+        expected: The same.
+
+    Returns:
+        A `Parity`.
+    """
+    difference = measured - expected
+    error = np.hypot(difference[..., 0], difference[..., 1])
+    right = flow.motion_magnitude(expected)
+    allowed = MAGNITUDE_ABSOLUTE + MAGNITUDE_RELATIVE * right
+    off = np.abs(flow.motion_magnitude(measured) - right)
+    return Parity(
+        mean=float(error.mean(dtype=np.float64)),
+        percentile=float(np.percentile(error, 99)),
+        share=float((error > FAR_PIXELS).mean()),
+        largest=float(error.max()),
+        magnitude=float((off - allowed).max()),
+    )
+
+
+def read_pairs(path, num_pairs):
+    """Reads pairs of consecutive frames, cuts included.
+
+    Args:
+        path: Path of a film file.
+        num_pairs: Integer.
+
+    Returns:
+        List of tuples (frame, next_frame), uint8 RGB, in the film's size.
+    """
+    index = video.index_frames(path)
+    change = _changes(index)
+    cuts = sorted(change, key=change.get)[-_NUM_CUTS:]
+    others = sorted(set(change) - set(cuts))
+    places = np.linspace(0, len(others) - 1, num_pairs - len(cuts))
+    numbers = {*cuts, *(others[place] for place in places.astype(int))}
+    wanted = {number + step for number in numbers for step in (0, 1)}
+    frames = {
+        number: frame
+        for number, _, frame in video.read_frames(path, wanted, index)
+    }
+    return [(frames[number], frames[number + 1]) for number in sorted(numbers)]
+
+
+def _changes(index):
+    """How much changes from each frame to the next, in mean grey levels."""
+    frames = video.read_frames(index.path, range(index.num_frames), index)
+    small = (
+        (number, cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA))
+        for number, _, frame in frames
+    )
+    return {
+        number: np.abs(after.astype(int) - before).mean()
+        for (number, before), (next_number, after) in itertools.pairwise(small)
+        if next_number == number + 1
+    }
+
+
+def resized(pairs, size):
+    """Returns the pairs' frames and next frames at (height, width)."""
+    return [
+        np.stack(
+            [
+                cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
+                for frame in frames
+            ]
+        )
+        for frames in zip(*pairs, strict=True)
+    ]
+
+
+def flow_model(size):
+    """Builds a model that is the layer alone, for any batch."""
+    inputs = [keras.Input((*size, 3), dtype="uint8") for _ in range(2)]
+    return keras.Model(inputs, flow.OpticalFlow()(inputs))
+
+
+def saved_flow(size, folder):
+    """Saves the layer as a SavedModel and loads it.
+
+    Args:
+        size: Tuple of two integers, (height, width).
+        folder: Where it is saved.
+
+    Returns:
+        Function of frames and next frames, for any batch; a flow.
+    """
+    frames = tf.TensorSpec((None, *size, 3), tf.uint8)
+    module = tf.Module()
+    module.layer = flow.OpticalFlow()
+    module.flow = tf.function(
+        lambda frame, next_frame: module.layer([frame, next_frame]),
+        input_signature=[frames, frames],
+    )
+    tf.saved_model.save(module, str(folder))
+    loaded = tf.saved_model.load(str(folder))
+    return lambda frame, next_frame: loaded.flow(frame, next_frame).numpy()
+
+
+def in_batches(function, batch_size, frame, next_frame):
+    """Calls a function of frames batch by batch."""
+    starts = range(0, len(frame), batch_size)
+    return np.concatenate(
+        [
+            function(
+                frame[start : start + batch_size],
+                next_frame[start : start + batch_size],
+            )
+            for start in starts
+        ]
+    )
+
+
+def jax_flow(frame, next_frame, folder):
+    """Computes flows with the layer on Keras' JAX backend.
+
+    Args:
+        frame: uint8 array (pairs, height, width, 3).
+        next_frame: The same.
+        folder: `pathlib.Path` for the arrays that go to and fro.
+
+    Returns:
+        float32 array (pairs, height, width, 2).
+    """
+    paths = [folder / name for name in ("frame.npy", "next.npy", "flow.npy")]
+    np.save(paths[0], frame)
+    np.save(paths[1], next_frame)
+    subprocess.run(
+        [sys.executable, "-c", JAX_PROGRAM, *paths],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True,
+    )
+    return np.load(paths[2])
+
+
+def measure(paths, num_pairs, with_jax=True):
+    """Measures every way at every size.
+
+    Args:
+        paths: Paths of film files.
+        num_pairs: Integer, pairs a film.
+        with_jax: Boolean, whether JAX is asked as well.
+
+    Yields:
+        Tuples (film, size, way, `Parity` of all pairs, number of steady
+        pairs, their `Parity`).
+    """
+    films = {
+        pathlib.Path(path).stem: read_pairs(path, num_pairs)
+        for path in tqdm.tqdm(paths, desc="read", unit="film")
+    }
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _measure_size(films, size, with_jax, folder)
+
+
+def _measure_size(films, size, with_jax, folder):
+    folder = pathlib.Path(folder)
+    frames = {name: resized(pairs, size) for name, pairs in films.items()}
+    flows_on_jax = {}
+    if with_jax:
+        joined = [np.concatenate(part) for part in zip(*frames.values())]  # noqa: B905
+        ends = np.cumsum([len(pairs) for pairs in films.values()])[:-1]
+        flows = np.split(jax_flow(*joined, folder), ends)
+        flows_on_jax = dict(zip(films, flows, strict=True))
+    model = flow_model(size)
+    saved = saved_flow(size, folder / "saved_model")
+    label = f"{size[1]}x{size[0]}"
+    for name in tqdm.tqdm(films, desc=label, unit="film"):
+        pair = frames[name]
+        expected = opencv_flow(*pair)
+        unlike = opencv_flow(*pair, is_optimized=False)
+        flows = {
+            "OpenCV, no vector code": unlike,
+            "TensorFlow": model.predict(pair, batch_size=16, verbose=0),
+            **{
+                f"SavedModel, batch {number}": in_batches(saved, number, *pair)
+                for number in BATCH_SIZES
+            },
+        }
+        if with_jax:
+            flows["JAX"] = flows_on_jax[name]
+        steady = steady_pairs(unlike, expected)
+        for way, measured in flows.items():
+            everywhere = compare(measured, expected)
+            steadily = (
+                compare(measured[steady], expected[steady])
+                if steady
+                else Parity(0.0, 0.0, 0.0, 0.0, 0.0)
+            )
+            yield name, label, way, everywhere, len(steady), steadily
+
+
+def opencv_flow(frame, next_frame, is_optimized=True):
+    """Computes flows with OpenCV, with or without its vector code."""
+    before = cv2.useOptimized()
+    cv2.setUseOptimized(is_optimized)
+    try:
+        pairs = zip(frame, next_frame, strict=True)
+        return np.stack([flow.farneback_flow(*pair) for pair in pairs])
+    finally:
+        cv2.setUseOptimized(before)
+
+
+def steady_pairs(one, other):
+    """Returns the places of the pairs on which two flows keep the bar."""
+    return [
+        place
+        for place in range(len(one))
+        if compare(one[place, None], other[place, None]).holds
+    ]
+
+
+def _cells(parity):
+    return [
+        f"{parity.mean:.1e}",
+        f"{parity.percentile:.1e}",
+        f"{100 * parity.share:.3f} %",
+        f"{parity.largest:.1e}",
+        f"{parity.magnitude:.1e}",
+        "yes" if parity.holds else "NO",
+    ]
+
+
+_COLUMNS = [
+    "mean, px",
+    "99th percentile, px",
+    f"off by more than {FAR_PIXELS} px",
+    "largest, px",
+    "magnitude's error less its bound",
+    "holds",
+]
+
+
+def _worst(parities):
+    """The worst of each number, as if one film had them all."""
+    rows = [dataclasses.astuple(parity) for parity in parities]
+    return Parity(*map(max, zip(*rows, strict=True)))
+
+
+def _worst_table(rows, place):
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[1:3], []).append(row[place])
+    cells = [[*key, *_cells(_worst(group))] for key, group in groups.items()]
+    return report.markdown_table(["size", "way", *_COLUMNS], cells)
+
+
+def parity_tables(rows):
+    """Returns Markdown: the worst film of each way, and every film."""
+    every = [
+        [*labels, *_cells(parity), num_steady, *_cells(steady)]
+        for *labels, parity, num_steady, steady in rows
+    ]
+    return (
+        f"End-point errors against OpenCV {cv2.__version__}. The worst film "
+        "of each way, all pairs:\n\n"
+        + _worst_table(rows, 3)
+        + "\nThe worst film of each way, pairs on which OpenCV keeps the bar "
+        "against itself:\n\n"
+        + _worst_table(rows, 5)
+        + "\nEvery film, all pairs and then the steady ones:\n\n"
+        + report.markdown_table(
+            ["film", "size", "way", *_COLUMNS, "steady pairs", *_COLUMNS],
+            every,
+        )
+    )
+
+
+def write_parity(rows, out):
+    """Writes `parity.md` and `parity.json`."""
+    text = f"{benchmark.machine()}.\n\n{parity_tables(rows)}"
+    files.write_text(out / "parity.md", text)
+    files.write_json(
+        out / "parity.json",
+        {
+            "machine": benchmark.machine(),
+            "rows": [
+                {
+                    **{"film": film, "size": size, "way": way},
+                    "all_pairs": _as_json(parity),
+                    "num_steady_pairs": num_steady,
+                    "steady_pairs": _as_json(steady),
+                }
+                for film, size, way, parity, num_steady, steady in rows
+            ],
+        },
+    )
+    return text
+
+
+def _as_json(parity):
+    return {**dataclasses.asdict(parity), "holds": parity.holds}
+
+
+def drawn_pairs(num_pairs, size=(299, 299)):
+    """Draws pairs of noise that moves by a pixel and a half."""
+    generator = np.random.default_rng(0)
+    height, width = size
+    shape = (height, width + 3, 3)
+    frames = []
+    for _ in range(num_pairs):
+        noise = generator.uniform(0, 255, shape).astype(np.float32)
+        picture = cv2.normalize(
+            cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX
+        ).astype(np.uint8)
+        frames.append((picture[:, 3:], picture[:, :-3]))
+    return [np.ascontiguousarray(part) for part in map(np.stack, zip(*frames))]  # noqa: B905
+
+
+def speed(runs, batch_size=8):
+    """Measures pairs a second, and a second of a processor, at 299x299.
+
+    Args:
+        runs: Integer, how often each way is timed, in turn.
+        batch_size: Integer.
+
+    Returns:
+        Dict from the way to a tuple of floats, medians: pairs a second, and
+        pairs a second of one processor's time, which a busy machine does not
+        lower as much.
+    """
+    pair = drawn_pairs(batch_size)
+    layer = flow.OpticalFlow()
+    plain, compiled = (
+        tf.function(lambda *pair: layer(list(pair)), jit_compile=is_compiled)
+        for is_compiled in (False, True)
+    )
+    tensors = [tf.constant(frames) for frames in pair]
+    ways = {
+        "TensorFlow": lambda: plain(*tensors),
+        "TensorFlow, XLA": lambda: compiled(*tensors),
+        "OpenCV, 1 thread": lambda: _opencv_flows(pair, 1),
+        "OpenCV, 2 threads": lambda: _opencv_flows(pair, 2),
+    }
+    for way in ways.values():
+        way()  # traced and compiled, before anything counts
+    seconds = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, way in ways.items():
+            seconds[name].append(_seconds_of(way))
+    return {
+        name: tuple(
+            batch_size / statistics.median(column)
+            for column in zip(*measured, strict=True)
+        )
+        for name, measured in seconds.items()
+    }
+
+
+def _opencv_flows(pair, num_threads):
+    cv2.setNumThreads(1)
+    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+        return list(pool.map(flow.farneback_flow, *pair))
+
+
+def _seconds_of(function):
+    start, start_of_processor = time.perf_counter(), time.process_time()
+    function()
+    return (
+        time.perf_counter() - start,
+        time.process_time() - start_of_processor,
+    )
+
+
+def write_speed(measured, runs, out):
+    """Writes `speed.md` and `speed.json`."""
+    table = report.markdown_table(
+        ["way", "pairs a second", "pairs a second of one processor"],
+        [
+            [name, f"{wall:.1f}", f"{processor:.1f}"]
+            for name, (wall, processor) in measured.items()
+        ],
+    )
+    text = (
+        f"{benchmark.machine()}; 299x299, batch 8, the median of {runs} runs "
+        f"in turn.\n\n{table}"
+    )
+    files.write_text(out / "speed.md", text)
+    files.write_json(
+        out / "speed.json",
+        {"machine": benchmark.machine(), "pairs_a_second": measured},
+    )
+    return text
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.flow_parity")
+    add = parser.add_argument
+    add("films", nargs="*", metavar="FILM")
+    add("--pairs", type=int, default=16, metavar="N")
+    add("--out", default="results/flow_parity", type=pathlib.Path)
+    add("--no-jax", action="store_true", help="leave out the JAX backend")
+    add("--speed", action="store_true", help="measure pairs a second")
+    add("--runs", type=int, default=7, metavar="N", help="for --speed")
+    arguments = parser.parse_args()
+    if not arguments.films and not arguments.speed:
+        raise ValueError("Expected film files, or --speed. Received: neither")
+    if arguments.pairs <= _NUM_CUTS or arguments.runs < 1:
+        raise ValueError(
+            f"Expected --pairs above {_NUM_CUTS} and --runs above 0. "
+            f"Received: {arguments.pairs} and {arguments.runs}"
+        )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.speed:
+        print(write_speed(speed(arguments.runs), arguments.runs, arguments.out))
+    if not arguments.films:
+        return 0
+    rows = []
+    for row in measure(arguments.films, arguments.pairs, not arguments.no_jax):
+        rows.append(row)
+        text = write_parity(rows, arguments.out)
+    print(text)
+    print(f"written: {arguments.out}/parity.md, {arguments.out}/parity.json")
+    return 0 if all(steady.holds for *_, steady in rows) else 1
+
+
+if __name__ == "__main__":
+    command.run(main)
