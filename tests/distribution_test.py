@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -334,3 +335,35 @@ def test_mixed_precision_is_refused_where_it_would_be_slow(monkeypatch):
     )
     with pytest.raises(ValueError, match="avx512_bf16 or amx_bf16"):
         distribution.precision_of_machine("mixed")
+
+
+def test_slurm_tells_every_host_who_it_is(tmp_path):
+    # Stand-ins for a cluster's commands; srun runs one task after the other.
+    stubs = {
+        "scontrol": "printf 'node01\\nnode02\\n'",
+        "srun": 'shift; for i in 0 1; do SLURM_PROCID=$i "$@"; done',
+        "python": 'echo "$TF_CONFIG"; echo "$@"',
+    }
+    for name, text in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    script = pathlib.Path(__file__).parent.parent / "experiments/train.slurm"
+    flags = ["--model", "fc", "--run-dir", "runs/two hosts"]
+    said = subprocess.run(
+        ["bash", script, *flags],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "SLURM_JOB_ID": "123456",
+            "SLURM_JOB_NODELIST": "node[01-02]",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    hosts = ["node01:23456", "node02:23456"]
+    for index in range(2):
+        assert json.loads(said[2 * index]) == {
+            "cluster": {"worker": hosts},
+            "task": {"type": "worker", "index": index},
+        }
+        assert said[2 * index + 1] == "-m keras_ssc.train " + " ".join(flags)
