@@ -67,7 +67,7 @@ def train(config, verbose=True):
 
 
 def resume(run_dir, verbose=True):
-    """Goes on with a training that was stopped, from its last epoch.
+    """Goes on with a training that was stopped, from its last checkpoint.
 
     Weights, optimizer, learning rate, order of the pairs, and what was best
     on the validation split are as they were; with `deterministic`, the
@@ -287,11 +287,15 @@ def _finish(config, run_dir, keeper):
 def _build(config):
     keras.config.set_dtype_policy(config.precision)
     try:
-        return models.build_model(
+        model = models.build_model(
             config.model, config.image_size, **config.model_options()
         )
     finally:
         keras.config.set_dtype_policy("float32")
+    if config.unfreeze_from:
+        # A block that is not there is told now, not after the first phase.
+        models.freeze(model, config.unfreeze_from)
+    return model
 
 
 def _adapt(model, prepared):

@@ -1,5 +1,7 @@
 """Fine-tuning: the head first, then more, and nothing else changes."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -127,6 +129,18 @@ def whole(data_dir, weights_path, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("whole") / "run"
     config = config_of(data_dir, run_dir, weights_path)
     return train.train(config, verbose=False)
+
+
+def test_an_unknown_block_is_told_before_anything_is_trained(
+    data_dir, weights_path, tmp_path
+):
+    config = dataclasses.replace(
+        config_of(data_dir, tmp_path / "run", weights_path),
+        unfreeze_from="mixed9",
+    )
+    with pytest.raises(ValueError, match="Unknown block of vgg16"):
+        train.train(config, verbose=False)
+    assert not (tmp_path / "run").exists()
 
 
 def weights_of(path, block):

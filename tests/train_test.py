@@ -221,6 +221,7 @@ def test_every_model_has_settings_for_films_and_for_the_sample(name):
         {"schedule": "cosine", "balanced": True},
         {"mirror": False, "crop": 0.2, "colour": 0.2},
         {"precision": "mixed_bfloat16"},
+        {"precision": "mixed_float16"},
         {"strategy": "mirrored"},
     ],
 )
