@@ -171,7 +171,7 @@ class Training:
         self._num_stored = max(self._num_stored, epochs_stored(self.run_dir))
 
     def _kill(self, delay, started):
-        paths = checkpoint_paths(self.run_dir)
+        paths = checkpoints.by_age(self.run_dir / "checkpoints")
         readable = [path for path in paths if is_readable(path)]
         kept = max(map(epochs_of, readable), default=0)
         return Kill(
@@ -211,11 +211,6 @@ class Training:
         return self._log.read_text("utf-8", "replace")
 
 
-def checkpoint_paths(run_dir):
-    """Returns the paths of a run's checkpoints, without temporary files."""
-    return sorted((run_dir / "checkpoints").glob("epoch_*.keras"))
-
-
 def epochs_of(path):
     """Returns how many epochs are done in a checkpoint; 0 if it is gone."""
     try:
@@ -226,7 +221,9 @@ def epochs_of(path):
 
 def epochs_stored(run_dir):
     """Returns how many epochs are done in a run's newest checkpoint."""
-    return max(map(epochs_of, checkpoint_paths(run_dir)), default=0)
+    return max(
+        map(epochs_of, checkpoints.by_age(run_dir / "checkpoints")), default=0
+    )
 
 
 def is_readable(path):

@@ -23,6 +23,7 @@ import tensorflow as tf
 from experiments import benchmark
 from experiments import readme
 from experiments.multiply_adds import multiply_adds
+from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import files
@@ -152,7 +153,7 @@ def _check_settings(run_dir, config):
 
 def _train(run_dir, config):
     """Trains, or goes on with what a stopped training left."""
-    is_begun = any((run_dir / "checkpoints").glob("epoch_*.keras"))
+    is_begun = bool(checkpoints.by_age(run_dir / "checkpoints"))
     if is_begun or (run_dir / "model.keras").exists():
         train.resume(run_dir)
         return
@@ -163,10 +164,9 @@ def _train(run_dir, config):
 
 def _largest_difference(run_dir, config):
     """Compares the run's model with the checkpoint that it was made from."""
-    checkpoints = run_dir / "checkpoints"
-    newest = sorted(checkpoints.glob("epoch_*.keras"))[-1:]
-    best = checkpoints / "best.keras"
-    (trained,) = [best] if best.exists() else newest
+    folder = run_dir / "checkpoints"
+    best = folder / "best.keras"
+    trained = best if best.exists() else checkpoints.by_age(folder)[-1]
     outputs = [
         _outputs(path, config) for path in (trained, run_dir / "model.keras")
     ]

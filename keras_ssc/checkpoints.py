@@ -136,7 +136,7 @@ class Checkpoints(keras.callbacks.Callback):
         files.write_json(path.with_suffix(".json"), dataclasses.asdict(state))
         write_model(self.model, path)
         _keep_best(path, self.state)
-        for old in _by_age(self.folder)[: -self.num_kept]:
+        for old in by_age(self.folder)[: -self.num_kept]:
             old.unlink()
             old.with_suffix(".json").unlink(missing_ok=True)
 
@@ -173,8 +173,8 @@ def _assign(variables, values):
         variable.assign(value)
 
 
-def _by_age(folder):
-    """Returns the checkpoints, the oldest first."""
+def by_age(folder):
+    """Returns the paths of a folder's checkpoints, the oldest first."""
 
     def place(path):
         return [int(number) for number in re.findall(r"\d+", path.stem)]
@@ -195,7 +195,7 @@ def load_newest(folder, may_write=True):
         A tuple (state, model): a `State` and a compiled `keras.Model`; both
         None if there is no checkpoint.
     """
-    for path in reversed(_by_age(folder)):
+    for path in reversed(by_age(folder)):
         try:
             text = path.with_suffix(".json").read_text("utf-8")
             state = State(**json.loads(text))

@@ -499,9 +499,11 @@ def evaluation_batches(prepared, batch_size, share=WHOLE):
         A `tf.data.Dataset` of (inputs, label), as `training_batches`.
 
     Raises:
-        ValueError: If there are fewer pairs than devices.
+        ValueError: If there are too few pairs for the devices.
     """
-    bounds = _even_parts(prepared.num_pairs, batch_size, share.num_replicas)
+    bounds = _bounds_of_parts(
+        prepared.num_pairs, batch_size, share.num_replicas
+    )
     dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
     dataset = share.take(dataset).map(
         lambda start, end: _gather(
@@ -512,21 +514,32 @@ def evaluation_batches(prepared, batch_size, share=WHOLE):
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _even_parts(num_pairs, batch_size, num_replicas):
+def _bounds_of_parts(num_pairs, batch_size, num_replicas):
     """Returns where each device's part of each batch begins and ends.
 
-    As even as can be: a device without a pair has no mean loss, and the
-    whole validation would be no number.
+    No part is empty: a device without a pair has no mean loss, and that of
+    all would be no number. In all batches but the last, the parts are of one
+    size, as Keras needs them in the first one.
     """
-    if num_pairs < num_replicas:
+    num_even, num_rest = divmod(num_pairs, num_replicas)
+    if num_rest:
+        # What cannot be shared goes with a pair for each device.
+        num_even, num_rest = num_even - 1, num_rest + num_replicas
+    if num_even < 1:
         raise ValueError(
-            f"Expected as many pairs as devices or more. Received: "
-            f"{num_pairs} pairs, {num_replicas} devices"
+            "Expected as many pairs as devices, or twice as many and more. "
+            f"Received: {num_pairs} pairs, {num_replicas} devices"
         )
-    num_batches = -(-num_pairs // batch_size)
-    num_batches = min(num_batches, num_pairs // num_replicas)
-    num_parts = num_batches * num_replicas
-    return np.arange(num_parts + 1, dtype=np.int64) * num_pairs // num_parts
+    largest = batch_size // num_replicas
+    sizes = [
+        min(largest, num_even - start)
+        for start in range(0, num_even, largest)
+        for _ in range(num_replicas)
+    ]
+    if num_rest:
+        last = np.arange(num_replicas + 1) * num_rest // num_replicas
+        sizes += np.diff(last).tolist()
+    return np.cumsum([0, *sizes], dtype=np.int64)
 
 
 def _unchanged(places):

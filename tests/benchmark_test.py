@@ -33,4 +33,7 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
         ours, bare, strict=True
     ):
         assert model is not other and steps == other_steps
-        assert keras.callbacks.TensorBoard in callbacks and none == []
+        watching = [
+            issubclass(each, keras.callbacks.TensorBoard) for each in callbacks
+        ]
+        assert any(watching) and none == []

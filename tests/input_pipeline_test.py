@@ -152,19 +152,27 @@ def test_devices_share_the_batches_of_one(prepared, counts):
             np.testing.assert_array_equal(array, same)
 
 
-@pytest.mark.parametrize("num_pairs", [4, 5, 9, 16, 35])
+@pytest.mark.parametrize("num_pairs", [4, 8, 9, 16, 35, 36])
 @pytest.mark.parametrize("num_replicas", [1, 2, 4])
 def test_every_device_has_a_part_of_every_batch(num_pairs, num_replicas):
-    bounds = input_pipeline._even_parts(num_pairs, 8, num_replicas)
+    bounds = input_pipeline._bounds_of_parts(num_pairs, 8, num_replicas)
     assert bounds[0] == 0 and bounds[-1] == num_pairs
-    assert (len(bounds) - 1) % num_replicas == 0
-    assert min(np.diff(bounds)) >= 1
-    assert max(np.diff(bounds)) * num_replicas <= 8 + num_replicas
+    parts = np.diff(bounds).reshape(-1, num_replicas)
+    assert parts.min() >= 1
+    assert parts.sum(axis=1).max() <= 8
+    assert (parts[:-1] == parts[:-1, :1]).all()
+    assert len(set(parts[0])) == 1
 
 
-def test_fewer_pairs_than_devices_are_refused():
-    with pytest.raises(ValueError, match="3 pairs, 4 devices"):
-        input_pipeline._even_parts(3, 8, 4)
+def test_one_device_has_whole_batches():
+    bounds = input_pipeline._bounds_of_parts(20, 8, 1)
+    np.testing.assert_array_equal(bounds, [0, 8, 16, 20])
+
+
+@pytest.mark.parametrize("num_pairs", [3, 5])
+def test_too_few_pairs_for_the_devices_are_refused(num_pairs):
+    with pytest.raises(ValueError, match=f"{num_pairs} pairs, 4 devices"):
+        input_pipeline._bounds_of_parts(num_pairs, 8, 4)
 
 
 def test_evaluation_on_two_devices_sees_every_pair_once(prepared):

@@ -31,7 +31,7 @@ def cut_short(path):
 
 
 def test_a_damaged_checkpoint_is_found(run_dir):
-    first, second = kills.checkpoint_paths(run_dir)
+    first, second = checkpoints.by_age(run_dir / "checkpoints")
     assert kills.is_readable(first) and kills.is_readable(second)
     cut_short(second)
     assert kills.is_readable(first) and not kills.is_readable(second)
@@ -49,7 +49,7 @@ def test_epochs_are_counted_by_the_checkpoints_states(run_dir):
     )
     assert kills.epochs_stored(run_dir) == 2
     (folder / ".writing.keras").write_bytes(b"half")
-    assert len(kills.checkpoint_paths(run_dir)) == 3
+    assert len(checkpoints.by_age(run_dir / "checkpoints")) == 3
 
 
 def test_the_first_epoch_is_what_keras_says():
