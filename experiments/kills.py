@@ -379,12 +379,14 @@ def main():
     add("--epochs", type=int, default=20, metavar="N")
     add("--image-size", metavar="SIZE", help="as train takes it")
     add("--batch-size", metavar="N", help="default: the model's")
+    # Often, so that some kills come while one is written.
+    add("--checkpoint-steps", type=int, default=3, metavar="N")
     add("--dataset", default="scene_genre/sample")
     add("--data-dir", metavar="DIR")
     add("--out", default="results/kills", metavar="DIR")
     add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
-    for name in ("kills", "epochs"):
+    for name in ("kills", "epochs", "checkpoint_steps"):
         if getattr(arguments, name) < 1:
             raise ValueError(
                 f"Expected --{name} above 0. "
@@ -399,7 +401,8 @@ def main():
         out / "runs",
     )
     title = (
-        f"{arguments.model} on {arguments.dataset}, {arguments.epochs} epochs"
+        f"{arguments.model} on {arguments.dataset}, {arguments.epochs} "
+        f"epochs, a checkpoint every {arguments.checkpoint_steps} steps"
     )
     text = write(kills, endings, title, out)
     print(text)
@@ -416,6 +419,7 @@ def _settings(arguments):
         "epochs",
         "image_size",
         "batch_size",
+        "checkpoint_steps",
         "dataset",
         "data_dir",
     ):
