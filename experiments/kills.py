@@ -94,7 +94,9 @@ class Training:
     def __init__(self, run_dir, settings, num_epochs):
         self.run_dir = run_dir
         self.num_epochs = num_epochs
-        self.start_seconds = self.run_seconds = 0.0  # of the last start
+        # Of the last start: until there is a config, from then until the
+        # first step is done, and from then to the end.
+        self.start_seconds = self.trace_seconds = self.run_seconds = 0.0
         self._settings = settings
         self._log = run_dir.with_name(f"{run_dir.name}.log")
         # The most epochs that were ever stored, and those of them that were
@@ -160,7 +162,10 @@ class Training:
             time.sleep(0.01)
         begun = time.monotonic()
         self.start_seconds = begun - start
+        self.trace_seconds = 0.0
         while process.poll() is None:
+            if not self.trace_seconds and "/step" in self._said():
+                self.trace_seconds = time.monotonic() - begun
             if delay is not None and time.monotonic() - begun >= delay:
                 return
             self._look()
@@ -299,8 +304,10 @@ def _draw_delay(generator, training, whole):
     # many of them, and each is longer than what is left to train.
     if generator.random() < _START_UP_SHARE:
         return generator.uniform(0, whole.start_seconds)
-    left = training.share_left() * whole.run_seconds
-    return whole.start_seconds + generator.uniform(0, left)
+    trained_seconds = whole.run_seconds - whole.trace_seconds
+    left = training.share_left() * trained_seconds
+    before = whole.start_seconds + whole.trace_seconds
+    return before + generator.uniform(0, left)
 
 
 def _compare(training, whole):
@@ -376,7 +383,7 @@ def main():
     add("--kills", type=int, default=20, metavar="N")
     add("--seed", type=int, default=0, metavar="N", help="of the moments")
     add("--model", choices=models.MODELS, default="fc")
-    add("--epochs", type=int, default=20, metavar="N")
+    add("--epochs", type=int, default=8, metavar="N")
     add("--image-size", metavar="SIZE", help="as train takes it")
     add("--batch-size", metavar="N", help="default: the model's")
     # Often, so that some kills come while one is written.
