@@ -477,6 +477,12 @@ class _TensorBoard(keras.callbacks.TensorBoard):
             keras.ops.convert_to_numpy(self.model.optimizer.iterations)
         )
 
+    def on_train_batch_end(self, batch, logs=None):
+        # Of a step, the loss alone: writing takes as long as a small model's
+        # step, and accuracies are an epoch's.
+        loss = {"loss": logs["loss"]} if logs else {}
+        super().on_train_batch_end(batch, loss)
+
 
 class _StopAtNaN(keras.callbacks.Callback):
     """Ends a training whose loss is not finite, before it is stored.

@@ -15,6 +15,7 @@ from keras_ssc import command
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import STYLES
 from keras_ssc.sample_films import draw_sample_films
+from keras_ssc.sample_films import films
 from keras_ssc.sample_films import main
 
 B_FRAME = int(av.video.frame.PictureType.B)
@@ -140,6 +141,27 @@ def test_list_has_every_genre_in_both_splits_and_no_film_twice(rows):
         assert row["path"] == f"{row['genre']}/{row['film']}.mp4"
     assert len(splits_of_film) == 2 * len(GENRES)
     assert all(len(splits) == 1 for splits in splits_of_film.values())
+
+
+@pytest.mark.parametrize(
+    ("films_per_genre", "splits"),
+    [
+        (2, ["train", "test"]),
+        (3, ["train", "validation", "test"]),
+        (5, ["train", "train", "train", "validation", "test"]),
+    ],
+)
+def test_last_films_of_each_genre_are_held_out(
+    tmp_path, monkeypatch, films_per_genre, splits
+):
+    # What is listed does not depend on what is drawn.
+    monkeypatch.setattr(films, "_draw_films", lambda *arguments: None)
+    rows = _rows(draw_sample_films(tmp_path, films_per_genre))
+    for genre in GENRES:
+        split_of = {
+            row["film"]: row["split"] for row in rows if row["genre"] == genre
+        }
+        assert list(split_of.values()) == splits
 
 
 def test_scenes_lie_inside_their_film_and_do_not_overlap(rows):

@@ -66,7 +66,7 @@ class Film:
 
 def draw_sample_films(
     out,
-    films_per_genre=4,
+    films_per_genre=5,
     seconds=8.0,
     frame_rate=24,
     size=(480, 270),
@@ -77,7 +77,8 @@ def draw_sample_films(
     """Draws the sample films and writes their lists.
 
     Writes `<genre>/<film>.mp4` for each film, `cuts.csv` and, last of all,
-    `films.csv`. The last film of each genre is the test film. A finished film
+    `films.csv`. The last film of each genre is the test film and, of three or
+    more, the one before it the validation film. A finished film
     of the same settings is kept as it is, so that a run that was stopped goes
     on where it stopped. The films depend on the settings and the seed, not on
     the number of workers.
@@ -157,13 +158,20 @@ def _plan_film(out, genre, number, films_per_genre, frames, rate, size, seed):
     return Film(
         genre=genre,
         number=number,
-        split="test" if number == films_per_genre - 1 else "train",
+        split=_split(number, films_per_genre),
         path=out / genre / f"{title}.mp4",
         shots=_shot_lengths(genre, number, frames, seed),
         frame_rate=rate,
         size=tuple(size),
         seed=seed,
     )
+
+
+def _split(number, films_per_genre):
+    if number == films_per_genre - 1:
+        return "test"
+    is_validation = number == films_per_genre - 2 and films_per_genre > 2
+    return "validation" if is_validation else "train"
 
 
 def _shot_lengths(genre, number, frames, seed):
@@ -269,12 +277,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m keras_ssc.sample_films",
         description="Draws the small sample films that ship as the default "
-        "data. Of each genre's films the last is to test with, the others are "
-        "to train with.",
+        "data. Of each genre's films the last is to test with, of three or "
+        "more the one before it to validate with, the others to train with.",
     )
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument(
-        "--films-per-genre", type=int, default=4, help="default: %(default)s"
+        "--films-per-genre", type=int, default=5, help="default: %(default)s"
     )
     parser.add_argument(
         "--seconds",

@@ -40,7 +40,7 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
     num_pairs: int = 300
     stride: int = 1
     seed: int = 0
-    films_per_genre: int = 4
+    films_per_genre: int = 5
     film_seconds: float = 8.0
 
     def extract_config(self):
@@ -73,8 +73,11 @@ FILMS = SceneGenreConfig(
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Builds scene_genre from drawn films, from frames, or from films."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "1.1.0": "The sample has a film of each genre to validate with.",
+    }
     # `tfds build` without a config builds all of BUILDER_CONFIGS: only the
     # one that needs no input is in it. The others are found by their names.
     BUILDER_CONFIGS = [SAMPLE]

@@ -1,0 +1,91 @@
+"""Scores that mean what they say: one temperature for all logits."""
+
+import numpy as np
+from keras import ops
+from scipy import optimize
+
+# Where temperatures are looked for: from scores a hundred times as sharp to a
+# hundred times as flat.
+_BOUNDS = (0.01, 100.0)
+
+
+def probabilities(logits, temperature):
+    """Turns logits into calibrated probabilities.
+
+    Args:
+        logits: Float NumPy array or Keras tensor (pairs, genres).
+        temperature: Float above 0; 1 leaves the softmax as it is.
+
+    Returns:
+        What `logits` is, float32 (pairs, genres): softmax(logits /
+        temperature).
+    """
+    is_array = isinstance(logits, np.ndarray)
+    scores = ops.softmax(ops.cast(logits, "float32") / temperature)
+    return ops.convert_to_numpy(scores) if is_array else scores
+
+
+def fit_temperature(logits, labels):
+    """Finds the temperature under which labels are most likely.
+
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
+    As Platt 1999 does, no label counts as certain: of N pairs and K genres,
+    the true genre's target is (N + 1) / (N + K). Otherwise a model without a
+    mistake on the pairs would be told to be infinitely sure.
+
+    Args:
+        logits: Float array (pairs, genres), of pairs that the model was not
+            trained on.
+        labels: Integer array (pairs,), places of genres.
+
+    Returns:
+        Float, from 0.01 to 100.
+
+    Raises:
+        ValueError: If there is no pair, or a logit is not finite.
+    """
+    logits = np.asarray(logits, np.float64)
+    num_pairs, num_genres = logits.shape
+    if not num_pairs or not np.isfinite(logits).all():
+        raise ValueError(
+            "Expected finite logits of one pair or more. Received: "
+            f"{num_pairs} pairs, {np.sum(~np.isfinite(logits))} logits that "
+            "are not finite"
+        )
+    targets = np.full(logits.shape, 1 / (num_pairs + num_genres))
+    targets[np.arange(num_pairs), labels] *= num_pairs + 1
+
+    def loss(log_temperature):
+        scaled = logits / np.exp(log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        log_sums = np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        return -np.mean(np.sum(targets * (scaled - log_sums), axis=1))
+
+    found = optimize.minimize_scalar(
+        loss, bounds=np.log(_BOUNDS), method="bounded"
+    )
+    return float(np.exp(found.x))
+
+
+def expected_calibration_error(labels, scores, num_bins=15):
+    """Says by how much the scores of verdicts miss how often they are right.
+
+    Guo et al. 2017, equation 3: over bins of equal width, the mean of
+    |accuracy - score|, each bin counted by its pairs.
+
+    Args:
+        labels: Integer array (pairs,), places of genres.
+        scores: Float array (pairs, genres), probabilities.
+        num_bins: Integer, how many bins the scores from 0 to 1 fall into.
+
+    Returns:
+        Float, from 0 (as sure as right) to 1.
+    """
+    highest = scores.max(axis=1).astype(np.float64)
+    is_right = scores.argmax(axis=1) == labels
+    # As in the paper, a bin has its upper end: (0, 1/15] is the first.
+    bins = np.clip(np.ceil(highest * num_bins) - 1, 0, num_bins - 1)
+    gaps = np.bincount(
+        bins.astype(int), weights=is_right - highest, minlength=num_bins
+    )
+    return float(np.abs(gaps).sum() / len(labels))
