@@ -34,18 +34,6 @@ from keras_ssc import train
 from keras_ssc import train_config
 from keras_ssc.train_config import TrainConfig
 
-# The report's accuracy on the test films of its own, in percent.
-REPORT_ACCURACY = {
-    "fc": 36.7,
-    "vgg16": 44.1,
-    "resnet50": 48.4,
-    "flownet_fc": 51.8,
-    "inception_v3": 59.2,
-    "inception_v3_6ch": 53.8,
-    "double_stack": 52.7,
-    "motion_magnitude_stack": 55.2,
-}
-
 # The report's question: do these, which see motion, pass the one that has the
 # same trunk and sees a single frame?
 SINGLE_FRAME = "inception_v3"
@@ -258,7 +246,7 @@ def table(results, networks):
                 _mean_and_spread(pair),
                 _mean_and_spread(film),
                 ", ".join(f"{share:.1f}" for share in pair),
-                REPORT_ACCURACY[name],
+                train_config.REPORT_ACCURACY[name],
             ]
         )
     return report.markdown_table(HEADER, rows)
@@ -375,7 +363,7 @@ def write(results, networks, dataset, out):
             "models": networks,
             "results": results,
             "gains": gains(results),
-            "report_accuracy": REPORT_ACCURACY,
+            "report_accuracy": train_config.REPORT_ACCURACY,
         },
     )
     return text

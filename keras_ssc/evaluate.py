@@ -9,6 +9,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_ssc import calibration
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import input_pipeline
@@ -30,8 +31,11 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
         The metrics, as `metrics.json` in the run's folder has them: `pair`
         and `film` with `accuracy`, `macro_f1` and `per_genre`; `films` with
         each film's verdict and scores; `confusion`, by pair, true genres
-        down and predicted ones across, in the order of `genres`. For another
-        split than test, the files are named after it.
+        down and predicted ones across, in the order of `genres`;
+        `calibration`, see `calibrate`, with the expected calibration error of
+        the split's pairs before and after; `data`, the films and pairs of
+        each genre in each split. For another split than test, the files are
+        named after it.
 
     Raises:
         ValueError: If the folder is no run with a model, or the data set or
@@ -40,26 +44,113 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
     """
     run_dir = pathlib.Path(run_dir)
     config = train.read_config(run_dir)
-    model = _load_model(run_dir)
+    model = load_model(run_dir)
     builder = input_pipeline.open_dataset(
         config.dataset, data_dir or config.data_dir
     )
-    prepared = input_pipeline.prepare(
-        builder, split, config.image_size, model.input, verbose
+    prepared, logits = _predict(builder, split, config, model, verbose)
+    fitted = calibrate(builder, config, model, verbose)
+    before, after = (
+        calibration.probabilities(logits, temperature)
+        for temperature in (1.0, fitted["temperature"])
     )
-    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
-    logits = model.predict(batches, verbose=1 if verbose else 0)
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    metrics = measure(prepared.label, prepared.film, probabilities)
     metrics = {
         "run": run_dir.name,
         "model": config.model,
         "dataset": builder.info.full_name,
         "split": split,
-        **metrics,
+        **measure(prepared.label, prepared.film, after),
+        "calibration": {
+            **fitted,
+            "expected_calibration_error": {
+                name: calibration.expected_calibration_error(
+                    prepared.label, scores
+                )
+                for name, scores in (("before", before), ("after", after))
+            },
+        },
+        "data": _count_films(builder, config, verbose),
     }
-    _write(metrics, run_dir, "" if split == "test" else f"_{split}")
+    suffix = "" if split == "test" else f"_{split}"
+    _write(metrics, run_dir, suffix)
+    figure = report.reliability_figure(
+        prepared.label,
+        {"softmax": before, "calibrated": after},
+        _title(metrics),
+    )
+    files.write_bytes(run_dir / f"reliability{suffix}.png", figure)
     return metrics
+
+
+def load_model(run_dir):
+    """Loads the model of a finished run.
+
+    Args:
+        run_dir: The run's folder, see `train`.
+
+    Returns:
+        A `keras.Model`, not compiled; its output is logits.
+
+    Raises:
+        ValueError: If the run has no model.
+    """
+    path = pathlib.Path(run_dir) / "model.keras"
+    if not path.exists():
+        raise ValueError(
+            f"Expected a finished run. {path} is missing: the training was "
+            "stopped, or is still under way."
+        )
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def calibrate(builder, config, model, verbose=True):
+    """Fits the temperature of a run's model on the validation films.
+
+    Args:
+        builder: What `input_pipeline.open_dataset` returned.
+        config: The run's `TrainConfig`.
+        model: The run's model.
+        verbose: Boolean, whether to show progress.
+
+    Returns:
+        A dict: `temperature`, float; `split` and `num_pairs`, what it was
+        fitted on: None and 0, with a temperature of 1, if the data set has no
+        validation split.
+    """
+    if "validation" not in builder.info.splits:
+        return {"temperature": 1.0, "split": None, "num_pairs": 0}
+    prepared, logits = _predict(builder, "validation", config, model, verbose)
+    return {
+        "temperature": calibration.fit_temperature(logits, prepared.label),
+        "split": "validation",
+        "num_pairs": prepared.num_pairs,
+    }
+
+
+def _predict(builder, split, config, model, verbose):
+    """Returns a split and the model's logits, float32 (pairs, genres)."""
+    prepared = input_pipeline.prepare(
+        builder, split, config.image_size, model.input, verbose
+    )
+    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
+    return prepared, model.predict(batches, verbose=1 if verbose else 0)
+
+
+def _count_films(builder, config, verbose):
+    """Counts the films and pairs of each genre in each split."""
+    counts = {}
+    for split in builder.info.splits:
+        prepared = input_pipeline.prepare(
+            builder, split, config.image_size, (), verbose
+        )
+        counts[split] = {
+            genre: {
+                "films": len(np.unique(prepared.film[prepared.label == label])),
+                "pairs": int(np.sum(prepared.label == label)),
+            }
+            for label, genre in enumerate(GENRES)
+        }
+    return counts
 
 
 def measure(labels, films, probabilities):
@@ -109,22 +200,8 @@ def measure(labels, films, probabilities):
     }
 
 
-def _load_model(run_dir):
-    path = run_dir / "model.keras"
-    if not path.exists():
-        raise ValueError(
-            f"Expected a finished run. {path} is missing: the training was "
-            "stopped, or is still under way."
-        )
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
-
-
 def _write(metrics, run_dir, suffix):
-    title = (
-        f"{metrics['model']}: "
-        f"{report.percent(metrics['pair']['accuracy'])} by pair\n"
-        f"{metrics['split']} split of {metrics['dataset']}"
-    )
+    title = _title(metrics)
     files.write_bytes(
         run_dir / f"confusion{suffix}.png",
         report.confusion_figure(metrics["confusion"], GENRES, title),
@@ -139,6 +216,14 @@ def _write(metrics, run_dir, suffix):
     )
     files.write_text(run_dir / f"metrics{suffix}.md", markdown(metrics))
     files.write_json(run_dir / f"metrics{suffix}.json", metrics)
+
+
+def _title(metrics):
+    return (
+        f"{metrics['model']}: "
+        f"{report.percent(metrics['pair']['accuracy'])} by pair\n"
+        f"{metrics['split']} split of {metrics['dataset']}"
+    )
 
 
 def markdown(metrics):
@@ -182,6 +267,25 @@ def markdown(metrics):
         + report.markdown_table(
             ["film", "genre", "verdict", "its score", "pairs right"], films
         )
+        + f"\n{calibration_text(metrics)}\n"
+    )
+
+
+def calibration_text(metrics):
+    """Says in a sentence or two how the scores are calibrated."""
+    fitted = metrics["calibration"]
+    error = fitted["expected_calibration_error"]
+    if fitted["split"] is None:
+        return (
+            "Not calibrated: the data set has no validation split. Expected "
+            f"calibration error by pair: {error['before']:.3f}."
+        )
+    return (
+        f"Temperature {fitted['temperature']:.3f}, fitted on "
+        f"{fitted['num_pairs']:,} pairs of the {fitted['split']} split. "
+        "Expected calibration error by pair, "
+        f"{metrics['split']} split: {error['before']:.3f} before, "
+        f"{error['after']:.3f} after."
     )
 
 

@@ -4,6 +4,7 @@ import io
 
 import matplotlib
 import numpy as np
+from sklearn import calibration
 from sklearn import metrics
 
 matplotlib.use("Agg")  # no screen is needed, and none is asked for
@@ -144,6 +145,50 @@ def genre_figure(per_genre, title):
         xlim=(0, 115), xlabel=f"accuracy, % (dashed: chance, {chance:.0f} %)"
     )
     figure.suptitle(title)
+    return _png(figure)
+
+
+def reliability_figure(labels, scores, title, num_bins=10):
+    """Draws how often verdicts are right against how sure they are.
+
+    Args:
+        labels: Integer array (n,), the true classes.
+        scores: Dict from what is drawn to a float array (n, classes) of
+            probabilities, two of them.
+        title: String.
+        num_bins: Integer, how many bins scores from 0 to 1 fall into.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, (axes, counts) = plt.subplots(
+        2,
+        sharex=True,
+        figsize=(6.4, 6.4),
+        height_ratios=(3, 1),
+        layout="constrained",
+    )
+    axes.plot((0, 1), (0, 1), color=_GREY, linestyle="--", label="as sure")
+    edges = np.linspace(0, 1, num_bins + 1)
+    colours = (_ORANGE, _BLUE)
+    for place, (name, given) in enumerate(scores.items()):
+        highest = given.max(axis=1)
+        is_right = given.argmax(axis=1) == labels
+        right, sure = calibration.calibration_curve(
+            is_right, np.clip(highest, 0, 1), n_bins=num_bins
+        )
+        axes.plot(sure, right, marker="o", color=colours[place], label=name)
+        counts.hist(
+            highest,
+            edges,
+            histtype="step",
+            linewidth=1.5,
+            color=colours[place],
+        )
+    axes.set(ylabel="share of verdicts that are right", ylim=(0, 1.02))
+    axes.set_title(title)
+    axes.legend(loc="upper left")
+    counts.set(xlabel="score of the verdict", ylabel="pairs", xlim=(0, 1))
     return _png(figure)
 
 

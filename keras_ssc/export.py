@@ -1,0 +1,307 @@
+"""A run -> a folder that TF Serving serves, or a model in another format.
+
+    python -m keras_ssc.export runs/<run> --out served/scene_genre
+
+Each call writes the next version, `served/scene_genre/<N>/`.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import time
+from fractions import Fraction
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ssc import __version__
+from keras_ssc import command
+from keras_ssc import evaluate
+from keras_ssc import files
+from keras_ssc import frame_store
+from keras_ssc import input_pipeline
+from keras_ssc import model_card
+from keras_ssc import sample_films
+from keras_ssc import served_model
+from keras_ssc import tf_serving
+from keras_ssc import train
+from keras_ssc.genres import GENRES
+
+FORMATS = ("savedmodel", "openvino", "onnx", "keras")
+
+# How far a stored model's scores may be from the run's. Both compute in
+# float32, in other orders of summation.
+LARGEST_DIFFERENCE = 1e-5
+
+# What identifies a folder as one of this command's.
+CARD = "model_card.json"
+
+
+class ExportError(command.OutsideError):
+    """A stored model that does not answer as the run's does."""
+
+
+def export(
+    run_dir, out, model_format="savedmodel", data_dir=None, verbose=True
+):
+    """Writes the next version of a served model.
+
+    Args:
+        run_dir: The folder of a finished run, see `train`.
+        out: The folder of the versions. Its name is the served model's.
+        model_format: String, one of `FORMATS`.
+        data_dir: Where data sets are, if not where the run had them; asked
+            only if the run has not been evaluated.
+        verbose: Boolean, whether to show progress.
+
+    Returns:
+        `pathlib.Path` of the version's folder.
+
+    Raises:
+        ValueError: If the folder is no run with a model, or `out` holds
+            something else.
+        ExportError: If what was written does not answer as the run's model.
+        OSError: If a file cannot be written; nothing is left behind then.
+    """
+    if model_format not in FORMATS:
+        raise ValueError(
+            f"Unknown format. Expected one of: {', '.join(FORMATS)}. "
+            f"Received: {model_format!r}"
+        )
+    run_dir, out = pathlib.Path(run_dir), pathlib.Path(out)
+    config = train.read_config(run_dir)
+    model = evaluate.load_model(run_dir)
+    _check_out(out, model_format)
+    metrics = _metrics(run_dir, data_dir, verbose)
+    temperature = metrics["calibration"]["temperature"]
+    out.mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(out)
+    folder = out / f".{os.getpid()}.unfinished"
+    folder.mkdir()
+    try:
+        with files.named(folder):
+            parity = _write_model(model, temperature, model_format, folder)
+            card = model_card.card(config, metrics, model_format, parity)
+            _write_beside(folder, config, card)
+            _write_checksums(folder)
+            return _move(folder, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_out(out, model_format):
+    """Raises `ValueError` if the folder holds what is not ours."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ValueError(f"Expected --out as a folder. {out} is a file.")
+    for path in sorted(out.iterdir()):
+        if _is_unfinished(path):
+            continue
+        card = read_card(path) if path.name.isdigit() else None
+        if card is None:
+            raise ValueError(
+                f"Expected --out as a new or empty folder, or one that this "
+                f"command wrote. {path} is none of its versions."
+            )
+        if card["format"] != model_format:
+            raise ValueError(
+                f"Expected one format in all versions of {out}. {path} is "
+                f"{card['format']}; give another --out for {model_format}."
+            )
+
+
+def read_card(folder):
+    """Reads the card of a version; None if the folder is none of ours."""
+    try:
+        card = json.loads((folder / CARD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    is_ours = isinstance(card, dict) and card.get("card_version") == 1
+    return card if is_ours and card.get("format") in FORMATS else None
+
+
+def _is_unfinished(path):
+    return path.name.startswith(".") and path.name.endswith(".unfinished")
+
+
+def _remove_unfinished(out):
+    """Removes what killed exports left; not what one is at work on."""
+    for path in out.iterdir():
+        owner = path.name[1:].partition(".")[0]
+        if _is_unfinished(path) and not os.path.exists(f"/proc/{owner}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _metrics(run_dir, data_dir, verbose):
+    """Reads the run's metrics; measures them if that has not been done."""
+    path = run_dir / "metrics.json"
+    is_new = path.exists() and (
+        path.stat().st_mtime >= (run_dir / "model.keras").stat().st_mtime
+    )
+    if is_new:
+        metrics = json.loads(path.read_text("utf-8"))
+        if "calibration" in metrics and "data" in metrics:
+            return metrics
+    return evaluate.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
+
+
+def _write_model(model, temperature, model_format, folder):
+    """Writes the model; returns how far its answers are from the run's."""
+    pairs = _drawn_pairs()
+    if model_format == "savedmodel":
+        return _write_saved_model(model, temperature, folder, pairs)
+    raise NotImplementedError(model_format)
+
+
+def _write_saved_model(model, temperature, folder, pairs):
+    served = served_model.ServedModel(model, temperature)
+    tf.saved_model.save(served, str(folder), signatures=served.signatures())
+    stored = tf.saved_model.load(str(folder)).signatures
+    frame, next_frame = (
+        np.stack(frames) for frames in zip(*pairs, strict=True)
+    )
+    encoded = [
+        [frame_store.encode_frame(frame) for frame in frames]
+        for frames in (frame, next_frame)
+    ]
+    answer = stored["serving_default"](
+        frame_bytes=tf.constant(encoded[0]),
+        next_frame_bytes=tf.constant(encoded[1]),
+    )
+    frames = {
+        "frame": tf.constant(frame),
+        "next_frame": tf.constant(next_frame),
+    }
+    others = [stored["frames"](**frames)["scores"].numpy()]
+    expected = served_model.frames_model(model, temperature)(
+        {
+            name: input_pipeline.resize(x, served.image_size)
+            for name, x in frames.items()
+        },
+        training=False,
+    )["scores"]
+    others.append(keras.ops.convert_to_numpy(expected))
+    scores = answer["scores"].numpy()
+    difference = float(max(np.abs(scores - x).max() for x in others))
+    if not difference <= LARGEST_DIFFERENCE:
+        raise ExportError(
+            "Expected the stored model's scores to be the run's to "
+            f"{LARGEST_DIFFERENCE}. They differ by {difference}."
+        )
+    tf_serving.write_files(
+        folder,
+        [images[0] for images in encoded],
+        {name: value.numpy()[0] for name, value in answer.items()},
+        served.image_size,
+    )
+    return {
+        "num_pairs": len(pairs),
+        "largest_difference": difference,
+        "bound": LARGEST_DIFFERENCE,
+    }
+
+
+def _drawn_pairs():
+    """Draws a pair for each genre: no film of the users' is given away."""
+    pairs = []
+    for genre in GENRES:
+        film = sample_films.Film(
+            genre=genre,
+            number=0,
+            split="test",
+            path=pathlib.Path(),
+            shots=(2,),
+            frame_rate=Fraction(24),
+            size=(480, 270),
+            seed=1,
+        )
+        pairs.append(tuple(sample_films.film_frames(film)))
+    return pairs
+
+
+def _write_beside(folder, config, card):
+    """Writes what people and programs read beside the model."""
+    files.write_text(folder / "labels.txt", "\n".join(GENRES) + "\n")
+    files.write_json(
+        folder / "training_config.json",
+        {
+            # Without the folders of the machine that it was trained on.
+            **dataclasses.asdict(
+                dataclasses.replace(config, data_dir=None, run_dir=None)
+            ),
+            "keras_ssc": __version__,
+        },
+    )
+    files.write_json(folder / CARD, card)
+    files.write_text(folder / "model_card.md", model_card.markdown(card))
+
+
+def _write_checksums(folder):
+    """Writes SHA256SUMS, as `sha256sum --check` reads it."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+            lines.append(f"{checksum}  {path.relative_to(folder)}\n")
+    files.write_text(folder / "SHA256SUMS", "".join(lines))
+
+
+def _move(folder, out):
+    """Gives a folder the next number; never one that is taken."""
+    numbers = [int(path.name) for path in out.iterdir() if path.name.isdigit()]
+    for number in itertools.count(max(numbers, default=0) + 1):
+        version = out / str(number)
+        try:
+            os.rename(folder, version)
+        except OSError:
+            # Another export was faster.
+            if not version.exists():
+                raise
+        else:
+            return version
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ssc.export",
+        description="Writes the next version of a served model: optical flow, "
+        "network and calibration in one.",
+    )
+    parser.add_argument("run_dir", metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR/scene_genre",
+        help="folder of the versions; its name is the served model's",
+    )
+    parser.add_argument(
+        "--format",
+        dest="model_format",
+        default="savedmodel",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)}; default: savedmodel",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="default: the run's")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    version = export(**vars(arguments))
+    size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())
+    print(
+        f"exported in {time.monotonic() - start:.0f} s: {version}, "
+        f"{size / 2**20:.0f} MiB"
+    )
+    print(f"what it is and what it can do: {version}/model_card.md")
+    if arguments.model_format == "savedmodel":
+        print(f"next: {tf_serving.docker_command(version)}")
+
+
+if __name__ == "__main__":
+    command.run(main)

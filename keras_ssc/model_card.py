@@ -1,0 +1,123 @@
+"""What a served model is, what it was trained on and what it can do."""
+
+import time
+
+from keras_ssc import __version__
+from keras_ssc import evaluate
+from keras_ssc import report
+from keras_ssc import served_model
+from keras_ssc.genres import GENRES
+from keras_ssc.train_config import REPORT_ACCURACY
+
+_LIMITS = (
+    "It knows six genres and always names one: a film of none of them, or of "
+    "two, gets one all the same.",
+    "It was measured on the films of the split above; on other kinds of films "
+    "it may do worse.",
+    "Frames are to be as in training: bars cropped, both of one shot and "
+    "consecutive. Over a cut, motion means nothing.",
+    "Farneback's flow sees little motion in flat areas: the magnitude mixes "
+    "motion with texture.",
+    "Where a server puts requests together (batching), an image that cannot be "
+    "read fails all pairs of its batch.",
+)
+
+
+def card(config, metrics, model_format, parity):
+    """Puts together what is known of a model.
+
+    Args:
+        config: The run's `TrainConfig`.
+        metrics: What `evaluate.evaluate` returned.
+        model_format: String, what it is exported as.
+        parity: Dict, how far the exported model's scores are from the run's.
+
+    Returns:
+        A dict of plain values, as `model_card.json` has it; `card_version` is
+        raised when a field changes its meaning.
+    """
+    return {
+        "card_version": 1,
+        "model": config.model,
+        "format": model_format,
+        "keras_ssc": __version__,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "run": metrics["run"],
+        "seed": config.seed,
+        "genres": list(GENRES),
+        "image_size": list(config.image_size),
+        "max_pixels": served_model.MAX_PIXELS,
+        "dataset": metrics["dataset"],
+        "data": metrics["data"],
+        "split": metrics["split"],
+        "metrics": {name: metrics[name] for name in ("pair", "film")},
+        "calibration": metrics["calibration"],
+        "parity": parity,
+        "report_accuracy": REPORT_ACCURACY[config.model] / 100,
+        "limits": list(_LIMITS),
+    }
+
+
+def markdown(card):
+    """Writes a card for people.
+
+    Args:
+        card: What `card` returned.
+
+    Returns:
+        String, Markdown.
+    """
+    height, width = card["image_size"]
+    pair, film = card["metrics"]["pair"], card["metrics"]["film"]
+    parts = [
+        f"# {card['model']}: the genre of a film from two consecutive frames\n",
+        f"Exported by keras_ssc {card['keras_ssc']} on {card['created']} as "
+        f"{card['format']}, from the run {card['run']} (seed {card['seed']}). "
+        f"It sees frames of {width}x{height} pixels.\n",
+        f"## Data: {card['dataset']}\n",
+        "Films (pairs) of each genre; no film is in two splits.\n",
+        _data_table(card["data"]),
+        f"## Measured on the {card['split']} split\n",
+        report.markdown_table(
+            ["", f"by pair ({pair['num']:,})", f"by film ({film['num']:,})"],
+            [
+                [name, report.percent(of_pair), report.percent(of_film)]
+                for name, of_pair, of_film in _metric_rows(pair, film)
+            ],
+        ),
+        f"The 2019 report measured {report.percent(card['report_accuracy'])} "
+        "by pair with its model of this name, on films of its own: not "
+        "comparable.\n",
+        f"## Calibration\n\n{evaluate.calibration_text(card)}\n",
+        "## Exported against trained\n",
+        f"On {card['parity']['num_pairs']} drawn pairs the exported model's "
+        f"scores differ from the run's by "
+        f"{card['parity']['largest_difference']:.1e} at most; above "
+        f"{card['parity']['bound']:.0e} it would not have been exported.\n",
+        "## Limits\n",
+        "".join(f"- {limit}\n" for limit in card["limits"]),
+    ]
+    return "\n".join(parts)
+
+
+def _data_table(data):
+    return report.markdown_table(
+        ["genre", *data],
+        [
+            [
+                genre,
+                *(
+                    f"{counts[genre]['films']} ({counts[genre]['pairs']:,})"
+                    for counts in data.values()
+                ),
+            ]
+            for genre in GENRES
+        ],
+    )
+
+
+def _metric_rows(pair, film):
+    yield "accuracy", pair["accuracy"], film["accuracy"]
+    yield "macro F1", pair["macro_f1"], film["macro_f1"]
+    for genre in GENRES:
+        yield genre, pair["per_genre"][genre], film["per_genre"][genre]
