@@ -253,9 +253,7 @@ def _fit_stretch(
                 config.seed,
                 config.balanced,
                 first_epoch,
-                input_pipeline.Augmentation(
-                    config.mirror, config.crop, config.colour
-                ),
+                config.augmentation(),
                 first_step,
                 share,
             )

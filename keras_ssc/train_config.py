@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 
 from keras_ssc import distribution
+from keras_ssc import input_pipeline
 from keras_ssc import models
 
 OPTIMIZERS = ("adam", "sgd")
@@ -163,6 +164,17 @@ class TrainConfig:
             if getattr(self, name) is not None
         }
 
+    def augmentation(self):
+        """Returns what is changed at random in training pairs.
+
+        Returns:
+            An `input_pipeline.Augmentation`.
+
+        Raises:
+            ValueError: If a number is out of its range.
+        """
+        return input_pipeline.Augmentation(self.mirror, self.crop, self.colour)
+
 
 def fill_in(config):
     """Returns the config with the defaults of its model and data set.
@@ -223,12 +235,12 @@ def _check(config):
             f"Expected freeze of 0 to {config.epochs}, the epochs. "
             f"Received: {config.freeze}"
         )
-    for name in ("label_smoothing", "crop", "colour"):
-        if not 0 <= getattr(config, name) < 1:
-            raise ValueError(
-                f"Expected {name} of 0 or more, below 1. "
-                f"Received: {getattr(config, name)}"
-            )
+    if not 0 <= config.label_smoothing < 1:
+        raise ValueError(
+            "Expected label_smoothing of 0 or more, below 1. "
+            f"Received: {config.label_smoothing}"
+        )
+    config.augmentation()
     known = inspect.signature(models.MODELS[config.model]).parameters
     for name in config.model_options():
         if name not in known:
