@@ -10,6 +10,8 @@ written anew from its description; it is a baseline and used nowhere else.
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
+import json
 import math
 import os
 import pathlib
@@ -29,6 +31,7 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import files
+from keras_ssc import flow
 from keras_ssc import frame_store
 from keras_ssc import input_pipeline
 from keras_ssc import models
@@ -48,7 +51,7 @@ class Comparison:
         unit: String, what a figure counts.
         ours: List of floats, one a run.
         theirs: List of floats, one a run.
-        goal: String, what the ratio should be.
+        goal: String, what the ratio should be, or what ours should.
         larger_is_better: Boolean, whether the figures are rates; they are
             seconds otherwise.
     """
@@ -349,16 +352,121 @@ def seconds_a_step(model, dataset, num_steps, callbacks=()):
     return seconds_of(fit) / num_steps
 
 
+# Kind of device, pairs in a batch, and the pairs a second to be reached.
+_FLOW_DEVICES = (("CPU", 8, "10"), ("GPU", 32, "1,000"))
+
+
+def compare_flow(runs, seconds=_STEP_SECONDS, size=(299, 299)):
+    """Compares `OpticalFlow` in a graph with OpenCV on one thread.
+
+    Args:
+        runs: Integer, how often each way is timed.
+        seconds: Float, how long about.
+        size: Tuple of two integers, (height, width).
+
+    Yields:
+        A `Comparison` for each kind of device that is here, plain and with
+        XLA.
+    """
+    for device, batch_size, goal in _FLOW_DEVICES:
+        if not tf.config.list_logical_devices(device):
+            continue
+        frames = drawn_pairs(batch_size, size)
+        theirs = functools.partial(_opencv_flow, frames)
+        for way, is_compiled in (("a plain graph", False), ("XLA", True)):
+            ours = _graph_flow(frames, device, is_compiled)
+            yield Comparison(
+                f"OpticalFlow at {size[1]}x{size[0]} pixels, {way} on a "
+                f"{device}, batch {batch_size}, against OpenCV on one thread",
+                "pairs a second",
+                *in_turn(
+                    runs,
+                    _rate_of(ours, batch_size, seconds),
+                    _rate_of(theirs, batch_size, seconds),
+                ),
+                f"ours {goal} or more",
+                larger_is_better=True,
+            )
+
+
+def drawn_pairs(num_pairs, size):
+    """Draws pairs of noise that moves by three pixels.
+
+    Args:
+        num_pairs: Integer.
+        size: Tuple of two integers, (height, width).
+
+    Returns:
+        A list of two arrays, frames and next frames, uint8 (pairs, height,
+        width, 3), RGB.
+    """
+    generator = np.random.default_rng(0)
+    height, width = size
+    pictures = np.empty((num_pairs, height, width + 3, 3), np.uint8)
+    for picture in pictures:
+        noise = generator.uniform(0, 255, picture.shape).astype(np.float32)
+        smooth = cv2.GaussianBlur(noise, (0, 0), 3)
+        picture[:] = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    return [
+        np.ascontiguousarray(part)
+        for part in (pictures[:, :, 3:], pictures[:, :, :-3])
+    ]
+
+
+def _graph_flow(frames, device, is_compiled):
+    """Returns a function that computes a batch's flow on a kind of device."""
+    layer = flow.OpticalFlow()
+    graph = tf.function(
+        lambda *frames: layer(list(frames)), jit_compile=is_compiled
+    )
+    with tf.device(f"{device}:0"):
+        tensors = [tf.constant(part) for part in frames]
+
+    def compute():
+        with tf.device(f"{device}:0"):
+            graph(*tensors)
+        tf.test.experimental.sync_devices()
+
+    return compute
+
+
+def _opencv_flow(frames):
+    num_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        for pair in zip(*frames, strict=True):
+            flow.farneback_flow(*pair)
+    finally:
+        cv2.setNumThreads(num_threads)
+
+
+def _rate_of(function, num_pairs, seconds):
+    """Returns a function that times some calls, in pairs a second."""
+    function()  # traced and compiled, before anything counts
+    num_calls = math.ceil(seconds / seconds_of(function))
+
+    def calls():
+        for _ in range(num_calls):
+            function()
+
+    return lambda: num_calls * num_pairs / seconds_of(calls)
+
+
 def machine():
     """Describes the machine in a line."""
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.get_visible_devices("GPU")
+    ]
     return (
         f"{os.cpu_count()} cores, {platform.machine()}, "
-        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
+        + "".join(f"{name}, " for name in gpus)
+        + f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
         f"OpenCV {cv2.__version__}, PyAV {av.__version__}"
     )
 
 
-PARTS = ("extraction", "loading", "step")
+PARTS = ("extraction", "loading", "step", "flow")
 
 
 def benchmark(parts, names, dataset, data_dir, work_dir, runs):
@@ -385,21 +493,49 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
     if "step" in parts:
         for name in names:
             yield compare_step(builder, name, runs)
+    if "flow" in parts:
+        yield from compare_flow(runs)
 
 
-def write(comparisons, runs, out):
-    """Writes `benchmark.md` and `benchmark.json`; returns the Markdown."""
-    table = report.markdown_table(HEADER, [c.row() for c in comparisons])
-    text = f"{machine()}; the median of {runs} runs in turn.\n\n{table}"
+def write(comparisons, out):
+    """Writes `benchmark.md` and `benchmark.json`.
+
+    What stands in `benchmark.json` and was not measured anew stays in the
+    table, if it is of the same machine.
+
+    Args:
+        comparisons: Iterable of `Comparison`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        String, the Markdown.
+    """
+    path = out / "benchmark.json"
+    rows = {c.name: c for c in [*_written(path), *comparisons]}.values()
+    runs = sorted({len(row.ours) for row in rows})
+    text = (
+        f"{machine()}; the median of {' or '.join(map(str, runs))} runs in "
+        f"turn.\n\n{report.markdown_table(HEADER, [r.row() for r in rows])}"
+    )
     files.write_text(out / "benchmark.md", text)
     files.write_json(
-        out / "benchmark.json",
+        path,
         {
             "machine": machine(),
-            "comparisons": [dataclasses.asdict(c) for c in comparisons],
+            "comparisons": [dataclasses.asdict(row) for row in rows],
         },
     )
     return text
+
+
+def _written(path):
+    """Returns the comparisons of this machine that a file holds."""
+    if not path.exists():
+        return []
+    written = json.loads(path.read_text("utf-8"))
+    if written["machine"] != machine():
+        return []
+    return [Comparison(**row) for row in written["comparisons"]]
 
 
 def main():
@@ -429,7 +565,7 @@ def main():
         arguments.runs,
     ):
         comparisons.append(comparison)
-        text = write(comparisons, arguments.runs, out)
+        text = write(comparisons, out)
     print(text)
     print(f"written: {out}/benchmark.md, {out}/benchmark.json")
     if arguments.readme:

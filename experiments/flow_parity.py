@@ -1,7 +1,6 @@
 """Measures how far `OpticalFlow` is from OpenCV's flow, film by film.
 
     python -m experiments.flow_parity FILM... --out results/flow_parity
-    python -m experiments.flow_parity --speed
 
 Sixteen pairs a film: some at even steps, and those with the greatest change,
 which are its cuts. The layer is asked in a Keras model on TensorFlow, in a
@@ -14,16 +13,13 @@ on which OpenCV keeps it against itself.
 """
 
 import argparse
-import concurrent.futures
 import dataclasses
 import itertools
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import cv2
 import keras
@@ -392,120 +388,20 @@ def _as_json(parity):
     return {**dataclasses.asdict(parity), "holds": parity.holds}
 
 
-def drawn_pairs(num_pairs, size=(299, 299)):
-    """Draws pairs of noise that moves by a pixel and a half."""
-    generator = np.random.default_rng(0)
-    height, width = size
-    shape = (height, width + 3, 3)
-    frames = []
-    for _ in range(num_pairs):
-        noise = generator.uniform(0, 255, shape).astype(np.float32)
-        picture = cv2.normalize(
-            cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX
-        ).astype(np.uint8)
-        frames.append((picture[:, 3:], picture[:, :-3]))
-    return [np.ascontiguousarray(part) for part in map(np.stack, zip(*frames))]  # noqa: B905
-
-
-def speed(runs, batch_size=8):
-    """Measures pairs a second, and a second of a processor, at 299x299.
-
-    Args:
-        runs: Integer, how often each way is timed, in turn.
-        batch_size: Integer.
-
-    Returns:
-        Dict from the way to a tuple of floats, medians: pairs a second, and
-        pairs a second of one processor's time, which a busy machine does not
-        lower as much.
-    """
-    pair = drawn_pairs(batch_size)
-    layer = flow.OpticalFlow()
-    plain, compiled = (
-        tf.function(lambda *pair: layer(list(pair)), jit_compile=is_compiled)
-        for is_compiled in (False, True)
-    )
-    tensors = [tf.constant(frames) for frames in pair]
-    ways = {
-        "TensorFlow": lambda: plain(*tensors),
-        "TensorFlow, XLA": lambda: compiled(*tensors),
-        "OpenCV, 1 thread": lambda: _opencv_flows(pair, 1),
-        "OpenCV, 2 threads": lambda: _opencv_flows(pair, 2),
-    }
-    for way in ways.values():
-        way()  # traced and compiled, before anything counts
-    seconds = {name: [] for name in ways}
-    for _ in range(runs):
-        for name, way in ways.items():
-            seconds[name].append(_seconds_of(way))
-    return {
-        name: tuple(
-            batch_size / statistics.median(column)
-            for column in zip(*measured, strict=True)
-        )
-        for name, measured in seconds.items()
-    }
-
-
-def _opencv_flows(pair, num_threads):
-    cv2.setNumThreads(1)
-    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
-        return list(pool.map(flow.farneback_flow, *pair))
-
-
-def _seconds_of(function):
-    start, start_of_processor = time.perf_counter(), time.process_time()
-    function()
-    return (
-        time.perf_counter() - start,
-        time.process_time() - start_of_processor,
-    )
-
-
-def write_speed(measured, runs, out):
-    """Writes `speed.md` and `speed.json`."""
-    table = report.markdown_table(
-        ["way", "pairs a second", "pairs a second of one processor"],
-        [
-            [name, f"{wall:.1f}", f"{processor:.1f}"]
-            for name, (wall, processor) in measured.items()
-        ],
-    )
-    text = (
-        f"{benchmark.machine()}; 299x299, batch 8, the median of {runs} runs "
-        f"in turn.\n\n{table}"
-    )
-    files.write_text(out / "speed.md", text)
-    files.write_json(
-        out / "speed.json",
-        {"machine": benchmark.machine(), "pairs_a_second": measured},
-    )
-    return text
-
-
 def main():
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m experiments.flow_parity")
     add = parser.add_argument
-    add("films", nargs="*", metavar="FILM")
+    add("films", nargs="+", metavar="FILM")
     add("--pairs", type=int, default=16, metavar="N")
     add("--out", default="results/flow_parity", type=pathlib.Path)
     add("--no-jax", action="store_true", help="leave out the JAX backend")
-    add("--speed", action="store_true", help="measure pairs a second")
-    add("--runs", type=int, default=7, metavar="N", help="for --speed")
     arguments = parser.parse_args()
-    if not arguments.films and not arguments.speed:
-        raise ValueError("Expected film files, or --speed. Received: neither")
-    if arguments.pairs <= _NUM_CUTS or arguments.runs < 1:
+    if arguments.pairs <= _NUM_CUTS:
         raise ValueError(
-            f"Expected --pairs above {_NUM_CUTS} and --runs above 0. "
-            f"Received: {arguments.pairs} and {arguments.runs}"
+            f"Expected --pairs above {_NUM_CUTS}. Received: {arguments.pairs}"
         )
     arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.speed:
-        print(write_speed(speed(arguments.runs), arguments.runs, arguments.out))
-    if not arguments.films:
-        return 0
     rows = []
     for row in measure(arguments.films, arguments.pairs, not arguments.no_jax):
         rows.append(row)

@@ -144,7 +144,8 @@ class Checkpoints(keras.callbacks.Callback):
         """Writes the model that did best, or the last one, to `path`.
 
         It is the model alone, without optimizer, loss and metrics: with
-        Adam a third of a checkpoint's size, and plain Keras loads it.
+        Adam a third of a checkpoint's size, and plain Keras loads it, if it
+        computes flow once `keras_ssc.flow` is imported.
         """
         source = self.folder / "best.keras"
         if not source.exists():

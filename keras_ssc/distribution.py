@@ -170,6 +170,19 @@ def precision_of_machine(name):
     )
 
 
+def flow_of_machine():
+    """Returns what computes flow fast here.
+
+    Can be asked before the first thing that a training does.
+
+    Returns:
+        String: `"graph"` where there is a GPU, else `"opencv"`: on a
+        processor the graph computes a fifth of the pairs that OpenCV does.
+    """
+    # Visible, not logical: those are made when TensorFlow starts.
+    return "graph" if tf.config.get_visible_devices("GPU") else "opencv"
+
+
 @contextlib.contextmanager
 def telling_of_workers():
     """Turns what TensorFlow raises when a host is lost into one line."""

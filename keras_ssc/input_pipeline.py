@@ -362,24 +362,6 @@ def _write_arrays(batches, shapes, temporary, bar):
             np.savez(file, **arrays)
 
 
-def magnitudes(prepared):
-    """Computes the motion magnitude of every pair, at the prepared size.
-
-    Args:
-        prepared: A `PreparedSplit` with `flow`.
-
-    Returns:
-        float32 array (pairs,).
-    """
-    # Some at a time: the flow of all pairs can be larger than the memory.
-    stored = prepared.features["flow"]
-    parts = [
-        flow.motion_magnitude(stored[start : start + _BATCH])
-        for start in range(0, len(stored), _BATCH)
-    ]
-    return np.concatenate(parts)
-
-
 def check_batch_size(prepared, batch_size):
     """Raises `ValueError` if there are fewer pairs than fill a batch."""
     if not 1 <= batch_size <= prepared.num_pairs:

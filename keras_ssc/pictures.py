@@ -43,12 +43,14 @@ class Pictures(keras.callbacks.Callback):
         self.inputs = {
             name: array[places] for name, array in prepared.features.items()
         }
-        self.pictures = _pictures_of(self.inputs)
 
     def on_train_begin(self, logs=None):
-        """Opens the log."""
+        """Opens the log, and draws what stays the same."""
         if self.folder is not None:
             self.writer = tf.summary.create_file_writer(str(self.folder))
+            self.pictures = _pictures_of(
+                {**self.inputs, **_flow_inside(self.model, self.inputs)}
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         """Draws and writes an epoch's pictures."""
@@ -90,6 +92,14 @@ class Pictures(keras.callbacks.Callback):
         }
         logits = self.model(inputs, training=False)
         return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+
+
+def _flow_inside(model, inputs):
+    """Returns the `flow` that a model computes itself, if it does."""
+    if not any(isinstance(layer, flow.OpticalFlow) for layer in model.layers):
+        return {}
+    pairs = zip(inputs["frame"], inputs["next_frame"], strict=True)
+    return {"flow": np.stack([flow.farneback_flow(*pair) for pair in pairs])}
 
 
 def _pictures_of(inputs):

@@ -61,7 +61,7 @@ def train(config, verbose=True):
         model = _build(config)
     prepared = _prepare_splits(builder, config, model, strategy, verbose)
     run_dir = _make_run_dir(config, strategy)
-    _adapt(model, prepared["train"])
+    _adapt(model, prepared["train"], config.batch_size)
     state = checkpoints.State(0)
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)
 
@@ -101,7 +101,7 @@ def resume(run_dir, verbose=True):
     distribution.check_agreement(strategy, state.name())
     prepared = _prepare_splits(builder, config, model, strategy, verbose)
     if is_new:
-        _adapt(model, prepared["train"])
+        _adapt(model, prepared["train"], config.batch_size)
     elif verbose:
         step = f", step {state.step}" if state.step else ""
         print(f"going on after epoch {state.epoch}{step} of {config.epochs}")
@@ -253,9 +253,7 @@ def _fit_stretch(
                 config.seed,
                 config.balanced,
                 first_epoch,
-                input_pipeline.Augmentation(
-                    config.mirror, config.crop, config.colour
-                ),
+                config.augmentation(),
                 first_step,
                 share,
             )
@@ -298,13 +296,14 @@ def _build(config):
     return model
 
 
-def _adapt(model, prepared):
+def _adapt(model, prepared, batch_size):
     """Lets the magnitude's layer see the training pairs' magnitudes."""
     for layer in model.layers:
         if layer.name == "log_magnitude":
-            magnitudes = input_pipeline.magnitudes(prepared)
-            values = np.log(magnitudes + models.STILL_MAGNITUDE)
-            layer.adapt(values[:, np.newaxis])
+            # What the model itself makes of them, whoever computes the flow.
+            before = keras.Model(model.input, layer.input)
+            batches = input_pipeline.evaluation_batches(prepared, batch_size)
+            layer.adapt(before.predict(batches, verbose=0))
 
 
 def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):

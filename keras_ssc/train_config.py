@@ -5,11 +5,15 @@ import dataclasses
 import inspect
 
 from keras_ssc import distribution
+from keras_ssc import input_pipeline
 from keras_ssc import models
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "exponential", "cosine")
 PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
+
+# Who computes the flow, and the models' own word for it.
+FLOWS = {"opencv": "given", "graph": "graph"}
 
 # What the report trained each model with, on films. Where it gives nothing,
 # Keras' own default stands, with the reason.
@@ -140,6 +144,7 @@ class TrainConfig:
     trunk: str | None = None  # double_stack: shared, separate or flownet
     encoding: int | None = None  # motion_magnitude_stack: 1 in the report
     single_frame: bool | None = None  # flownet_fc: one frame, as the report
+    flow: str = "auto"  # where a model sees it: graph on GPUs, else opencv
     freeze: int = 0  # epochs in which the pretrained part stays as it is
     unfreeze_from: str | None = None  # the block to train from, then; all
     fine_learning_rate: float | None = None  # then; a tenth of the other
@@ -169,15 +174,29 @@ class TrainConfig:
         Returns:
             A dict of keyword arguments.
         """
-        return {
+        options = {
             name: getattr(self, name)
             for name in _MODEL_OPTIONS
             if getattr(self, name) is not None
         }
+        if self.flow != "auto":
+            options["flow"] = FLOWS[self.flow]
+        return options
+
+    def augmentation(self):
+        """Returns what is changed at random in training pairs.
+
+        Returns:
+            An `input_pipeline.Augmentation`.
+
+        Raises:
+            ValueError: If a number is out of its range.
+        """
+        return input_pipeline.Augmentation(self.mirror, self.crop, self.colour)
 
 
 def fill_in(config):
-    """Returns the config with the defaults of its model and data set.
+    """Returns the config with the defaults of its model, data and machine.
 
     Raises:
         ValueError: If there is no such model, option or choice, or a number
@@ -196,6 +215,10 @@ def fill_in(config):
         },
     )
     _check(config)
+    if config.flow == "auto" and "flow" in _options_of(config.model):
+        config = dataclasses.replace(
+            config, flow=distribution.flow_of_machine()
+        )
     if config.freeze or config.unfreeze_from:
         config = _fill_in_phases(config)
     return config
@@ -221,6 +244,7 @@ def _check(config):
     _check_choice("optimizer", config.optimizer, OPTIMIZERS)
     _check_choice("schedule", config.schedule, SCHEDULES)
     _check_choice("precision", config.precision, PRECISIONS)
+    _check_choice("flow", config.flow, ("auto", *FLOWS))
     for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
         if not getattr(config, name) > 0:
             raise ValueError(
@@ -235,19 +259,25 @@ def _check(config):
             f"Expected freeze of 0 to {config.epochs}, the epochs. "
             f"Received: {config.freeze}"
         )
-    for name in ("label_smoothing", "crop", "colour"):
-        if not 0 <= getattr(config, name) < 1:
-            raise ValueError(
-                f"Expected {name} of 0 or more, below 1. "
-                f"Received: {getattr(config, name)}"
-            )
-    known = inspect.signature(models.MODELS[config.model]).parameters
+    if not 0 <= config.label_smoothing < 1:
+        raise ValueError(
+            "Expected label_smoothing of 0 or more, below 1. "
+            f"Received: {config.label_smoothing}"
+        )
+    config.augmentation()
+    known = _options_of(config.model)
     for name in config.model_options():
         if name not in known:
             raise ValueError(
                 f"{config.model} has no option {name}. It has: "
-                f"{', '.join(set(_MODEL_OPTIONS) & set(known)) or 'none'}."
+                f"{', '.join(known) or 'none'}."
             )
+
+
+def _options_of(model):
+    """Returns the names of a model's options."""
+    known = inspect.signature(models.MODELS[model]).parameters
+    return [name for name in (*_MODEL_OPTIONS, "flow") if name in known]
 
 
 def _check_choice(name, value, choices):
@@ -296,6 +326,9 @@ _HELP = {
     "trunk": "of double_stack: shared, separate or flownet",
     "encoding": "of motion_magnitude_stack: neurons for the frame",
     "single_frame": "of flownet_fc: one frame and not the pair",
+    "flow": "of double_stack and motion_magnitude_stack: opencv computes it "
+    "once for all trainings, graph within the model at every step; default: "
+    "graph with a GPU, else opencv",
     "freeze": "epochs in which the pretrained part stays as it is",
     "unfreeze_from": "block to train the pretrained part from afterwards, "
     "such as block5, conv5 or mixed9; default: all",

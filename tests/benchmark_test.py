@@ -1,3 +1,6 @@
+import dataclasses
+import json
+
 import keras
 
 from experiments import benchmark
@@ -37,3 +40,34 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
             issubclass(each, keras.callbacks.TensorBoard) for each in callbacks
         ]
         assert any(watching) and none == []
+
+
+def test_the_flow_is_compared_on_every_device_that_is_here(monkeypatch):
+    monkeypatch.setattr(
+        benchmark, "_FLOW_DEVICES", (("CPU", 2, "10"), ("TPU", 4, "20"))
+    )
+    compared = list(benchmark.compare_flow(runs=2, seconds=0.01, size=(32, 40)))
+    assert [each.goal for each in compared] == ["ours 10 or more"] * 2
+    plain, compiled = (each.name for each in compared)
+    assert "40x32 pixels, a plain graph on a CPU, batch 2" in plain
+    assert "XLA on a CPU" in compiled
+    for each in compared:
+        assert len(each.ours) == 2 and min(each.ours + each.theirs) > 0
+
+
+def test_what_is_not_measured_anew_stays_in_the_table(tmp_path):
+    one = benchmark.Comparison("one", "s", [1.0], [3.0], "2", False)
+    other = dataclasses.replace(
+        one, name="other", ours=[2.0] * 3, theirs=[4.0] * 3
+    )
+    benchmark.write([one, other], tmp_path)
+    text = benchmark.write([dataclasses.replace(one, theirs=[5.0])], tmp_path)
+    assert "median of 1 or 3 runs" in text
+    rows = [line.split(" | ")[:4] for line in text.splitlines()[4:]]
+    assert rows == [["| one", "s", "1", "5"], ["| other", "s", "2", "4"]]
+    assert text == (tmp_path / "benchmark.md").read_text("utf-8")
+    # Figures of another machine do not stand beside this one's.
+    path = tmp_path / "benchmark.json"
+    written = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**written, "machine": "another"}))
+    assert "other" not in benchmark.write([one], tmp_path)

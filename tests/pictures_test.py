@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ssc import flow
 from keras_ssc import input_pipeline
 from keras_ssc import metrics
 from keras_ssc import models
 from keras_ssc import pictures
 from keras_ssc import report
+from keras_ssc.models import parts
 
 SIZE = (18, 32)
 
@@ -183,3 +185,17 @@ def test_a_row_shows_what_the_model_sees():
         "frame",
         "next frame",
     ]
+
+
+def test_a_flow_that_the_model_computes_is_shown_too(tmp_path):
+    split = split_of([(0, 8)], ("frame", "next_frame"))
+    inputs, motion = parts.frame_and_flow_inputs(SIZE, "graph")
+    shown = pictures.Pictures(tmp_path, {"train": split})
+    shown.set_model(keras.Model(inputs, motion))
+    shown.on_train_begin()
+    shown.on_train_end()
+    assert list(shown.pictures)[:2] == ["frame", "next frame"]
+    pairs = zip(*split.features.values(), strict=True)
+    given = {"flow": np.stack([flow.farneback_flow(*pair) for pair in pairs])}
+    ((name, colours),) = pictures._pictures_of(given).items()
+    np.testing.assert_array_equal(shown.pictures[name], colours)

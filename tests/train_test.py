@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import evaluate
+from keras_ssc import flow
 from keras_ssc import input_pipeline
 from keras_ssc import models
 from keras_ssc import train
@@ -152,6 +153,9 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
         ({"optimizer": "adamw"}, "adam, sgd"),
         ({"schedule": "step"}, "constant, exponential, cosine"),
         ({"precision": "float8"}, "mixed_bfloat16"),
+        ({"flow": "gpu"}, "auto, opencv, graph"),
+        ({"flow": "graph"}, "fc has no option flow"),
+        ({"flow": "opencv"}, "fc has no option flow"),
         ({"label_smoothing": 1.0}, "below 1"),
         ({"checkpoint_steps": 0}, "checkpoint_steps above 0"),
         ({"freeze": 3}, "freeze of 0 to 2"),
@@ -289,7 +293,8 @@ def test_the_magnitude_s_layer_is_adapted_to_the_training_pairs(
     model = keras.saving.load_model(run_dir / "model.keras")
     builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
     prepared = input_pipeline.prepare(builder, "train", (75, 75), ["flow"])
-    values = np.log(input_pipeline.magnitudes(prepared) + 1e-5)
+    magnitude = flow.motion_magnitude(np.array(prepared.features["flow"]))
+    values = np.log(magnitude + 1e-5)
     layer = model.get_layer("log_magnitude")
     np.testing.assert_allclose(np.ravel(layer.mean), values.mean(), rtol=1e-3)
     np.testing.assert_allclose(

@@ -2,7 +2,8 @@
 
 A model takes a dict of what it needs of a pair, by the names that the input
 pipeline gives them: `frame` and `next_frame`, uint8 RGB, and `flow`, float32
-pixels. Scaling is inside the model. It returns logits.
+pixels, unless the model computes that. Scaling is inside the model. It returns
+logits.
 """
 
 from keras_ssc.models.backbones import WeightsError
@@ -13,7 +14,6 @@ from keras_ssc.models.frame_models import vgg16
 from keras_ssc.models.freezing import ALL as ALL_BLOCKS
 from keras_ssc.models.freezing import all_layers
 from keras_ssc.models.freezing import freeze
-from keras_ssc.models.motion_models import STILL_MAGNITUDE
 from keras_ssc.models.motion_models import double_stack
 from keras_ssc.models.motion_models import flownet_fc
 from keras_ssc.models.motion_models import inception_v3_6ch
@@ -22,7 +22,6 @@ from keras_ssc.models.motion_models import motion_magnitude_stack
 __all__ = [
     "ALL_BLOCKS",
     "MODELS",
-    "STILL_MAGNITUDE",
     "WeightsError",
     "all_layers",
     "build_model",

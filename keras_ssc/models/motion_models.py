@@ -12,7 +12,7 @@ TRUNKS = ("shared", "separate", "flownet")
 
 # Keeps the logarithm of a still pair finite; a hundredth of the magnitude at
 # which a viewer begins to see motion.
-STILL_MAGNITUDE = 1e-5
+_STILL_MAGNITUDE = 1e-5
 
 # A scalar beside 2,048 features is ignored unless it is large.
 _MAGNITUDE_SCALE = 10.0
@@ -85,6 +85,7 @@ def double_stack(
     weights=None,
     dense_units=(4096, 2048),
     trunk="shared",
+    flow="given",
 ):
     """Builds the double stack of the report: a frame and its flow.
 
@@ -100,21 +101,24 @@ def double_stack(
         dense_units: Tuple of integers, the fully connected layers.
         trunk: String. `"shared"`: one trunk for both; `"separate"`: one for
             each; `"flownet"`: FlowNet-S's encoder for the flow.
+        flow: String. `"given"`: the flow is an input; `"graph"`: the model
+            computes it, of both frames.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3), and
-        `flow`, float32 (batch, height, width, 2) in pixels, (x, y).
+        `flow`, float32 (batch, height, width, 2) in pixels, (x, y), or, with
+        `"graph"`, `next_frame` as `frame`.
     """
     if trunk not in TRUNKS:
         raise ValueError(
             f"Unknown trunk. Expected one of: {', '.join(TRUNKS)}. "
             f"Received: {trunk!r}"
         )
-    frame = parts.frame_input(image_size)
-    flow = parts.flow_input(image_size)
-    scaled_flow = parts.scale_flow(flow)
+    inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
+    scaled_flow = parts.scale_flow(motion)
     own = backbones.Trunk("inception_v3", image_size, weights)
-    frame_maps = own.stem(own.backbone.scale_frame(frame), "frame_stem")
+    scaled_frame = own.backbone.scale_frame(inputs["frame"])
+    frame_maps = own.stem(scaled_frame, "frame_stem")
     if trunk == "shared":
         flow_maps = own.stem(scaled_flow, "flow_stem")
         x = _both_at_once(own, frame_maps, flow_maps)
@@ -129,11 +133,7 @@ def double_stack(
         features = layers.GlobalAveragePooling2D()(features)
         x = ops.concatenate([own(frame_maps), features], axis=-1)
     x = parts.dense(x, dense_units)
-    return keras.Model(
-        {"frame": frame, "flow": flow},
-        parts.logits(x, num_genres),
-        name="double_stack",
-    )
+    return keras.Model(inputs, parts.logits(x, num_genres), name="double_stack")
 
 
 def _both_at_once(trunk, frame_maps, flow_maps):
@@ -146,7 +146,11 @@ def _both_at_once(trunk, frame_maps, flow_maps):
 
 
 def motion_magnitude_stack(
-    image_size=(299, 299), num_genres=6, weights=None, encoding=None
+    image_size=(299, 299),
+    num_genres=6,
+    weights=None,
+    encoding=None,
+    flow="given",
 ):
     """Builds the report's stack of a frame and its one number of motion.
 
@@ -160,26 +164,27 @@ def motion_magnitude_stack(
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
         encoding: Integer, how many neurons the frame's features are encoded
             to; 1 in the report. None keeps all 2,048 of them.
+        flow: String. `"given"`: the flow is an input; `"graph"`: the model
+            computes it, of both frames.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3), and
-        `flow`, float32 (batch, height, width, 2) in pixels, (x, y).
+        `flow`, float32 (batch, height, width, 2) in pixels, (x, y), or, with
+        `"graph"`, `next_frame` as `frame`.
     """
-    frame = parts.frame_input(image_size)
-    flow = parts.flow_input(image_size)
+    inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
     trunk = backbones.Trunk("inception_v3", image_size, weights)
-    x = trunk(trunk.stem(trunk.backbone.scale_frame(frame), "frame_stem"))
+    scaled_frame = trunk.backbone.scale_frame(inputs["frame"])
+    x = trunk(trunk.stem(scaled_frame, "frame_stem"))
     if encoding is not None:
         x = layers.Dense(encoding, activation="relu", name="encoding")(x)
-    magnitude = ops.expand_dims(motion_magnitude(flow), -1)  # (batch, 1)
-    magnitude = ops.log(magnitude + STILL_MAGNITUDE)
+    magnitude = ops.expand_dims(motion_magnitude(motion), -1)  # (batch, 1)
+    magnitude = ops.log(magnitude + _STILL_MAGNITUDE)
     magnitude = layers.Normalization(name="log_magnitude", dtype="float32")(
         magnitude
     )
     x = ops.concatenate([x, _MAGNITUDE_SCALE * magnitude], axis=-1)
     x = parts.dense(x, (256,))
     return keras.Model(
-        {"frame": frame, "flow": flow},
-        parts.logits(x, num_genres),
-        name="motion_magnitude_stack",
+        inputs, parts.logits(x, num_genres), name="motion_magnitude_stack"
     )

@@ -4,6 +4,10 @@ import keras
 from keras import layers
 from keras import ops
 
+from keras_ssc.flow import OpticalFlow
+
+FLOWS = ("given", "graph")
+
 # Farneback throws outliers of hundreds of pixels where nothing matches; real
 # motion between two frames stays below this.
 _MAX_FLOW_PIXELS = 20.0
@@ -21,6 +25,38 @@ def frame_input(image_size, name="frame"):
 def flow_input(image_size):
     """Returns a `keras.Input` of float32 pixels, (batch, height, width, 2)."""
     return keras.Input((*image_size, 2), dtype="float32", name="flow")
+
+
+def frame_and_flow_inputs(image_size, flow="given"):
+    """Returns the inputs of a model that sees a frame and its flow.
+
+    Args:
+        image_size: Tuple of two integers, (height, width).
+        flow: String. `"given"`: the flow is an input; `"graph"`: the model
+            computes it, of the frame and the next one.
+
+    Returns:
+        A tuple (inputs, flow): a dict of `keras.Input`, `frame` and either
+        `flow` or `next_frame`; and the flow, a Keras tensor, float32 (batch,
+        height, width, 2) in pixels, (x, y).
+
+    Raises:
+        ValueError: If `flow` is something else.
+    """
+    if flow not in FLOWS:
+        raise ValueError(
+            f"Unknown flow. Expected one of: {', '.join(FLOWS)}. "
+            f"Received: {flow!r}"
+        )
+    inputs = {"frame": frame_input(image_size)}
+    if flow == "given":
+        inputs["flow"] = flow_input(image_size)
+        return inputs, inputs["flow"]
+    inputs["next_frame"] = frame_input(image_size, "next_frame")
+    computed = OpticalFlow(name="optical_flow")(
+        [inputs["frame"], inputs["next_frame"]]
+    )
+    return inputs, computed
 
 
 def scale_frame(frame):
