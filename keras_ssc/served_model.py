@@ -57,12 +57,20 @@ def frames_model(model, temperature=1.0):
         name: keras.Input((*image_size, 3), dtype="uint8", name=name)
         for name in ("frame", "next_frame")
     }
-    given = dict(inputs)
-    outputs = {}
+    given, outputs = dict(inputs), {}
+    inside = [
+        layer for layer in model.layers if isinstance(layer, flow.OpticalFlow)
+    ]
     if "flow" in model.input:
-        given["flow"] = flow.OpticalFlow(name="flow")(list(inputs.values()))
-        outputs["motion_magnitude"] = flow.motion_magnitude(given["flow"])
-    logits = model({name: given[name] for name in model.input})
+        motion = flow.OpticalFlow(name="flow")(list(inputs.values()))
+        given["flow"] = motion
+    if inside:  # trained with the flow in the graph
+        tapped = keras.Model(model.input, [model.output, inside[0].output])
+        logits, motion = tapped({name: given[name] for name in model.input})
+    else:
+        logits = model({name: given[name] for name in model.input})
+    if inside or "flow" in model.input:
+        outputs["motion_magnitude"] = flow.motion_magnitude(motion)
     outputs["scores"] = calibration.probabilities(logits, temperature)
     return keras.Model(inputs, outputs, name="frames")
 
