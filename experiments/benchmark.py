@@ -37,6 +37,7 @@ from keras_ssc import input_pipeline
 from keras_ssc import models
 from keras_ssc import report
 from keras_ssc import scenes
+from keras_ssc import served_model
 from keras_ssc import train
 from keras_ssc import train_config
 from keras_ssc.train_config import TrainConfig
@@ -452,6 +453,90 @@ def _rate_of(function, num_pairs, seconds):
     return lambda: num_calls * num_pairs / seconds_of(calls)
 
 
+def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
+    """Compares a served model with the sum of its parts, each alone.
+
+    The parts: decoding and resizing PNGs of the stored size, the flow layer
+    if the model sees flow, and the bare network. The weights are random.
+
+    Args:
+        name: String, a key of `models.MODELS`.
+        runs: Integer, how often each way is timed.
+        batch_sizes: Iterable of integers, pairs of a request.
+        image_size: Tuple of two integers, (height, width); the report's if
+            None.
+
+    Yields:
+        A `Comparison` for each batch size.
+    """
+    keras.backend.clear_session()
+    settings = train_config.REPORT_SETTINGS[name]
+    size = image_size or settings["image_size"]
+    options = {
+        key: settings[key] for key in ("dense_units",) if key in settings
+    }
+    model = models.build_model(name, size, **options)
+    served = served_model.ServedModel(model)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(served, folder, signatures=served.signatures())
+        loaded = tf.saved_model.load(folder)
+        for batch_size in batch_sizes:
+            frames = drawn_pairs(batch_size, (270, 480))
+            encoded = [
+                tf.constant([frame_store.encode_frame(x) for x in part])
+                for part in frames
+            ]
+            parts = _parts_of(model, size, encoded)
+            whole = functools.partial(
+                loaded.signatures["serving_default"],
+                frame_bytes=encoded[0],
+                next_frame_bytes=encoded[1],
+            )
+            for function in (whole, *parts.values()):
+                function()  # traced, before anything counts
+            yield Comparison(
+                f"{name} at {size[1]}x{size[0]}, serving_default, batch "
+                f"{batch_size}, against the sum of {', '.join(parts)} alone",
+                "seconds",
+                *in_turn(
+                    runs,
+                    lambda: seconds_of(whole),  # noqa: B023
+                    lambda: sum(map(seconds_of, parts.values())),  # noqa: B023
+                ),
+                "0.8 or more",
+                larger_is_better=False,
+            )
+
+
+def _parts_of(model, size, encoded):
+    """Returns functions of the parts of serving, by their names."""
+
+    @tf.function
+    def decode(images):
+        return tf.map_fn(
+            lambda image: input_pipeline.resize(
+                tf.io.decode_png(image, channels=3), size
+            ),
+            images,
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+        )
+
+    decoded = dict(
+        zip(("frame", "next_frame"), map(decode, encoded), strict=True)
+    )
+    parts = {"decoding": lambda: [decode(images) for images in encoded]}
+    if "flow" in model.input:
+        layer = flow.OpticalFlow()
+        graph = tf.function(lambda *pair: layer(list(pair)))
+        pair = (decoded["frame"], decoded["next_frame"])
+        decoded["flow"] = graph(*pair)
+        parts["flow"] = lambda: graph(*pair)
+    network = tf.function(lambda inputs: model(inputs, training=False))
+    inputs = {key: decoded[key] for key in model.input}
+    parts["network"] = lambda: network(inputs)
+    return parts
+
+
 def machine():
     """Describes the machine in a line."""
     gpus = [
@@ -466,7 +551,7 @@ def machine():
     )
 
 
-PARTS = ("extraction", "loading", "step", "flow")
+PARTS = ("extraction", "loading", "step", "flow", "serving")
 
 
 def benchmark(parts, names, dataset, data_dir, work_dir, runs):
@@ -474,7 +559,7 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
 
     Args:
         parts: Iterable of names in `PARTS`.
-        names: Iterable of keys of `models.MODELS`, whose steps are timed.
+        names: Iterable of keys of `models.MODELS`, which are timed.
         dataset: String, a built data set, such as `scene_genre/sample`.
         data_dir: Where data sets are; TFDS's default if None.
         work_dir: `pathlib.Path` of a folder for films and frames.
@@ -495,6 +580,9 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
             yield compare_step(builder, name, runs)
     if "flow" in parts:
         yield from compare_flow(runs)
+    if "serving" in parts:
+        for name in names:
+            yield from compare_serving(name, runs)
 
 
 def write(comparisons, out):

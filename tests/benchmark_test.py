@@ -71,3 +71,12 @@ def test_what_is_not_measured_anew_stays_in_the_table(tmp_path):
     written = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**written, "machine": "another"}))
     assert "other" not in benchmark.write([one], tmp_path)
+
+
+def test_a_served_model_is_compared_with_its_parts():
+    (compared,) = benchmark.compare_serving(
+        "motion_magnitude_stack", runs=2, batch_sizes=(2,), image_size=(75, 75)
+    )
+    assert "75x75, serving_default, batch 2" in compared.name
+    assert "decoding, flow, network alone" in compared.name
+    assert len(compared.ours) == len(compared.theirs) == 2
