@@ -283,7 +283,7 @@ def _refuse_other_sizes(size, next_size):
     )
     return _refuse(
         tf.reduce_any(is_bad),
-        "Expected a pair's two frames of one size. frame_bytes[",
+        "Expected both frames of a pair of one size. frame_bytes[",
         place,
         "] is ",
         _size_text(size),
@@ -328,12 +328,25 @@ def _decode_one(place, image, name):
 
 def _png_size(place, image, name):
     """Reads a PNG's size from its first chunk."""
-    is_short = tf.strings.length(image) < 24
+    # Padded, since a place behind a string's end would be an error.
+    head = tf.strings.substr(image, 0, 24)
+    head = tf.strings.substr(tf.strings.join([head, "\0" * 24]), 0, 24)
+    # A decoder skips chunks before the header that it does not know; a size
+    # in one of them is not the image's.
+    is_bad = tf.strings.length(image) < 24
+    is_bad |= tf.strings.substr(head, 12, 4) != "IHDR"
     with tf.control_dependencies(
-        [_refuse(is_short, f"{name}[", place, "] is a PNG that is cut off")]
+        [
+            _refuse(
+                is_bad,
+                f"{name}[",
+                place,
+                "] is a PNG whose header is missing or cut off",
+            )
+        ]
     ):
         numbers = tf.io.decode_raw(
-            tf.strings.substr(image, 16, 8), tf.int32, little_endian=False
+            tf.strings.substr(head, 16, 8), tf.int32, little_endian=False
         )
     return tf.reshape(numbers, (2,))[::-1]
 

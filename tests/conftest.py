@@ -62,3 +62,14 @@ def validation_dir(builder_module, tmp_path_factory):
         download_config=tfds.download.DownloadConfig(manual_dir=frames)
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def served_dir(tmp_path_factory):
+    """A tiny served model with random weights, as a SavedModel."""
+    # Imported here: most tests can do without TensorFlow's seconds.
+    from tests import tiny_served
+
+    folder = tmp_path_factory.mktemp("served") / "scene_genre" / "1"
+    tiny_served.save(folder)
+    return folder
