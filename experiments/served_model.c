@@ -1,13 +1,13 @@
 /* Asks a served model through TensorFlow's C API, without Python.
 
-   served_model [-n COPIES] FOLDER FRAME NEXT_FRAME NAME=TENSOR...
+   served_model FOLDER NAME=TENSOR... FRAME NEXT_FRAME...
 
-   Loads the SavedModel in FOLDER and feeds two image files as they are, COPIES
-   times as one batch. The tensors of serving_default's inputs and outputs are
-   given by its names, as `saved_model_cli show --all --dir FOLDER` prints
-   them: frame_bytes=serving_default_frame_bytes:0 and so on. Prints what
-   TensorFlow Serving's REST API would; errors go to standard error, with exit
-   code 1. Build it with T, the folder of Python's tensorflow package:
+   Loads the SavedModel in FOLDER and feeds pairs of image files as they are, as
+   one batch. The tensors of serving_default's six inputs and outputs are given
+   by its names, as `saved_model_cli show --all --dir FOLDER` prints them:
+   frame_bytes=serving_default_frame_bytes:0 and so on. Prints what TensorFlow
+   Serving's REST API would; errors go to standard error, with exit code 1.
+   Build it with T, the folder of Python's tensorflow package:
 
    gcc -std=c11 -I$T/include served_model.c -o served_model \
        $T/libtensorflow_cc.so.2 $T/libtensorflow_framework.so.2 -Wl,-rpath,$T
@@ -64,26 +64,26 @@ static char* read_file(const char* path, size_t* size) {
   return data;
 }
 
-/* Makes a string tensor (copies,) of one file. */
-static TF_Tensor* image_tensor(const char* path, int64_t copies) {
-  size_t size;
-  char* data = read_file(path, &size);
-  TF_Tensor* tensor = TF_AllocateTensor(TF_STRING, &copies, 1,
-                                        copies * sizeof(TF_TString));
+/* Makes a string tensor (pairs,) of every other file. */
+static TF_Tensor* image_tensor(char** paths, int64_t pairs) {
+  TF_Tensor* tensor =
+      TF_AllocateTensor(TF_STRING, &pairs, 1, pairs * sizeof(TF_TString));
   TF_TString* strings = TF_TensorData(tensor);
-  for (int64_t i = 0; i < copies; ++i) {
+  for (int64_t i = 0; i < pairs; ++i) {
+    size_t size;
+    char* data = read_file(paths[NUM_INPUTS * i], &size);
     TF_StringInit(&strings[i]);
     TF_StringCopy(&strings[i], data, size);
+    free(data);
   }
-  free(data);
   return tensor;
 }
 
 /* Finds the tensor of a name in the arguments, such as "name=operation:0". */
-static TF_Output find_tensor(TF_Graph* graph, const char* name, int count,
+static TF_Output find_tensor(TF_Graph* graph, const char* name,
                              char** arguments) {
   size_t length = strlen(name);
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < NUM_TENSORS; ++i) {
     if (strncmp(arguments[i], name, length) || arguments[i][length] != '=') {
       continue;
     }
@@ -155,16 +155,12 @@ static void print_answers(TF_Tensor** results, int64_t rows) {
 
 int main(int count, char** arguments) {
   const char* program = arguments[0];
-  int64_t copies = 1;
-  if (count > 2 && !strcmp(arguments[1], "-n")) {
-    copies = atoll(arguments[2]);
-    if (copies < 1) fail(arguments[2], "expected COPIES of 1 or more");
-    count -= 2;
-    arguments += 2;
+  int num_files = count - 2 - NUM_TENSORS;
+  if (num_files < NUM_INPUTS || num_files % NUM_INPUTS) {
+    fail(program, "expected FOLDER, six NAME=TENSOR, FRAME NEXT_FRAME...");
   }
-  if (count < 4) {
-    fail(program, "[-n COPIES] FOLDER FRAME NEXT_FRAME NAME=TENSOR...");
-  }
+  int64_t pairs = num_files / NUM_INPUTS;
+  char** files = arguments + 2 + NUM_TENSORS;
   TF_Status* status = TF_NewStatus();
   TF_Graph* graph = TF_NewGraph();
   TF_SessionOptions* options = TF_NewSessionOptions();
@@ -176,21 +172,21 @@ int main(int count, char** arguments) {
 
   TF_Output tensors[NUM_TENSORS];
   for (int i = 0; i < NUM_TENSORS; ++i) {
-    tensors[i] = find_tensor(graph, names[i], count - 4, arguments + 4);
+    tensors[i] = find_tensor(graph, names[i], arguments + 2);
   }
-  TF_Tensor* images[NUM_INPUTS] = {image_tensor(arguments[2], copies),
-                                   image_tensor(arguments[3], copies)};
+  TF_Tensor* images[NUM_INPUTS] = {image_tensor(files, pairs),
+                                   image_tensor(files + 1, pairs)};
   TF_Tensor* results[NUM_TENSORS - NUM_INPUTS];
   TF_SessionRun(session, NULL, tensors, images, NUM_INPUTS,
                 tensors + NUM_INPUTS, results, NUM_TENSORS - NUM_INPUTS, NULL,
                 0, NULL, status);
   check(status, "the model");
-  print_answers(results, copies);
+  print_answers(results, pairs);
 
   for (int i = 0; i < NUM_INPUTS; ++i) {
     TF_TString* strings = TF_TensorData(images[i]);
-    for (int64_t copy = 0; copy < copies; ++copy) {
-      TF_StringDealloc(&strings[copy]);
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      TF_StringDealloc(&strings[pair]);
     }
     TF_DeleteTensor(images[i]);
   }
