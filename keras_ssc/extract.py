@@ -30,7 +30,7 @@ from keras_ssc import video
 
 # Frames looked at to find a film's bars. A bar is there in all of them; two
 # dozen moments are enough that no dark scene fills them all.
-_NUM_BAR_FRAMES = 24
+NUM_BAR_FRAMES = 24
 
 # Threads that judge and encode the pairs of one film; decoding has its own.
 _NUM_JUDGES = 2
@@ -211,7 +211,7 @@ def _check_range(scene, index):
 def _find_bars(film, indexes):
     bars = {}
     for path, index in indexes.items():
-        samples = video.sample_frames(path, _NUM_BAR_FRAMES, index)
+        samples = video.sample_frames(path, NUM_BAR_FRAMES, index)
         inside = [
             frame
             for _, seconds, frame in samples
@@ -278,15 +278,26 @@ def _read_pairs(batch, indexes, bars, config):
         }
         recent = collections.deque(maxlen=config.stride + 1)
         for number, _, frame in video.read_frames(path, numbers, index):
-            if path in bars:
-                frame = bars[path].crop(frame)
-            recent.append((number, _resize(frame, config)))
+            frame = stored_frame(frame, bars.get(path), config)
+            recent.append((number, frame))
             key = number - config.stride
             if key in wanted and recent[0][0] == key:
                 yield wanted[key], [frame for _, frame in recent]
 
 
-def _resize(frame, config):
+def stored_frame(frame, bars, config):
+    """Makes of a film's frame what is stored of it.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+        bars: The film's `video.Bars`, or None.
+        config: An `ExtractConfig`.
+
+    Returns:
+        uint8 array (config.height, config.width, 3), RGB.
+    """
+    if bars is not None:
+        frame = bars.crop(frame)
     size = (config.width, config.height)
     if frame.shape[1::-1] == size:
         return frame
@@ -295,14 +306,31 @@ def _resize(frame, config):
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
-def _outcome(candidate, frames, config):
+def why_dropped(frames, config):
+    """Says why a pair is not used.
+
+    Args:
+        frames: List of stored frames, see `stored_frame`: the pair's first
+            one, those between, its next one.
+        config: An `ExtractConfig`.
+
+    Returns:
+        String, `"blank"` or `"cut"`; empty if it is used.
+    """
     first, last = frames[0], frames[-1]
     if config.drop_blank and (shots.is_blank(first) or shots.is_blank(last)):
-        return Outcome(candidate, "blank")
+        return "blank"
     steps = itertools.pairwise(frames)
     if config.drop_cuts and any(shots.is_cut(*step) for step in steps):
-        return Outcome(candidate, "cut")
-    encoded = [frame_store.encode_frame(frame) for frame in (first, last)]
+        return "cut"
+    return ""
+
+
+def _outcome(candidate, frames, config):
+    reason = why_dropped(frames, config)
+    if reason:
+        return Outcome(candidate, reason)
+    encoded = [frame_store.encode_frame(x) for x in (frames[0], frames[-1])]
     return Outcome(candidate, "", *encoded)
 
 

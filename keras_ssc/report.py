@@ -29,6 +29,10 @@ plt.rcParams["font.family"] = [
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 
 
+# More cuts than these would be a white wall.
+_MOST_CUTS = 200
+
+
 def scores_of(labels, predicted, names):
     """Computes accuracy, macro F1, accuracy per genre and the confusion.
 
@@ -269,6 +273,73 @@ def films_figure(films, names, title):
         loc="outside right upper",
     )
     return _png(figure)
+
+
+def timeline_figure(starts, ends, scores, magnitudes, names, title):
+    """Draws a film's scores over its time, and how much moves.
+
+    Args:
+        starts: Sequence of floats (n,), seconds at which its shots begin.
+        ends: The same, at which they end.
+        scores: Sequence (n,) of float sequences (classes,), or None for a
+            shot that was not judged.
+        magnitudes: Sequence (n,) of floats, or None.
+        names: Sequence of the classes' names.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, (axes, motion) = plt.subplots(
+        2,
+        sharex=True,
+        figsize=(11, 5),
+        height_ratios=(3, 1),
+        layout="constrained",
+    )
+    colours = genre_colours(names)
+    judged = [place for place, given in enumerate(scores) if given is not None]
+    left = np.array([starts[place] for place in judged])
+    width = np.array([ends[place] for place in judged]) - left
+    given = np.array([scores[place] for place in judged])
+    bottom = np.zeros(len(judged))
+    for column, name in enumerate(names):
+        axes.bar(
+            left,
+            given[:, column],
+            width,
+            bottom,
+            align="edge",
+            color=colours[name],
+            label=name.replace("_", " "),
+        )
+        bottom += given[:, column]
+    motion.bar(
+        left,
+        [magnitudes[place] for place in judged],
+        width,
+        align="edge",
+        color=_GREY,
+    )
+    if len(starts) <= _MOST_CUTS:
+        for start in starts[1:]:
+            for each in (axes, motion):
+                each.axvline(start, color="white", linewidth=0.8)
+    axes.set(ylim=(0, 1), ylabel="score", xlim=(starts[0], ends[-1]))
+    motion.set(ylabel="motion magnitude", xlabel="time")
+    motion.xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
+    axes.set_title(title)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    return _png(figure)
+
+
+def _clock(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"
 
 
 def pairs_figure(pictures, labels, probabilities, names, title):

@@ -141,9 +141,11 @@ class ServedModel(tf.Module):
                 )
             ]
         ):
-            frame, size = self._decode(frame_bytes, "frame_bytes")
-        next_frame, next_size = self._decode(
-            next_frame_bytes, "next_frame_bytes"
+            frame, size = decode_images(
+                frame_bytes, "frame_bytes", self.image_size
+            )
+        next_frame, next_size = decode_images(
+            next_frame_bytes, "next_frame_bytes", self.image_size
         )
         with tf.control_dependencies([_refuse_other_sizes(size, next_size)]):
             return self._answer(tf.identity(frame), next_frame)
@@ -194,26 +196,38 @@ class ServedModel(tf.Module):
             "frames": self.from_frames,
         }
 
-    def _decode(self, images, name):
-        """Returns frames of the model's size, and their sizes before."""
-        places = tf.range(tf.size(images))
-        with tf.control_dependencies([_refuse_other_formats(images, name)]):
-            images = tf.identity(images)
 
-        def decode(given):
-            frame, size = _decode_one(*given, name)
-            return input_pipeline.resize(frame, self.image_size), size
+def decode_images(images, name, image_size):
+    """Decodes a batch of images, as a served model does.
 
-        height, width = self.image_size
-        return tf.map_fn(
-            decode,
-            (places, images),
-            fn_output_signature=(
-                tf.TensorSpec((height, width, 3), tf.uint8),
-                tf.TensorSpec((2,), tf.int32),
-            ),
-            parallel_iterations=_NUM_PARALLEL,
-        )
+    Args:
+        images: String tensor (images,): JPEG or PNG.
+        name: String, what errors call the batch.
+        image_size: Tuple of two integers, (height, width), to resize to.
+
+    Returns:
+        A tuple: uint8 tensor (images, *image_size, 3), RGB; and int32 tensor
+        (images, 2), the sizes (height, width) that they had.
+
+    Raises:
+        tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
+    """
+    with tf.control_dependencies([_refuse_other_formats(images, name)]):
+        images = tf.identity(images)
+
+    def decode(given):
+        frame, size = _decode_one(*given, name)
+        return input_pipeline.resize(frame, image_size), size
+
+    return tf.map_fn(
+        decode,
+        (tf.range(tf.size(images)), images),
+        fn_output_signature=(
+            tf.TensorSpec((*image_size, 3), tf.uint8),
+            tf.TensorSpec((2,), tf.int32),
+        ),
+        parallel_iterations=_NUM_PARALLEL,
+    )
 
 
 def _answer(frames, frame, next_frame):

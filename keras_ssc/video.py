@@ -455,7 +455,7 @@ def _decode(stream, packets, on_error):
         yield from frames
 
 
-def read_frames(path, frame_numbers, index=None, way="auto"):
+def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
     """Reads some of a film's frames.
 
     Args:
@@ -468,6 +468,8 @@ def read_frames(path, frame_numbers, index=None, way="auto"):
             group of pictures. The frames of a sound film are the same; of a
             damaged one, the way that decodes more notices more damage. A
             film that is not seekable is read forward in any case.
+        long_side: Integer, pixels: larger frames are scaled down to it as
+            they are converted, which costs less than scaling them after.
 
     Returns:
         An iterator of tuples (frame_number, seconds, frame), ascending;
@@ -492,10 +494,10 @@ def read_frames(path, frame_numbers, index=None, way="auto"):
             f"Expected frame numbers from 0 to {index.num_frames - 1}, the "
             f"frames of {path}. Received: {numbers[0]} to {numbers[-1]}"
         )
-    return _read(index, numbers, way)
+    return _read(index, numbers, way, long_side)
 
 
-def _read(index, numbers, way):
+def _read(index, numbers, way, long_side=None):
     if way in ("auto", "seek") and not index.seekable:
         way = "forward"
     reformatter = av.video.reformatter.VideoReformatter()
@@ -505,17 +507,22 @@ def _read(index, numbers, way):
             for number, frame in _select(
                 index, container, stream, numbers, way
             ):
-                rgb = _to_rgb(index, frame, reformatter)
+                rgb = _to_rgb(index, frame, reformatter, long_side)
                 yield number, float(index.seconds[number]), rgb
                 last = number
             return
         except _SeekError:
             rest = [number for number in numbers if number > last]
-    yield from _read(index, rest, "forward")
+    yield from _read(index, rest, "forward", long_side)
 
 
-def _to_rgb(index, frame, reformatter):
+def _to_rgb(index, frame, reformatter, long_side):
     width, height = index.width, index.height
+    if long_side is not None and max(width, height) > long_side:
+        scale = long_side / max(width, height)
+        width, height = (
+            max(round(side * scale), 1) for side in (width, height)
+        )
     if index.rotation in (90, 270):
         width, height = height, width
     rgb = reformatter.reformat(

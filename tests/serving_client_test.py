@@ -392,9 +392,9 @@ def test_the_command_prints_json_for_programs(server, local, images, way):
     ended = predict("--server", url, *paths, "--json", LC_ALL="C")
     assert ended.returncode == 0, ended.stderr
     said = json.loads(ended.stdout)
-    assert set(said) == {"version", "server", "predictions"}
+    assert set(said) == {"version", "model", "predictions", "errors"}
     assert said["version"] == 1
-    assert said["server"].startswith(url)
+    assert said["model"].startswith(url)
     [prediction] = said["predictions"]
     named = [prediction.pop(name) for name in ("frame", "next_frame")]
     assert named == paths

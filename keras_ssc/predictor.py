@@ -1,0 +1,307 @@
+"""A trained model, wherever it is -> the scores of pairs of frames.
+
+    predictor = predictor.load("runs/20260101-120000_double_stack")
+    answer = predictor.predict_pair(frame, next_frame)
+    verdict = predictor.predict_film("film.mp4")
+
+A run, an export and a running TF Serving are asked alike.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ssc import calibration
+from keras_ssc import evaluate
+from keras_ssc import export
+from keras_ssc import film_reader
+from keras_ssc import flow
+from keras_ssc import frame_store
+from keras_ssc import input_pipeline
+from keras_ssc import served_model
+from keras_ssc import serving_client
+from keras_ssc import verdict
+from keras_ssc.genres import GENRES
+from keras_ssc.serving_client import Answer
+
+# Pairs asked at once.
+_BATCH = 16
+
+
+def load(model, timeout=60.0):
+    """Loads what answers.
+
+    Args:
+        model: Path of a run that was evaluated, of an export's version (or of
+            the folder of versions: the newest one), or the URL of a running
+            TF Serving, see `serving_client.Client`.
+        timeout: Float, seconds that a server may keep silent.
+
+    Returns:
+        A `Predictor`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    text = str(model)
+    if text.startswith(("http://", "https://", "grpc://")):
+        client = serving_client.Client(text, timeout)
+        return Predictor(client.url, _ask_server(client), (270, 480))
+    path = pathlib.Path(model)
+    if (path / "config.json").exists():
+        return Predictor(text, *_ask_run(path))
+    version = _newest_version(path)
+    if version is None:
+        raise ValueError(
+            "Expected a run's folder, an export's folder or a server's URL. "
+            f"Received: {model}"
+        )
+    return Predictor(str(version), *_ask_export(version))
+
+
+class Predictor:
+    """Answers for pairs and for films; `load` makes it.
+
+    Args:
+        name: String, what was loaded.
+        ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
+            returns scores, float32 (pairs, 6), and motion magnitudes, float32
+            (pairs,).
+        image_size: Tuple of two integers, (height, width), that images are
+            decoded to.
+    """
+
+    def __init__(self, name, ask, image_size):
+        self.name = name
+        self._ask = ask
+        self._image_size = image_size
+
+    def scores(self, frame, next_frame):
+        """Computes the calibrated scores of pairs.
+
+        Args:
+            frame: uint8 array (pairs, height, width, 3), RGB.
+            next_frame: The same, the frames after them.
+
+        Returns:
+            A tuple: scores, float32 (pairs, 6), in the order of `GENRES`;
+            motion magnitudes, float32 (pairs,).
+
+        Raises:
+            ValueError: If the frames are something else.
+        """
+        frame, next_frame = np.asarray(frame), np.asarray(next_frame)
+        for name, array in (("frame", frame), ("next_frame", next_frame)):
+            is_frames = array.ndim == 4 and array.shape[-1] == 3
+            if array.dtype != np.uint8 or not is_frames:
+                raise ValueError(
+                    f"Expected {name} as uint8 RGB of shape (pairs, height, "
+                    f"width, 3). Received: {array.dtype} of {array.shape}"
+                )
+        if frame.shape != next_frame.shape:
+            raise ValueError(
+                "Expected frame and next_frame of one shape. Received: "
+                f"{frame.shape} and {next_frame.shape}"
+            )
+        answers = [
+            self._ask(
+                frame[start : start + _BATCH],
+                next_frame[start : start + _BATCH],
+            )
+            for start in range(0, len(frame), _BATCH)
+        ]
+        if not answers:
+            return np.zeros((0, len(GENRES)), np.float32), np.zeros(
+                0, np.float32
+            )
+        return tuple(
+            np.concatenate(part) for part in zip(*answers, strict=True)
+        )
+
+    def predict_pair(self, frame, next_frame):
+        """Classifies one pair.
+
+        Args:
+            frame: uint8 array (height, width, 3), RGB.
+            next_frame: uint8 array of the same shape, the frame after it.
+
+        Returns:
+            A `serving_client.Answer`.
+        """
+        scores, magnitudes = self.scores(
+            np.asarray(frame)[np.newaxis], np.asarray(next_frame)[np.newaxis]
+        )
+        return Answer(
+            GENRES[int(scores[0].argmax())],
+            dict(zip(GENRES, scores[0].tolist(), strict=True)),
+            float(magnitudes[0]),
+        )
+
+    def predict(self, pairs):
+        """Classifies pairs of encoded images, as `serving_client.Client`.
+
+        Args:
+            pairs: List of pairs (frame_bytes, next_frame_bytes): each the
+                bytes of a JPEG or a PNG.
+
+        Returns:
+            A list of `serving_client.Answer`.
+
+        Raises:
+            serving_client.ImageError: If an image is refused.
+        """
+        frames, sizes = [], []
+        names = ("frame_bytes", "next_frame_bytes")
+        for name, images in zip(names, zip(*pairs, strict=True), strict=True):
+            try:
+                decoded, size = served_model.decode_images(
+                    tf.constant(images), name, self._image_size
+                )
+            except tf.errors.InvalidArgumentError as error:
+                reason = serving_client.explain_error(str(error))
+                raise serving_client.ImageError(reason or error) from error
+            frames.append(decoded.numpy())
+            sizes.append(size.numpy())
+        if (sizes[0] != sizes[1]).any():
+            raise serving_client.ImageError(
+                "Expected both frames of a pair of one size. Received: "
+                f"{sizes[0].tolist()} and {sizes[1].tolist()}, height and width"
+            )
+        return [self.predict_pair(*pair) for pair in zip(*frames, strict=True)]
+
+    def predict_film(
+        self,
+        path,
+        plan=film_reader.DEFAULT_PLAN,
+        min_confidence=verdict.MIN_CONFIDENCE,
+        progress=None,
+        pictures=False,
+    ):
+        """Classifies a film.
+
+        Args:
+            path: Path of a film file on this machine.
+            plan: A `film_reader.Plan`, what is read of it.
+            min_confidence: Float, the score below which the verdict is not
+                sure.
+            progress: See `film_reader.read_film`.
+            pictures: Boolean, whether the verdict keeps a small frame of
+                each shot, for a contact sheet.
+
+        Returns:
+            A `verdict.FilmVerdict`.
+
+        Raises:
+            VideoError: If the film cannot be read, or none of its pairs can
+                be used.
+        """
+        reading = film_reader.read_film(path, plan, progress=progress)
+        shots = next(reading)
+        collected = verdict.Collector(shots, pictures)
+        waiting = []
+        for pair in reading:
+            if pair.reason:
+                collected.drop(pair)
+                continue
+            waiting.append(pair)
+            if len(waiting) == _BATCH:
+                self._answer(waiting, collected)
+                waiting = []
+        self._answer(waiting, collected)
+        return collected.verdict(path, min_confidence)
+
+    def _answer(self, pairs, collected):
+        if not pairs:
+            return
+        scores, magnitudes = self.scores(
+            np.stack([pair.frame for pair in pairs]),
+            np.stack([pair.next_frame for pair in pairs]),
+        )
+        collected.add(pairs, scores, magnitudes)
+
+
+def _newest_version(path):
+    """Returns an export's version; None if the folder is none of ours."""
+    if export.read_card(path) is not None:
+        return path
+    numbers = [
+        int(each.name)
+        for each in (path.iterdir() if path.is_dir() else ())
+        if each.name.isdigit() and export.read_card(each) is not None
+    ]
+    return path / str(max(numbers)) if numbers else None
+
+
+def _ask_server(client):
+    def ask(frame, next_frame):
+        answers = client.predict(
+            [
+                tuple(frame_store.encode_frame(each) for each in pair)
+                for pair in zip(frame, next_frame, strict=True)
+            ]
+        )
+        scores = [[a.scores[genre] for genre in GENRES] for a in answers]
+        magnitudes = [a.motion_magnitude for a in answers]
+        return np.float32(scores), np.float32(magnitudes)
+
+    return ask
+
+
+def _ask_export(version):
+    card = export.read_card(version)
+    if card["format"] != "savedmodel":
+        raise ValueError(
+            f"Expected an export as savedmodel. {version} is {card['format']}."
+        )
+    signature = tf.saved_model.load(str(version)).signatures["frames"]
+
+    def ask(frame, next_frame):
+        answer = signature(
+            frame=tf.constant(frame), next_frame=tf.constant(next_frame)
+        )
+        return answer["scores"].numpy(), answer["motion_magnitude"].numpy()
+
+    return ask, tuple(card["image_size"])
+
+
+def _ask_run(run_dir):
+    """Asks a run's model as evaluate does, with OpenCV's flow.
+
+    Returns:
+        The function, see `Predictor`, and the model's size.
+    """
+    model = evaluate.load_model(run_dir)
+    temperature = _temperature(run_dir)
+    size = model.input["frame"].shape[1:3]
+    threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+
+    def ask(*frames):
+        inputs = {
+            name: input_pipeline.resize(array, size).numpy()
+            for name, array in zip(("frame", "next_frame"), frames, strict=True)
+        }
+        inputs["flow"] = np.stack(
+            list(threads.map(flow.farneback_flow, *inputs.values()))
+        )
+        logits = model.predict_on_batch(
+            {name: inputs[name] for name in model.input}
+        )
+        scores = calibration.probabilities(np.asarray(logits), temperature)
+        return scores, flow.motion_magnitude(inputs["flow"])
+
+    return ask, size
+
+
+def _temperature(run_dir):
+    try:
+        metrics = json.loads((run_dir / "metrics.json").read_text("utf-8"))
+        return float(metrics["calibration"]["temperature"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            "Expected a run that was evaluated, for its scores to be "
+            f"calibrated: python -m keras_ssc.evaluate {run_dir}"
+        ) from error

@@ -1,0 +1,230 @@
+"""A film's verdict as pictures: timeline, contact sheet, annotated film."""
+
+import bisect
+import itertools
+import os
+import pathlib
+
+import av
+import cv2
+import numpy as np
+
+from keras_ssc import flow
+from keras_ssc import report
+from keras_ssc import scenes
+from keras_ssc import video
+from keras_ssc.genres import GENRES
+
+# The contact sheet: pictures across, their size, and what stands below each.
+_COLUMNS, _WIDTH, _HEIGHT, _STRIP, _GAP = 5, 240, 135, 22, 6
+
+# A sheet with more would be too long to look at.
+_MOST_PICTURES = 200
+
+# The annotated film: its largest long side, and the inset's share of it.
+_LONG_SIDE, _INSET = 854, 4
+
+# Pixels of motion that have their full colour in the inset, at the size of
+# the inset; one scale for the whole film, so that its parts can be compared.
+_FULL_COLOUR = 4.0
+
+_WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
+
+
+def timeline(verdict):
+    """Draws a film's scores over its time.
+
+    Args:
+        verdict: A `verdict.FilmVerdict`.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    shots = verdict.shots
+    return report.timeline_figure(
+        [shot.start_seconds for shot in shots],
+        [shot.end_seconds for shot in shots],
+        [shot.scores and list(shot.scores.values()) for shot in shots],
+        [shot.motion_magnitude for shot in shots],
+        GENRES,
+        f"{pathlib.Path(verdict.path).name}: {headline(verdict)}",
+    )
+
+
+def headline(verdict):
+    """Says the verdict in a few words."""
+    unsure = "" if verdict.is_sure else "not sure; at best "
+    return (
+        f"{unsure}{verdict.genre.replace('_', ' ')}, "
+        f"{report.percent(verdict.confidence)}"
+    )
+
+
+def contact_sheet(verdict):
+    """Draws one frame of each shot that was judged, in its genre's colour.
+
+    Args:
+        verdict: A `verdict.FilmVerdict` that has pictures.
+
+    Returns:
+        Bytes, a PNG; at most 200 shots, the longest ones.
+    """
+    shots = [shot for shot in verdict.shots if shot.picture is not None]
+    if len(shots) > _MOST_PICTURES:
+        shots.sort(key=lambda shot: shot.start_seconds - shot.end_seconds)
+        shots = sorted(
+            shots[:_MOST_PICTURES], key=lambda shot: shot.start_seconds
+        )
+    colours = {
+        name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        for name, colour in report.genre_colours(GENRES).items()
+    }
+    columns = min(_COLUMNS, len(shots))
+    rows = -(-len(shots) // columns)
+    tall, wide = _HEIGHT + _STRIP + _GAP, _WIDTH + _GAP
+    sheet = np.full((rows * tall + _GAP, columns * wide + _GAP, 3), 255)
+    sheet = sheet.astype(np.uint8)
+    for place, shot in enumerate(shots):
+        row, column = divmod(place, columns)
+        top, left = _GAP + row * tall, _GAP + column * wide
+        sheet[top : top + _HEIGHT, left : left + _WIDTH] = shot.picture
+        colour = colours[shot.genre]
+        bottom = top + _HEIGHT
+        sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
+        # Dark letters on a light colour, light ones on a dark.
+        is_light = np.dot(colour, (0.299, 0.587, 0.114)) > 128
+        text = (
+            f"{scenes.format_time(shot.start_seconds)[:8]}  "
+            f"{shot.genre.replace('_', ' ')} "
+            f"{100 * shot.scores[shot.genre]:.0f} %"
+        )
+        cv2.putText(
+            sheet,
+            text,
+            (left + 5, bottom + 16),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.43,
+            _BLACK if is_light else _WHITE,
+            1,
+            cv2.LINE_AA,
+        )
+    _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    return data.tobytes()
+
+
+def annotate(verdict, out, genre=None, progress=None):
+    """Writes the film with its verdict and its motion drawn on it.
+
+    Args:
+        verdict: A `verdict.FilmVerdict`.
+        out: Path of the film to write, a `.webm` that browsers play.
+        genre: String, the film's true genre: what is drawn is red where the
+            shot's genre is another. White throughout if None.
+        progress: Function of a string and two integers, as of
+            `film_reader.read_film`.
+
+    Raises:
+        ValueError: If `out` does not end in .webm.
+        VideoError: If the film cannot be read.
+        OSError: If it cannot be written.
+    """
+    out = pathlib.Path(out)
+    if out.suffix.lower() != ".webm":
+        raise ValueError(f"Expected a path that ends in .webm. Received: {out}")
+    index = video.index_frames(verdict.path)
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    try:
+        _write_annotated(verdict, index, unfinished, genre, progress)
+        os.replace(unfinished, out)
+    except av.error.FFmpegError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write_annotated(verdict, index, path, genre, progress):
+    starts = [shot.start_seconds for shot in verdict.shots]
+    frames = video.read_frames(
+        index.path,
+        range(index.num_frames),
+        index,
+        way="forward",
+        long_side=_LONG_SIDE,
+    )
+    with av.open(str(path), "w", format="webm") as container:
+        stream, last = None, None
+        for number, seconds, frame in itertools.chain(frames):
+            # The codec halves the colour planes: both sides are even.
+            frame = np.ascontiguousarray(
+                frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
+            )
+            if stream is None:
+                stream = _add_stream(container, frame.shape)
+            shot = verdict.shots[bisect.bisect_right(starts, seconds) - 1]
+            small = _inset_size(frame)
+            motion = _motion(last, small)
+            last = small
+            _draw(frame, shot, motion, genre)
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = round(seconds * 1000)
+            container.mux(stream.encode(picture))
+            if progress is not None:
+                progress("annotate", number + 1, index.num_frames)
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def _add_stream(container, shape):
+    stream = container.add_stream("libvpx-vp9", rate=1000)
+    stream.height, stream.width = shape[:2]
+    stream.pix_fmt = "yuv420p"
+    # A film's rate may vary: each frame has its time, in milliseconds.
+    stream.codec_context.time_base = "1/1000"
+    stream.options = {"deadline": "realtime", "cpu-used": "8", "crf": "32"}
+    stream.options |= {"b": "0", "row-mt": "1"}
+    return stream
+
+
+def _inset_size(frame):
+    height, width = frame.shape[:2]
+    size = (max(width // _INSET, 32), max(height // _INSET, 32))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def _motion(last, frame):
+    """Returns the motion up to a frame as a picture."""
+    if last is None:
+        return np.full_like(frame, 255)
+    return flow.flow_colours(flow.farneback_flow(last, frame), _FULL_COLOUR)
+
+
+def _draw(frame, shot, motion, genre):
+    height, width = motion.shape[:2]
+    frame[-height - 8 : -8, -width - 8 : -8] = motion
+    cv2.rectangle(
+        frame,
+        (frame.shape[1] - width - 9, frame.shape[0] - height - 9),
+        (frame.shape[1] - 8, frame.shape[0] - 8),
+        _BLACK,
+        1,
+    )
+    if shot.genre is None:
+        text, colour = "not judged", _WHITE
+    else:
+        name = shot.genre.replace("_", " ")
+        text = f"{name} {100 * shot.scores[shot.genre]:.0f} %"
+        is_wrong = genre is not None and shot.genre != genre
+        colour = _RED if is_wrong else _WHITE
+    scale = max(frame.shape[0] / 480, 0.5)
+    where = (round(14 * scale), round(34 * scale))
+    for thickness, ink in ((4, _BLACK), (1, colour)):
+        cv2.putText(
+            frame,
+            text,
+            where,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            ink,
+            round(thickness * max(scale, 1)),
+            cv2.LINE_AA,
+        )
