@@ -25,6 +25,9 @@ _LONG_SIDE = 320
 # film does, and only they are looked at more closely.
 _LEAST_CHANGE = 3.0
 
+# Above this standard deviation in grey levels, a frame is surely not blank.
+_LEAST_CONTRAST = 10.0
+
 # What the process may take, in bytes of address space: frames of 8K that are
 # decoded by several threads, with room to spare.
 _MAX_MEMORY = 6 * 2**30
@@ -214,8 +217,8 @@ def _end_seconds(index):
 
 
 def _first_frames(index, tell):
-    """Finds the first frame of every shot."""
-    firsts, last, last_grey = [0], None, None
+    """Finds the first frame of every shot: behind a cut, behind a fade."""
+    firsts, last, last_grey, was_blank = [0], None, None, False
     for number, _, frame in video.read_frames(
         index.path,
         range(index.num_frames),
@@ -228,11 +231,15 @@ def _first_frames(index, tell):
             (64, 36),
             interpolation=cv2.INTER_AREA,
         )
-        if last is not None:
+        is_blank = grey.std() < _LEAST_CONTRAST and shots.is_blank(frame)
+        if last is not None and not is_blank:
             change = float(cv2.absdiff(grey, last_grey).mean())
-            if change > _LEAST_CHANGE and shots.is_cut(last, frame):
+            is_cut = change > _LEAST_CHANGE and shots.is_cut(last, frame)
+            # What comes out of black is another shot, however slowly. A film
+            # that begins in black begins with its first shot all the same.
+            if is_cut or (was_blank and number > firsts[-1]):
                 firsts.append(number)
-        last, last_grey = frame, grey
+        last, last_grey, was_blank = frame, grey, is_blank
         if number % _FRAMES_A_SIGN == 0:
             tell("cuts", number, index.num_frames)
     return firsts

@@ -17,6 +17,8 @@ import tqdm
 
 from keras_ssc import command
 from keras_ssc import files
+from keras_ssc import pairs
+from keras_ssc import scenes
 from keras_ssc import serving_client
 from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_named
@@ -140,20 +142,25 @@ def _score_lines(scores, shares=None):
 
 def film_text(verdict):
     """Returns a film's verdict as lines for people."""
-    from keras_ssc import scenes
-
     sure = "" if verdict.is_sure else "not sure; at best "
     dropped = ", ".join(
         f"{count} {reason}" for reason, count in verdict.dropped.items()
     )
+    length = ""
+    if verdict.shots:
+        length = (
+            f"{scenes.format_time(verdict.seconds)[:8]} long, "
+            f"{len(verdict.shots)} shots, "
+        )
     return "\n".join(
         [
             f"{verdict.path}: {sure}{verdict.genre}, "
             f"{100 * verdict.confidence:.1f} %; then {verdict.runner_up}, "
             f"{100 * verdict.scores[verdict.runner_up]:.1f} %",
-            *_score_lines(verdict.scores, verdict.shares),
-            f"  {scenes.format_time(verdict.seconds)[:8]} long, "
-            f"{len(verdict.shots)} shots, {verdict.num_pairs} pairs"
+            *_score_lines(
+                verdict.scores, verdict.shares if verdict.shots else None
+            ),
+            f"  {length}{verdict.num_pairs} pairs"
             + (f"; dropped: {dropped}" if dropped else ""),
         ]
     )
@@ -193,6 +200,8 @@ def _predict_films(arguments):
     from keras_ssc.video import VideoError
 
     plan = film_reader.Plan(arguments.pairs, arguments.every, arguments.quick)
+    if len(arguments.inputs) == 1 and holds_pairs(arguments.inputs[0]):
+        return _predict_frames(arguments)
     films = list_films(arguments.inputs)
     outputs = ("csv", "timeline", "contact_sheet", "annotate")
     wanted = {name: getattr(arguments, name) for name in outputs}
@@ -246,6 +255,29 @@ def _predict_films(arguments):
     return 1 if errors else 0
 
 
+def holds_pairs(path):
+    """Says whether a path is a folder of pairs, as extract writes it."""
+    path = pathlib.Path(path)
+    return path.is_dir() and bool(pairs.list_pairs(path)[0])
+
+
+def _predict_frames(arguments):
+    """Classifies the films of a folder of pairs; returns the exit code."""
+    from keras_ssc import predictor
+
+    asked = predictor.load(
+        arguments.server or arguments.model, arguments.timeout
+    )
+    verdicts = asked.predict_frames(
+        arguments.inputs[0], arguments.min_confidence
+    )
+    if arguments.json:
+        _print_json(asked.name, [each.as_json() for each in verdicts], [])
+    else:
+        print("\n".join(film_text(each) for each in verdicts))
+    return 0
+
+
 def _predict_pair(arguments):
     """Classifies two images; returns the exit code."""
     if arguments.server:
@@ -293,7 +325,8 @@ def _parser():
         nargs="+",
         metavar="MODEL INPUT",
         help="MODEL: a run that was evaluated, or an export; left out with "
-        "--server. INPUT: films, folders of films, or two images",
+        "--server. INPUT: films, folders of films, two images, or a folder of "
+        "pairs that extract wrote",
     )
     parser.add_argument(
         "--server",

@@ -7,7 +7,9 @@
 A run, an export and a running TF Serving are asked alike.
 """
 
+import collections
 import concurrent.futures
+import dataclasses
 import json
 import os
 import pathlib
@@ -22,6 +24,7 @@ from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
 from keras_ssc import input_pipeline
+from keras_ssc import pairs
 from keras_ssc import served_model
 from keras_ssc import serving_client
 from keras_ssc import verdict
@@ -141,11 +144,11 @@ class Predictor:
             float(magnitudes[0]),
         )
 
-    def predict(self, pairs):
+    def predict(self, encoded):
         """Classifies pairs of encoded images, as `serving_client.Client`.
 
         Args:
-            pairs: List of pairs (frame_bytes, next_frame_bytes): each the
+            encoded: List of pairs (frame_bytes, next_frame_bytes): each the
                 bytes of a JPEG or a PNG.
 
         Returns:
@@ -156,7 +159,7 @@ class Predictor:
         """
         frames, sizes = [], []
         names = ("frame_bytes", "next_frame_bytes")
-        for name, images in zip(names, zip(*pairs, strict=True), strict=True):
+        for name, images in zip(names, zip(*encoded, strict=True), strict=True):
             try:
                 decoded, size = served_model.decode_images(
                     tf.constant(images), name, self._image_size
@@ -214,14 +217,66 @@ class Predictor:
         self._answer(waiting, collected)
         return collected.verdict(path, min_confidence)
 
-    def _answer(self, pairs, collected):
-        if not pairs:
+    def predict_frames(self, root, min_confidence=verdict.MIN_CONFIDENCE):
+        """Classifies the films of a folder of pairs, as `evaluate` does.
+
+        Args:
+            root: Path of a folder that extract wrote, or of the report's
+                layout, see `pairs.list_pairs`.
+            min_confidence: See `predict_film`.
+
+        Returns:
+            A list of `verdict.FilmVerdict`, without shots: a film's scores
+            are the mean of its pairs'.
+
+        Raises:
+            ValueError: If a frame cannot be decoded, or there is no pair.
+        """
+        by_film = collections.defaultdict(list)
+        for pair in pairs.list_pairs(root)[0]:
+            by_film[pairs.movie_name(pair.genre, pair.movie)].append(pair)
+        if not by_film:
+            raise ValueError(
+                f"Expected a folder of frames. {root} has no pair."
+            )
+        names = {
+            pairs.movie_name(record["genre"], record["movie"]): record["film"]
+            for record in frame_store.read_records(root)
+        }
+        verdicts = []
+        for movie, stored in by_film.items():
+            collected = verdict.Collector([film_reader.Shot(0.0, 1.0)])
+            for start in range(0, len(stored), _BATCH):
+                self._answer(
+                    [
+                        film_reader.Pair(
+                            0,
+                            0.0,
+                            "",
+                            frame_store.read_frame(pair.frame_path),
+                            frame_store.read_frame(pair.next_frame_path),
+                        )
+                        for pair in stored[start : start + _BATCH]
+                    ],
+                    collected,
+                )
+            verdicts.append(
+                dataclasses.replace(
+                    collected.verdict(names.get(movie, movie), min_confidence),
+                    seconds=None,
+                    shots=[],
+                )
+            )
+        return verdicts
+
+    def _answer(self, read, collected):
+        if not read:
             return
         scores, magnitudes = self.scores(
-            np.stack([pair.frame for pair in pairs]),
-            np.stack([pair.next_frame for pair in pairs]),
+            np.stack([pair.frame for pair in read]),
+            np.stack([pair.next_frame for pair in read]),
         )
-        collected.add(pairs, scores, magnitudes)
+        collected.add(read, scores, magnitudes)
 
 
 def _newest_version(path):

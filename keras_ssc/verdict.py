@@ -4,7 +4,6 @@ import collections
 import csv
 import dataclasses
 import io
-import pathlib
 
 import cv2
 import numpy as np
@@ -52,7 +51,8 @@ class FilmVerdict:
     """What is said of a film.
 
     Attributes:
-        path: String, the film's path as it was given.
+        path: String, the film's path as it was given; of stored pairs, the
+            film's name.
         genre: String, the genre of the highest score.
         confidence: Float, that score.
         is_sure: Boolean, whether it reaches the least confidence asked for.
@@ -61,7 +61,7 @@ class FilmVerdict:
             weighted by their length.
         shares: Dict from each genre to a float: the share of the film, of
             what could be judged of it, whose shots speak for the genre.
-        seconds: Float, the film's length.
+        seconds: Float, the film's length; None of stored pairs.
         num_pairs: Integer, the pairs it is judged by.
         dropped: Dict from a reason to how many pairs were dropped for it.
         shots: List of `ShotVerdict`.
@@ -74,7 +74,7 @@ class FilmVerdict:
     runner_up: str
     scores: dict
     shares: dict
-    seconds: float
+    seconds: float | None
     num_pairs: int
     dropped: dict
     shots: list
@@ -183,7 +183,7 @@ class Collector:
         )
         second, first = np.argsort(scores, kind="stable")[-2:]
         return FilmVerdict(
-            path=str(pathlib.Path(path)),
+            path=str(path),
             genre=GENRES[first],
             confidence=float(scores[first]),
             is_sure=bool(scores[first] >= min_confidence),

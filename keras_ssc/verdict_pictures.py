@@ -1,9 +1,9 @@
 """A film's verdict as pictures: timeline, contact sheet, annotated film."""
 
 import bisect
-import itertools
 import os
 import pathlib
+from fractions import Fraction
 
 import av
 import cv2
@@ -153,7 +153,7 @@ def _write_annotated(verdict, index, path, genre, progress):
     )
     with av.open(str(path), "w", format="webm") as container:
         stream, last = None, None
-        for number, seconds, frame in itertools.chain(frames):
+        for number, seconds, frame in frames:
             # The codec halves the colour planes: both sides are even.
             frame = np.ascontiguousarray(
                 frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
@@ -167,6 +167,7 @@ def _write_annotated(verdict, index, path, genre, progress):
             _draw(frame, shot, motion, genre)
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             picture.pts = round(seconds * 1000)
+            picture.time_base = Fraction(1, 1000)
             container.mux(stream.encode(picture))
             if progress is not None:
                 progress("annotate", number + 1, index.num_frames)
@@ -179,7 +180,7 @@ def _add_stream(container, shape):
     stream.height, stream.width = shape[:2]
     stream.pix_fmt = "yuv420p"
     # A film's rate may vary: each frame has its time, in milliseconds.
-    stream.codec_context.time_base = "1/1000"
+    stream.codec_context.time_base = Fraction(1, 1000)
     stream.options = {"deadline": "realtime", "cpu-used": "8", "crf": "32"}
     stream.options |= {"b": "0", "row-mt": "1"}
     return stream

@@ -1,0 +1,114 @@
+import itertools
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from keras_ssc import film_reader
+from keras_ssc import video
+from tests import drawn_films
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A film of three shots: a cut at frame 30, a fade to black at 70."""
+    first, second, third = (
+        drawn_films.shot(number, 40, speed=1) for number in range(3)
+    )
+    frames = [*first[:30], *second, *drawn_films.black(6), *third[:30]]
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return drawn_films.write_film(path, frames)
+
+
+def read(path, **settings):
+    reading = film_reader.read_film(path, film_reader.Plan(**settings))
+    return next(reading), list(reading)
+
+
+def test_shots_begin_behind_cuts_and_fades(film):
+    shots, pairs = read(film, num_pairs=10)
+    starts = [round(24 * shot.start_seconds) for shot in shots]
+    assert starts == [0, 30, 76]
+    ends = [round(24 * shot.end_seconds) for shot in shots]
+    assert ends == [30, 76, 106]
+    # Each shot has its share of pairs, and each pair lies in its shot.
+    for place, shot in enumerate(shots):
+        own = [pair for pair in pairs if pair.shot == place]
+        assert 2 <= len(own) <= 6
+        for pair in own:
+            assert shot.start_seconds <= pair.seconds < shot.end_seconds
+
+
+def test_pairs_are_what_extract_would_store(film):
+    _, pairs = read(film, num_pairs=6)
+    used = [pair for pair in pairs if not pair.reason]
+    assert used
+    for pair in used:
+        assert pair.frame.shape == pair.next_frame.shape == (270, 480, 3)
+        assert pair.frame.dtype == np.uint8
+        assert (pair.frame != pair.next_frame).any()
+
+
+def test_quick_leaves_the_search_for_shots_out(film):
+    shots, pairs = read(film, num_pairs=10, quick=True)
+    assert len(shots) == len(pairs) == 10
+    # Together, the parts are the film.
+    assert shots[0].start_seconds == 0
+    assert shots[-1].end_seconds == pytest.approx(106 / 24, abs=0.01)
+    for shot, after in itertools.pairwise(shots):
+        assert shot.end_seconds == after.start_seconds
+    reasons = {pair.reason for pair in pairs}
+    assert "blank" in reasons and "" in reasons
+
+
+def test_a_pair_every_so_many_seconds(film):
+    _, pairs = read(film, every=0.5, quick=True)
+    assert len(pairs) == 9
+    steps = np.diff([pair.seconds for pair in pairs])
+    assert steps == pytest.approx(np.full(8, 0.49), abs=0.05)
+
+
+def test_progress_is_told(film):
+    told = []
+    reading = film_reader.read_film(
+        film, film_reader.Plan(3), progress=lambda *done: told.append(done)
+    )
+    list(reading)
+    assert {what for what, _, _ in told} == {"film", "cuts", "pairs"}
+    assert told[-1][1] == told[-1][2]
+
+
+def test_what_is_no_film_is_named(tmp_path):
+    path = tmp_path / "text.mp4"
+    path.write_text("no film")
+    with pytest.raises(video.VideoError, match=r"text\.mp4"):
+        read(path)
+    with pytest.raises(video.VideoError, match=r"missing\.mp4"):
+        read(tmp_path / "missing.mp4")
+
+
+def hang(path, plan, connection):
+    time.sleep(60)
+
+
+def die(path, plan, connection):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_reader_that_hangs_or_dies_is_named(film, monkeypatch):
+    monkeypatch.setattr(film_reader, "_work", hang)
+    start = time.monotonic()
+    with pytest.raises(video.VideoError, match="no sign of life"):
+        list(film_reader.read_film(film, max_silence=0.5))
+    assert time.monotonic() - start < 30
+    monkeypatch.setattr(film_reader, "_work", die)
+    with pytest.raises(video.VideoError, match=r"died \(SIGSEGV\)"):
+        list(film_reader.read_film(film))
+
+
+@pytest.mark.parametrize("settings", [{"num_pairs": 0}, {"every": 0.0}])
+def test_plan_out_of_range(settings):
+    with pytest.raises(ValueError, match="above 0"):
+        film_reader.Plan(**settings)

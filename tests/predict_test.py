@@ -1,0 +1,234 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_ssc import evaluate
+from keras_ssc import export
+from keras_ssc import film_reader
+from keras_ssc import flow
+from keras_ssc import frame_store
+from keras_ssc import input_pipeline
+from keras_ssc import pairs
+from keras_ssc import predict
+from keras_ssc import predictor
+from keras_ssc import train
+from keras_ssc import verdict
+from keras_ssc import verdict_pictures
+from keras_ssc import video
+from keras_ssc.genres import GENRES
+from tests import drawn_films
+from tests import train_test
+
+
+@pytest.fixture(scope="module")
+def run_dir(validation_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "fc"
+    config = train_test.small(validation_dir, folder, batch_size=4)
+    train.train(config, verbose=False)
+    evaluate.evaluate(folder, verbose=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def asked(run_dir):
+    return predictor.load(run_dir)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A film of two shots, 20 and 40 frames, and its folder."""
+    frames = [*drawn_films.shot(1, 20), *drawn_films.shot(2, 40, speed=3)]
+    path = tmp_path_factory.mktemp("films") / "봄날 'the film'.mp4"
+    return drawn_films.write_film(path, frames)
+
+
+def test_stored_pairs_get_what_evaluate_says(asked, run_dir, validation_dir):
+    metrics = evaluate.evaluate(run_dir, verbose=False)
+    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
+    prepared = input_pipeline.prepare(builder, "test", (18, 32), ())
+    stored = list(
+        builder.as_dataset(
+            split="test", shuffle_files=False
+        ).as_numpy_iterator()
+    )
+    scores, magnitudes = asked.scores(
+        *(
+            np.stack([example[name] for example in stored])
+            for name in ("frame", "next_frame")
+        )
+    )
+    assert magnitudes.shape == (len(stored),)
+    for measured in metrics["films"]:
+        own = scores[prepared.film == measured["film"]].mean(
+            axis=0, dtype=np.float64
+        )
+        assert own.tolist() == pytest.approx(
+            list(measured["scores"].values()), abs=1e-6
+        )
+
+
+def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
+    for movie, genre in enumerate(("action", "romance"), start=1):
+        folder = tmp_path / pairs.folder_name(genre, "test")
+        folder.mkdir()
+        for number, frame in enumerate(drawn_films.shot(movie, 6), start=1):
+            path = folder / pairs.frame_name(genre, movie, number)
+            path.write_bytes(frame_store.encode_frame(frame))
+    assert predict.holds_pairs(tmp_path)
+    verdicts = asked.predict_frames(tmp_path)
+    assert [each.path for each in verdicts] == [
+        pairs.movie_name("action", 1),
+        pairs.movie_name("romance", 2),
+    ]
+    first = drawn_films.shot(1, 6)
+    scores, _ = asked.scores(np.stack(first[::2]), np.stack(first[1::2]))
+    assert list(verdicts[0].scores.values()) == pytest.approx(
+        scores.mean(axis=0).tolist(), abs=1e-6
+    )
+    assert verdicts[0].num_pairs == 3 and verdicts[0].shots == []
+
+
+def test_film_is_the_mean_of_its_shots_by_their_length(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    assert [shot.num_pairs for shot in found.shots] == [4, 8]
+    weights = [20 / 60, 40 / 60]
+    for genre in GENRES:
+        expected = sum(
+            weight * shot.scores[genre]
+            for weight, shot in zip(weights, found.shots, strict=True)
+        )
+        assert found.scores[genre] == pytest.approx(expected, abs=1e-3)
+    assert sum(found.scores.values()) == pytest.approx(1)
+    assert sum(found.shares.values()) == pytest.approx(1)
+    ranked = sorted(found.scores, key=found.scores.get)
+    assert [found.runner_up, found.genre] == ranked[-2:]
+    assert found.confidence == found.scores[found.genre]
+    assert found.shots[1].motion_magnitude > found.shots[0].motion_magnitude
+
+
+def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
+    export.export(run_dir, tmp_path / "scene_genre", verbose=False)
+    other = predictor.load(tmp_path / "scene_genre")
+    frames = [np.stack(drawn_films.shot(3, 5)[i : i + 4]) for i in (0, 1)]
+    np.testing.assert_allclose(
+        other.scores(*frames)[0], asked.scores(*frames)[0], atol=1e-5
+    )
+    image = [frame_store.encode_frame(x[0]) for x in frames]
+    assert other.predict([image])[0].scores == pytest.approx(
+        asked.predict([image])[0].scores, abs=1e-5
+    )
+
+
+def test_verdict_that_is_not_sure_says_so(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(4), min_confidence=1.0)
+    assert not found.is_sure
+    assert "not sure; at best" in predict.film_text(found)
+    assert "not sure" in verdict_pictures.headline(found)
+
+
+def test_json_and_csv_have_every_shot(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    plain = json.loads(json.dumps(found.as_json()))
+    assert plain["version"] == verdict.VERSION
+    assert len(plain["shots"]) == 2
+    assert set(plain["shots"][0]["scores"]) == set(GENRES)
+    assert "picture" not in plain["shots"][0]
+    rows = list(csv.DictReader(io.StringIO(found.as_csv())))
+    assert [row["start"] for row in rows] == ["00:00:00.000", "00:00:00.833"]
+    assert rows[1]["end"] == "00:00:02.500"
+    assert float(rows[0]["horror"]) == pytest.approx(
+        found.shots[0].scores["horror"], rel=1e-5
+    )
+
+
+def test_pictures_are_drawn(asked, film, tmp_path):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    timeline = frame_store.decode_frame(verdict_pictures.timeline(found))
+    assert timeline.shape[1] > timeline.shape[0] > 400
+    sheet = frame_store.decode_frame(verdict_pictures.contact_sheet(found))
+    # Two pictures side by side, each with its strip.
+    assert sheet.shape[1] > 2 * 240 and sheet.shape[0] > 135
+    out = tmp_path / "annotated.webm"
+    wrong = next(genre for genre in GENRES if genre != found.shots[0].genre)
+    verdict_pictures.annotate(found, out, wrong)
+    index = video.index_frames(out)
+    assert index.codec == "vp9" and index.num_frames == 60
+    assert index.seconds[-1] == pytest.approx(59 / 24, abs=0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ["annotated.webm"]
+    with pytest.raises(ValueError, match=r"ends in \.webm"):
+        verdict_pictures.annotate(found, tmp_path / "annotated.mp4")
+
+
+def test_film_of_nothing_is_named(asked, tmp_path):
+    path = drawn_films.write_film(tmp_path / "black.mp4", drawn_films.black(20))
+    with pytest.raises(video.VideoError, match=r"black\.mp4.*blank"):
+        asked.predict_film(path, film_reader.Plan(4))
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 3), (2, 8, 8, 1)])
+def test_frames_of_another_shape_are_refused(asked, shape):
+    with pytest.raises(ValueError, match="Expected frame as uint8 RGB"):
+        asked.scores(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+
+
+def test_pair_has_the_magnitude_of_its_flow(asked):
+    frame, next_frame = drawn_films.shot(4, 2, speed=2)
+    answer = asked.predict_pair(frame, next_frame)
+    size = (18, 32)
+    resized = [
+        input_pipeline.resize(x, size).numpy() for x in (frame, next_frame)
+    ]
+    expected = flow.motion_magnitude(flow.farneback_flow(*resized))
+    assert answer.motion_magnitude == pytest.approx(float(expected), rel=1e-5)
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "keras_ssc.predict", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_folder_with_a_bad_film_gives_the_other_verdicts(
+    run_dir, film, tmp_path
+):
+    (tmp_path / "good one.mp4").write_bytes(film.read_bytes())
+    (tmp_path / "bad.mp4").write_text("no film")
+    ended = command(run_dir, tmp_path, "--pairs", 4, "--json")
+    assert ended.returncode == 1
+    said = json.loads(ended.stdout)
+    assert [each["path"] for each in said["predictions"]] == [
+        str(tmp_path / "good one.mp4")
+    ]
+    assert [each["path"] for each in said["errors"]] == [
+        str(tmp_path / "bad.mp4")
+    ]
+    assert ended.stderr.count("error: ") == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):
+    (tmp_path / "run").mkdir()
+    config = (run_dir / "config.json").read_text()
+    (tmp_path / "run" / "config.json").write_text(config)
+    for arguments, message in (
+        ((tmp_path, film), "Expected a run's folder, an export's"),
+        ((tmp_path / "run", film), "Expected a finished run"),
+        ((run_dir, film, film, "--csv", tmp_path / "o"), "Expected one film"),
+        ((run_dir, tmp_path / "none.mp4"), "no such file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parser_arguments(arguments)
+
+
+def parser_arguments(arguments):
+    """Runs the command in this process: starting one takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["predict", *map(str, arguments)])
+        return predict.main()
