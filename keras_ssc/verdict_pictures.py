@@ -216,16 +216,14 @@ def _draw(frame, shot, motion, genre):
         text = f"{name} {100 * shot.scores[shot.genre]:.0f} %"
         is_wrong = genre is not None and shot.genre != genre
         colour = _RED if is_wrong else _WHITE
-    scale = max(frame.shape[0] / 480, 0.5)
-    where = (round(14 * scale), round(34 * scale))
-    for thickness, ink in ((4, _BLACK), (1, colour)):
-        cv2.putText(
-            frame,
-            text,
-            where,
-            cv2.FONT_HERSHEY_SIMPLEX,
-            scale,
-            ink,
-            round(thickness * max(scale, 1)),
-            cv2.LINE_AA,
-        )
+    font = {
+        "fontFace": cv2.FONT_HERSHEY_SIMPLEX,
+        "fontScale": max(frame.shape[0] / 480, 0.5),
+        "thickness": 1,
+    }
+    # On a strip of its own: letters on a film are read on no colour else.
+    (wide, tall), below = cv2.getTextSize(text, **font)
+    cv2.rectangle(frame, (8, 8), (20 + wide, 20 + tall + below), _BLACK, -1)
+    cv2.putText(
+        frame, text, (14, 14 + tall), color=colour, lineType=cv2.LINE_AA, **font
+    )
