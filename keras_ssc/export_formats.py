@@ -16,8 +16,9 @@ from keras_ssc import served_model
 # By how much a probability may differ from Keras', by format and by what it is
 # computed in.
 _SCORE_BOUNDS = {
-    # The same program with the same weights: threads may sum in another order.
-    "keras": {"float32": 1e-6},
+    # The same program with the same weights; but threads may sum in another
+    # order, and a low temperature makes more of it.
+    "keras": {"float32": 1e-4},
     # Another program, with all sums in another order: 3e-6 at 299x299. What
     # a score is shown with, a tenth of a percent, stays.
     "onnx": {"float32": 1e-3},
