@@ -16,13 +16,13 @@ import shutil
 import time
 from fractions import Fraction
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_ssc import __version__
 from keras_ssc import command
 from keras_ssc import evaluate
+from keras_ssc import export_formats
 from keras_ssc import files
 from keras_ssc import frame_store
 from keras_ssc import input_pipeline
@@ -153,43 +153,69 @@ def _metrics(run_dir, data_dir, verbose):
 
 
 def _write_model(model, temperature, model_format, folder):
-    """Writes the model; returns how far its answers are from the run's."""
-    pairs = _drawn_pairs()
+    """Writes the model; returns how far its scores are from the run's."""
+    frames = _drawn_pairs()
     if model_format == "savedmodel":
-        return _write_saved_model(model, temperature, folder, pairs)
-    raise NotImplementedError(model_format)
+        differences = {
+            "float32": _write_saved_model(model, temperature, folder, frames)
+        }
+        bounds = {"float32": LARGEST_DIFFERENCE}
+    else:
+        size = model.input["frame"].shape[1:3]
+        resized = {
+            name: input_pipeline.resize(part, size).numpy()
+            for name, part in frames.items()
+        }
+        differences = export_formats.write(
+            model, temperature, folder, model_format, **resized
+        )
+        bounds = export_formats.SCORE_BOUNDS[model_format]
+    return {
+        "num_pairs": len(frames["frame"]),
+        "computed_in": {
+            precision: {
+                "largest_difference": difference,
+                "bound": bounds[precision],
+            }
+            for precision, difference in differences.items()
+        },
+    }
 
 
-def _write_saved_model(model, temperature, folder, pairs):
+def _write_saved_model(model, temperature, folder, frames):
+    """Writes a SavedModel and what TF Serving wants beside it.
+
+    Returns:
+        Float, the largest difference of a score to the Keras model's, of both
+        signatures.
+    """
     served = served_model.ServedModel(model, temperature)
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
     stored = tf.saved_model.load(str(folder)).signatures
-    frame, next_frame = (
-        np.stack(frames) for frames in zip(*pairs, strict=True)
-    )
-    encoded = [
-        [frame_store.encode_frame(frame) for frame in frames]
-        for frames in (frame, next_frame)
-    ]
-    answer = stored["serving_default"](
-        frame_bytes=tf.constant(encoded[0]),
-        next_frame_bytes=tf.constant(encoded[1]),
-    )
-    frames = {
-        "frame": tf.constant(frame),
-        "next_frame": tf.constant(next_frame),
+    encoded = {
+        f"{name}_bytes": [frame_store.encode_frame(frame) for frame in part]
+        for name, part in frames.items()
     }
-    others = [stored["frames"](**frames)["scores"].numpy()]
+    answers = [
+        stored[signature](
+            **{name: tf.constant(part) for name, part in inputs.items()}
+        )
+        for signature, inputs in (
+            ("serving_default", encoded),
+            ("frames", frames),
+        )
+    ]
+    inputs = {
+        name: input_pipeline.resize(part, served.image_size)
+        for name, part in frames.items()
+    }
     expected = served_model.frames_model(model, temperature)(
-        {
-            name: input_pipeline.resize(x, served.image_size)
-            for name, x in frames.items()
-        },
-        training=False,
+        inputs, training=False
     )["scores"]
-    others.append(keras.ops.convert_to_numpy(expected))
-    scores = answer["scores"].numpy()
-    difference = float(max(np.abs(scores - x).max() for x in others))
+    difference = float(
+        max(np.abs(answer["scores"] - expected).max() for answer in answers)
+    )
+    # Not the other way round: one that is no number is refused too.
     if not difference <= LARGEST_DIFFERENCE:
         raise ExportError(
             "Expected the stored model's scores to be the run's to "
@@ -197,19 +223,19 @@ def _write_saved_model(model, temperature, folder, pairs):
         )
     tf_serving.write_files(
         folder,
-        [images[0] for images in encoded],
-        {name: value.numpy()[0] for name, value in answer.items()},
+        [images[0] for images in encoded.values()],
+        {name: value.numpy()[0] for name, value in answers[0].items()},
         served.image_size,
     )
-    return {
-        "num_pairs": len(pairs),
-        "largest_difference": difference,
-        "bound": LARGEST_DIFFERENCE,
-    }
+    return difference
 
 
 def _drawn_pairs():
-    """Draws a pair for each genre: no film of the users' is given away."""
+    """Draws a pair of each genre: no film of the users' is given away.
+
+    Returns:
+        A dict, `frame` and `next_frame`: uint8 arrays (6, 270, 480, 3), RGB.
+    """
     pairs = []
     for genre in GENRES:
         film = sample_films.Film(
@@ -222,8 +248,9 @@ def _drawn_pairs():
             size=(480, 270),
             seed=1,
         )
-        pairs.append(tuple(sample_films.film_frames(film)))
-    return pairs
+        pairs.append(list(sample_films.film_frames(film)))
+    frame, next_frame = np.swapaxes(pairs, 0, 1)
+    return {"frame": frame, "next_frame": next_frame}
 
 
 def _write_beside(folder, config, card):

@@ -15,7 +15,7 @@ from keras_ssc import served_model
 
 # By how much a probability may differ from Keras', by format and by what it is
 # computed in.
-_SCORE_BOUNDS = {
+SCORE_BOUNDS = {
     # The same program with the same weights; but threads may sum in another
     # order, and a low temperature makes more of it.
     "keras": {"float32": 1e-4},
@@ -30,6 +30,9 @@ _SCORE_BOUNDS = {
 # By which share of itself a motion magnitude may differ, whatever the network
 # is computed in: the flow is float32 everywhere. In bfloat16, it would miss.
 _MAGNITUDE_BOUND = 1e-3
+
+# What counts as still: a share of nothing says nothing.
+_LEAST_MAGNITUDE = 1e-5
 
 # Pairs at once when compared. Before, one is asked alone.
 _BATCH_SIZE = 3
@@ -250,7 +253,7 @@ def _compare(expected, received, format, precision):
             f"{', '.join(expected)}. Received: {', '.join(received)}"
         )
     bounds = {
-        "scores": _SCORE_BOUNDS[format][precision],
+        "scores": SCORE_BOUNDS[format][precision],
         "motion_magnitude": _MAGNITUDE_BOUND,
     }
     differences = {
@@ -258,7 +261,7 @@ def _compare(expected, received, format, precision):
     }
     if "motion_magnitude" in differences:
         differences["motion_magnitude"] /= np.maximum(
-            expected["motion_magnitude"], models.STILL_MAGNITUDE
+            expected["motion_magnitude"], _LEAST_MAGNITUDE
         )
     for name, difference in differences.items():
         # Not the other way round: one that is no number is refused too.

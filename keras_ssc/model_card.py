@@ -4,6 +4,7 @@ import time
 
 from keras_ssc import __version__
 from keras_ssc import evaluate
+from keras_ssc import export_formats
 from keras_ssc import report
 from keras_ssc import served_model
 from keras_ssc.genres import GENRES
@@ -91,13 +92,36 @@ def markdown(card):
         f"## Calibration\n\n{evaluate.calibration_text(card)}\n",
         "## Exported against trained\n",
         f"On {card['parity']['num_pairs']} drawn pairs the exported model's "
-        f"scores differ from the run's by "
-        f"{card['parity']['largest_difference']:.1e} at most; above "
-        f"{card['parity']['bound']:.0e} it would not have been exported.\n",
+        "scores differ from the run's; above the bound, it would not have "
+        "been exported.\n",
+        report.markdown_table(
+            ["computed in", "by at most", "bound"],
+            [
+                [
+                    precision,
+                    f"{measured['largest_difference']:.1e}",
+                    f"{measured['bound']:g}",
+                ]
+                for precision, measured in card["parity"]["computed_in"].items()
+            ],
+        ),
+        *_loading(card["format"]),
         "## Limits\n",
         "".join(f"- {limit}\n" for limit in card["limits"]),
     ]
     return "\n".join(parts)
+
+
+def _loading(model_format):
+    if model_format not in export_formats.LOADING:
+        return []
+    code = export_formats.LOADING[model_format]
+    return [
+        "## How to load it\n",
+        "`frame` and `next_frame` are uint8 arrays (pairs, height, width, 3), "
+        "RGB, of the size above.\n",
+        f"```python\n{code}```\n",
+    ]
 
 
 def _data_table(data):

@@ -12,6 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from keras_ssc import calibration
 from keras_ssc import evaluate
 from keras_ssc import export
+from keras_ssc import export_formats
 from keras_ssc import input_pipeline
 from keras_ssc import tf_serving
 from keras_ssc import train
@@ -165,7 +166,8 @@ def test_card_says_what_the_model_is(version, run_dir):
     assert card["metrics"]["pair"] == metrics["pair"]
     assert card["calibration"]["split"] == "validation"
     assert card["data"]["test"]["action"] == {"films": 1, "pairs": 8}
-    assert card["parity"]["largest_difference"] <= 1e-5
+    measured = card["parity"]["computed_in"]["float32"]
+    assert measured["largest_difference"] <= measured["bound"] == 1e-5
     assert card["report_accuracy"] == pytest.approx(0.367)
     text = (version / "model_card.md").read_text()
     assert "| action | 1 (8) | 1 (8) | 1 (8) |" in text
@@ -276,6 +278,20 @@ def test_full_disk_leaves_nothing_behind(
     last_line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "No space left on device" in last_line
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("model_format", ["keras", "onnx", "openvino"])
+def test_other_formats_have_their_card(run_dir, tmp_path, model_format):
+    out = tmp_path / model_format
+    version = export.export(run_dir, out, model_format, verbose=False)
+    names = {path.name for path in version.iterdir()}
+    assert {"labels.txt", "model_card.md", "SHA256SUMS"} < names
+    assert "saved_model.pb" not in names and "assets.extra" not in names
+    assert export.read_card(version)["format"] == model_format
+    text = (version / "model_card.md").read_text()
+    assert export_formats.LOADING[model_format] in text
+    with pytest.raises(ValueError, match="Expected one format"):
+        export.export(run_dir, out, verbose=False)
 
 
 def test_without_validation_films_the_card_says_so(data_dir, tmp_path):

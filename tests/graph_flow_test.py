@@ -20,6 +20,7 @@ from keras_ssc.models import parts
 from tests import checkpoints_test
 from tests import models_test
 from tests import optical_flow_test
+from tests import tiny_trunk as tiny_trunk_module
 
 NAMES = ("double_stack", "motion_magnitude_stack")
 
@@ -82,22 +83,9 @@ def test_an_unknown_flow_is_answered_with_the_names():
         models_test.small_model("double_stack", flow="opencv")
 
 
-class TinyTrunk(backbones.Trunk):
-    """In Inception's place, what trains in a moment."""
-
-    def __init__(self, name, image_size, weights):
-        self.backbone = backbones.BACKBONES[name]
-
-    def stem(self, x, name):
-        return keras.layers.Conv2D(4, 3, strides=2, name=name)(x)
-
-    def __call__(self, x):
-        return keras.layers.GlobalAveragePooling2D()(x)
-
-
 @pytest.fixture
 def tiny_trunk(monkeypatch):
-    monkeypatch.setattr(backbones, "Trunk", TinyTrunk)
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk_module.TinyTrunk)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -197,7 +185,7 @@ def config_of(data_dir, run_dir):
 def whole(data_dir, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("graph") / "run"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(backbones, "Trunk", TinyTrunk)
+        patched.setattr(backbones, "Trunk", tiny_trunk_module.TinyTrunk)
         return train.train(config_of(data_dir, run_dir), verbose=False)
 
 
