@@ -7,3 +7,26 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
+
+
+def load(model):
+    """Loads a run, an export or a running TF Serving, to ask it.
+
+    Example:
+    >>> model = keras_ssc.load("runs/20260101-120000_double_stack")
+    >>> model.predict_film("film.mp4").genre
+
+    Args:
+        model: A path or a URL, see `predictor.load`.
+
+    Returns:
+        A `predictor.Predictor`, with `predict_pair(frame, next_frame)` and
+        `predict_film(path)`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    # Only now: most of the package needs no TensorFlow.
+    from keras_ssc import predictor
+
+    return predictor.load(model)

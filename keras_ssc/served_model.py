@@ -19,7 +19,7 @@ MIN_SIDE = 10
 SMALL_SIZE = (68, 120)
 
 # Images of a batch whose place an error of the decoder names.
-_NUM_NAMED = 64
+_NUM_NAMED = 32
 
 # Images decoded at once: each can be of MAX_PIXELS.
 _NUM_PARALLEL = 4

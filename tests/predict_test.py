@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import keras_ssc
 from keras_ssc import evaluate
 from keras_ssc import export
 from keras_ssc import film_reader
@@ -36,7 +37,7 @@ def run_dir(validation_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(run_dir):
-    return predictor.load(run_dir)
+    return keras_ssc.load(run_dir)
 
 
 @pytest.fixture(scope="module")

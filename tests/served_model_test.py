@@ -289,9 +289,9 @@ def test_one_bad_image_of_32_is_told_by_its_place(ask, place, kind, name):
 
 
 def test_a_bad_image_far_behind_is_told_as_such(ask):
-    pairs = tiny_served.pairs(1) * 70
-    pairs[66] = (pairs[0][0][:3000], pairs[0][1])
-    assert "frame_bytes[64 or later] is cut off" in refusal(ask, pairs)
+    pairs = tiny_served.pairs(1) * 40
+    pairs[35] = (pairs[0][0][:3000], pairs[0][1])
+    assert "frame_bytes[32 or later] is cut off" in refusal(ask, pairs)
 
 
 def test_two_bad_images_of_a_pair_are_told_as_one(ask):
