@@ -7,9 +7,12 @@ that process, and is one named error here.
 import collections
 import dataclasses
 import itertools
-import multiprocessing
+import json
+import multiprocessing.connection
 import resource
 import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -31,6 +34,12 @@ _LEAST_CONTRAST = 10.0
 # What the process may take, in bytes of address space: frames of 8K that are
 # decoded by several threads, with room to spare.
 _MAX_MEMORY = 6 * 2**30
+
+# What the process runs.
+_PROGRAM = (
+    "import sys; from keras_ssc import film_reader; "
+    "film_reader.work(*sys.argv[1:])"
+)
 
 # Frames between two signs of life while cuts are sought.
 _FRAMES_A_SIGN = 48
@@ -113,12 +122,16 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
     Raises:
         VideoError: If the film cannot be read, or its reader hangs or dies.
     """
-    context = multiprocessing.get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_work, args=(str(path), plan, sending), daemon=True
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    number = sending.fileno()
+    settings = json.dumps(dataclasses.asdict(plan))
+    # Not one of multiprocessing's own: those begin by running the caller's
+    # script once more, which is to be written for that.
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(number), str(path), settings],
+        pass_fds=[number],
+        stdin=subprocess.DEVNULL,
     )
-    process.start()
     sending.close()
     try:
         while True:
@@ -139,15 +152,14 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
             else:
                 yield value
     except EOFError:
-        process.join()
         raise video.VideoError(
-            f"{path}: its reader died ({_ending(process.exitcode)}). The file "
+            f"{path}: its reader died ({_ending(process.wait())}). The file "
             "is damaged, or needs more memory than it may take. Convert it, "
             "as with ffmpeg -i, or leave it out."
         ) from None
     finally:
         process.kill()
-        process.join()
+        process.wait()
         receiving.close()
 
 
@@ -157,8 +169,18 @@ def _ending(code):
     return f"exit code {code}"
 
 
-def _work(path, plan, connection):
-    """Reads a film in a process of its own; sends what it finds."""
+def work(number, path, settings):
+    """Reads a film in a process of its own; sends what it finds.
+
+    Args:
+        number: String, the number of the pipe to write to.
+        path: String, the film's path.
+        settings: String, a `Plan` as JSON.
+    """
+    connection = multiprocessing.connection.Connection(
+        int(number), readable=False
+    )
+    plan = Plan(**json.loads(settings))
     # Ctrl-C is for the parent, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

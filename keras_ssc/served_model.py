@@ -57,21 +57,22 @@ def frames_model(model, temperature=1.0):
         name: keras.Input((*image_size, 3), dtype="uint8", name=name)
         for name in ("frame", "next_frame")
     }
-    given, outputs = dict(inputs), {}
-    inside = [
-        layer for layer in model.layers if isinstance(layer, flow.OpticalFlow)
-    ]
+    given, motion = dict(inputs), None
     if "flow" in model.input:
         motion = flow.OpticalFlow(name="flow")(list(inputs.values()))
         given["flow"] = motion
-    if inside:  # trained with the flow in the graph
-        tapped = keras.Model(model.input, [model.output, inside[0].output])
-        logits, motion = tapped({name: given[name] for name in model.input})
+    given = {name: given[name] for name in model.input}
+    inside = [
+        layer for layer in model.layers if isinstance(layer, flow.OpticalFlow)
+    ]
+    if inside:  # trained with the flow in its graph
+        both = keras.Model(model.input, [model.output, inside[0].output])
+        logits, motion = both(given)
     else:
-        logits = model({name: given[name] for name in model.input})
-    if inside or "flow" in model.input:
+        logits = model(given)
+    outputs = {"scores": calibration.probabilities(logits, temperature)}
+    if motion is not None:
         outputs["motion_magnitude"] = flow.motion_magnitude(motion)
-    outputs["scores"] = calibration.probabilities(logits, temperature)
     return keras.Model(inputs, outputs, name="frames")
 
 

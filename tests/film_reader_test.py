@@ -1,6 +1,8 @@
+import contextlib
 import itertools
-import os
-import signal
+import pathlib
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -89,23 +91,41 @@ def test_what_is_no_film_is_named(tmp_path):
         read(tmp_path / "missing.mp4")
 
 
-def hang(path, plan, connection):
-    time.sleep(60)
-
-
-def die(path, plan, connection):
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
 def test_reader_that_hangs_or_dies_is_named(film, monkeypatch):
-    monkeypatch.setattr(film_reader, "_work", hang)
+    hangs = "import time; time.sleep(60)"
+    monkeypatch.setattr(film_reader, "_PROGRAM", hangs)
     start = time.monotonic()
     with pytest.raises(video.VideoError, match="no sign of life"):
         list(film_reader.read_film(film, max_silence=0.5))
     assert time.monotonic() - start < 30
-    monkeypatch.setattr(film_reader, "_work", die)
+    dies = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    monkeypatch.setattr(film_reader, "_PROGRAM", dies)
     with pytest.raises(video.VideoError, match=r"died \(SIGSEGV\)"):
         list(film_reader.read_film(film))
+
+
+def test_script_without_a_main_guard_reads_films(film, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from keras_ssc import film_reader\n"
+        "print(len(next(film_reader.read_film(sys.argv[1]))))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, script, film], capture_output=True, text=True
+    )
+    assert ended.stdout.split() == ["3"], ended.stderr
+
+
+def test_film_left_in_the_middle_leaves_no_process_behind(film):
+    reading = film_reader.read_film(film, film_reader.Plan(10))
+    next(reading)
+    reading.close()
+    commands = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            commands.append(path.read_bytes())
+    assert not any(bytes(film) in command for command in commands)
 
 
 @pytest.mark.parametrize("settings", [{"num_pairs": 0}, {"every": 0.0}])

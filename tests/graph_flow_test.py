@@ -13,6 +13,7 @@ from keras_ssc import evaluate
 from keras_ssc import flow
 from keras_ssc import input_pipeline
 from keras_ssc import models
+from keras_ssc import served_model
 from keras_ssc import train
 from keras_ssc import train_config
 from keras_ssc.models import backbones
@@ -67,6 +68,24 @@ def test_it_saves_and_loads_to_the_same_outputs(both, tmp_path):
     graph.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded(inputs), graph(inputs))
+
+
+def test_both_are_served_with_the_same_answers(both):
+    inputs = drawn_inputs()
+    pairs = {name: inputs[name] for name in ("frame", "next_frame")}
+    given, graph = (
+        served_model.frames_model(model, 0.01).predict(pairs, verbose=0)
+        for model in both
+    )
+    np.testing.assert_allclose(graph["scores"], given["scores"], atol=1e-5)
+    np.testing.assert_allclose(
+        graph["motion_magnitude"],
+        flow.motion_magnitude(inputs["flow"]),
+        rtol=1e-4,
+    )
+    np.testing.assert_allclose(
+        given["motion_magnitude"], graph["motion_magnitude"], rtol=1e-6
+    )
 
 
 def test_both_freeze_and_train_the_same(both):

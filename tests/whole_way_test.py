@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parent.parent
 TFDS = pathlib.Path(sys.executable).parent / "tfds"
 
@@ -50,6 +52,18 @@ def test_films_become_a_measured_model(tmp_path):
         metrics["genres"]
     )
     assert all(film["num_pairs"] == 6 for film in metrics["films"])
+
+    served = tmp_path / "served" / "scene_genre"
+    said = module("export", run_dir, "--out", served)
+    assert f"-v {served}:/models/scene_genre" in said
+    stored = json.loads(module("predict", served, frames, "--json"))
+    scores = {each["path"]: each["scores"] for each in stored["predictions"]}
+    for film in metrics["films"]:
+        # What is served answers for the very pairs as evaluate did.
+        assert scores[film["film"]] == pytest.approx(film["scores"], abs=1e-5)
+    film = next((films / "horror").glob("*.mp4"))
+    said = module("predict", run_dir, film, "--pairs", 4)
+    assert said.startswith(f"{film}: ")
 
 
 def test_train_says_how_to_build_a_missing_data_set(tmp_path):
