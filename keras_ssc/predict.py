@@ -380,14 +380,15 @@ def main():
         arguments.model, *arguments.inputs = arguments.inputs
         if not arguments.inputs:
             parser.error("expected MODEL and INPUT, or --server URL and INPUT")
-    are_images = all(
+    has_image = any(
         pathlib.Path(path).suffix.lower() in _IMAGE_SUFFIXES
         for path in arguments.inputs
     )
-    if are_images:
+    if has_image:
         if len(arguments.inputs) != 2:
             parser.error(
-                f"expected two images, received {len(arguments.inputs)}"
+                "expected two images, or films, received "
+                f"{len(arguments.inputs)} inputs"
             )
         return _predict_pair(arguments)
     return _predict_films(arguments)
