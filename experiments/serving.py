@@ -34,7 +34,7 @@ from keras_ssc import serving_client
 from keras_ssc import train
 
 # Pairs of a request.
-_BATCH = 10
+_BATCH = 20
 
 HEADER = [
     "model",
