@@ -120,7 +120,8 @@ def measure(run_dir, frames, program, folder):
     """
     keras.backend.clear_session()
     config = train.read_config(run_dir)
-    evaluate_once(run_dir)
+    # That is no part of an export.
+    export.read_or_measure(run_dir, verbose=False)
     start = time.perf_counter()
     version = export.export(run_dir, folder / "scene_genre", verbose=False)
     seconds = time.perf_counter() - start
@@ -140,12 +141,6 @@ def measure(run_dir, frames, program, folder):
         float(np.abs(in_python - expected).max()),
         float(np.abs(in_c - expected).max()),
     )
-
-
-def evaluate_once(run_dir):
-    """Evaluates a run if that has not been done: it is no part of export."""
-    if not (run_dir / "metrics.json").exists():
-        evaluate.evaluate(run_dir, verbose=False)
 
 
 def _in_batches(function, frames, next_frames):

@@ -32,10 +32,11 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
         and `film` with `accuracy`, `macro_f1` and `per_genre`; `films` with
         each film's verdict and scores; `confusion`, by pair, true genres
         down and predicted ones across, in the order of `genres`;
-        `calibration`, see `calibrate`, with the expected calibration error of
-        the split's pairs before and after; `data`, the films and pairs of
-        each genre in each split. For another split than test, the files are
-        named after it.
+        `calibration`: the `temperature`, the `split` and `num_pairs` that it
+        was fitted on (1, None and 0 if the data set has no validation split),
+        and the expected calibration error of the split's pairs before and
+        after; `data`, the films and pairs of each genre in each split. For
+        another split than test, the files are named after it.
 
     Raises:
         ValueError: If the folder is no run with a model, or the data set or
@@ -48,8 +49,13 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
     builder = input_pipeline.open_dataset(
         config.dataset, data_dir or config.data_dir
     )
-    prepared, logits = _predict(builder, split, config, model, verbose)
-    fitted = calibrate(builder, config, model, verbose)
+    predicted = {
+        name: _predict(builder, name, config, model, verbose)
+        for name in dict.fromkeys((split, "validation"))
+        if name == split or name in builder.info.splits
+    }
+    prepared, logits = predicted[split]
+    fitted = _fit_temperature(*predicted.get("validation", (None, None)))
     before, after = (
         calibration.probabilities(logits, temperature)
         for temperature in (1.0, fitted["temperature"])
@@ -103,23 +109,10 @@ def load_model(run_dir):
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
-def calibrate(builder, config, model, verbose=True):
-    """Fits the temperature of a run's model on the validation films.
-
-    Args:
-        builder: What `input_pipeline.open_dataset` returned.
-        config: The run's `TrainConfig`.
-        model: The run's model.
-        verbose: Boolean, whether to show progress.
-
-    Returns:
-        A dict: `temperature`, float; `split` and `num_pairs`, what it was
-        fitted on: None and 0, with a temperature of 1, if the data set has no
-        validation split.
-    """
-    if "validation" not in builder.info.splits:
+def _fit_temperature(prepared, logits):
+    """Says which temperature calibrates the scores, and how it was found."""
+    if prepared is None:
         return {"temperature": 1.0, "split": None, "num_pairs": 0}
-    prepared, logits = _predict(builder, "validation", config, model, verbose)
     return {
         "temperature": calibration.fit_temperature(logits, prepared.label),
         "split": "validation",
@@ -228,20 +221,6 @@ def _title(metrics):
 
 def markdown(metrics):
     """Writes the metrics as Markdown tables."""
-    pair, film = metrics["pair"], metrics["film"]
-    names = [("accuracy", "accuracy"), ("macro F1", "macro_f1")]
-    rows = [
-        [label, report.percent(pair[key]), report.percent(film[key])]
-        for label, key in names
-    ]
-    rows += [
-        [
-            genre,
-            report.percent(pair["per_genre"][genre]),
-            report.percent(film["per_genre"][genre]),
-        ]
-        for genre in GENRES
-    ]
     films = [
         [
             entry["film"],
@@ -255,19 +234,31 @@ def markdown(metrics):
     return (
         f"# {metrics['model']}, {metrics['split']} split of "
         f"{metrics['dataset']}\n\n"
-        + report.markdown_table(
-            [
-                "",
-                f"by pair ({pair['num']:,})",
-                f"by film ({film['num']:,})",
-            ],
-            rows,
-        )
+        + metrics_table(metrics["pair"], metrics["film"])
         + "\n"
         + report.markdown_table(
             ["film", "genre", "verdict", "its score", "pairs right"], films
         )
         + f"\n{calibration_text(metrics)}\n"
+    )
+
+
+def metrics_table(pair, film):
+    """Writes the metrics by pair and by film as a Markdown table."""
+    rows = [
+        [label, report.percent(pair[key]), report.percent(film[key])]
+        for label, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
+    ]
+    rows += [
+        [
+            genre,
+            report.percent(pair["per_genre"][genre]),
+            report.percent(film["per_genre"][genre]),
+        ]
+        for genre in GENRES
+    ]
+    return report.markdown_table(
+        ["", f"by pair ({pair['num']:,})", f"by film ({film['num']:,})"], rows
     )
 
 

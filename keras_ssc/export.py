@@ -78,7 +78,7 @@ def export(
     config = train.read_config(run_dir)
     model = evaluate.load_model(run_dir)
     _check_out(out, model_format)
-    metrics = _metrics(run_dir, data_dir, verbose)
+    metrics = read_or_measure(run_dir, data_dir, verbose)
     temperature = metrics["calibration"]["temperature"]
     out.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(out)
@@ -139,8 +139,17 @@ def _remove_unfinished(out):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _metrics(run_dir, data_dir, verbose):
-    """Reads the run's metrics; measures them if that has not been done."""
+def read_or_measure(run_dir, data_dir=None, verbose=True):
+    """Reads a run's metrics; measures them if that has not been done.
+
+    Args:
+        run_dir: `pathlib.Path` of a finished run's folder.
+        data_dir: See `evaluate.evaluate`.
+        verbose: See `evaluate.evaluate`.
+
+    Returns:
+        The metrics, as `evaluate.evaluate` returns them.
+    """
     path = run_dir / "metrics.json"
     is_new = path.exists() and (
         path.stat().st_mtime >= (run_dir / "model.keras").stat().st_mtime

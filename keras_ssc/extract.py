@@ -191,9 +191,7 @@ def _candidates(film, indexes, stride):
 
 
 def _check_range(scene, index):
-    # The last frame is shown as long as the others; alone, for a moment.
-    steps = np.diff(index.seconds)
-    end = float(index.seconds[-1] + (np.median(steps) if len(steps) else 0.04))
+    end = index.end_seconds
     too_late = (
         ("start", scene.start_seconds, end),
         ("end", scene.end_seconds, end + _END_TOLERANCE_SECONDS),

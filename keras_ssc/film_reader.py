@@ -219,7 +219,7 @@ def _read(path, plan, tell):
         ]
         firsts, ends = [0, *middles], [*middles, index.num_frames]
         chosen = list(enumerate(numbers))
-    seconds = np.append(index.seconds, _end_seconds(index))
+    seconds = np.append(index.seconds, index.end_seconds)
     yield [
         Shot(float(seconds[first]), float(seconds[end]))
         for first, end in zip(firsts, ends, strict=True)
@@ -230,12 +230,6 @@ def _read(path, plan, tell):
     for place, pair in enumerate(_pairs(index, chosen, bars, config), start=1):
         yield pair
         tell("pairs", place, len(chosen))
-
-
-def _end_seconds(index):
-    steps = np.diff(index.seconds)
-    step = float(np.median(steps)) if len(steps) else 0.04
-    return float(index.seconds[-1]) + step
 
 
 def _first_frames(index, tell):
@@ -269,8 +263,7 @@ def _first_frames(index, tell):
 
 def _choose(index, firsts, ends, plan):
     """Chooses frames whose pairs are read: (shot, frame number)."""
-    duration = _end_seconds(index)
-    every = plan.every or duration / plan.num_pairs
+    every = plan.every or index.end_seconds / plan.num_pairs
     chosen = []
     for shot, (first, end) in enumerate(zip(firsts, ends, strict=True)):
         last = end - 2  # a pair's next frame is in its shot

@@ -69,7 +69,6 @@ def markdown(card):
         String, Markdown.
     """
     height, width = card["image_size"]
-    pair, film = card["metrics"]["pair"], card["metrics"]["film"]
     parts = [
         f"# {card['model']}: the genre of a film from two consecutive frames\n",
         f"Exported by keras_ssc {card['keras_ssc']} on {card['created']} as "
@@ -79,12 +78,8 @@ def markdown(card):
         "Films (pairs) of each genre; no film is in two splits.\n",
         _data_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
-        report.markdown_table(
-            ["", f"by pair ({pair['num']:,})", f"by film ({film['num']:,})"],
-            [
-                [name, report.percent(of_pair), report.percent(of_film)]
-                for name, of_pair, of_film in _metric_rows(pair, film)
-            ],
+        evaluate.metrics_table(
+            card["metrics"]["pair"], card["metrics"]["film"]
         ),
         f"The 2019 report measured {report.percent(card['report_accuracy'])} "
         "by pair with its model of this name, on films of its own: not "
@@ -138,10 +133,3 @@ def _data_table(data):
             for genre in GENRES
         ],
     )
-
-
-def _metric_rows(pair, film):
-    yield "accuracy", pair["accuracy"], film["accuracy"]
-    yield "macro F1", pair["macro_f1"], film["macro_f1"]
-    for genre in GENRES:
-        yield genre, pair["per_genre"][genre], film["per_genre"][genre]

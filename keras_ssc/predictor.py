@@ -157,23 +157,12 @@ class Predictor:
         Raises:
             serving_client.ImageError: If an image is refused.
         """
-        frames, sizes = [], []
-        names = ("frame_bytes", "next_frame_bytes")
-        for name, images in zip(names, zip(*encoded, strict=True), strict=True):
-            try:
-                decoded, size = served_model.decode_images(
-                    tf.constant(images), name, self._image_size
-                )
-            except tf.errors.InvalidArgumentError as error:
-                reason = serving_client.explain_error(str(error))
-                raise serving_client.ImageError(reason or error) from error
-            frames.append(decoded.numpy())
-            sizes.append(size.numpy())
-        if (sizes[0] != sizes[1]).any():
-            raise serving_client.ImageError(
-                "Expected both frames of a pair of one size. Received: "
-                f"{sizes[0].tolist()} and {sizes[1].tolist()}, height and width"
-            )
+        images = [tf.constant(part) for part in zip(*encoded, strict=True)]
+        try:
+            frames = served_model.decode_pairs(*images, self._image_size)
+        except tf.errors.InvalidArgumentError as error:
+            reason = serving_client.explain_error(str(error))
+            raise serving_client.ImageError(reason or error) from error
         return [self.predict_pair(*pair) for pair in zip(*frames, strict=True)]
 
     def predict_film(
@@ -205,16 +194,7 @@ class Predictor:
         reading = film_reader.read_film(path, plan, progress=progress)
         shots = next(reading)
         collected = verdict.Collector(shots, pictures)
-        waiting = []
-        for pair in reading:
-            if pair.reason:
-                collected.drop(pair)
-                continue
-            waiting.append(pair)
-            if len(waiting) == _BATCH:
-                self._answer(waiting, collected)
-                waiting = []
-        self._answer(waiting, collected)
+        self._collect(reading, collected)
         return collected.verdict(path, min_confidence)
 
     def predict_frames(self, root, min_confidence=verdict.MIN_CONFIDENCE):
@@ -246,20 +226,17 @@ class Predictor:
         verdicts = []
         for movie, stored in by_film.items():
             collected = verdict.Collector([film_reader.Shot(0.0, 1.0)])
-            for start in range(0, len(stored), _BATCH):
-                self._answer(
-                    [
-                        film_reader.Pair(
-                            0,
-                            0.0,
-                            "",
-                            frame_store.read_frame(pair.frame_path),
-                            frame_store.read_frame(pair.next_frame_path),
-                        )
-                        for pair in stored[start : start + _BATCH]
-                    ],
-                    collected,
+            reading = (
+                film_reader.Pair(
+                    0,
+                    0.0,
+                    "",
+                    frame_store.read_frame(pair.frame_path),
+                    frame_store.read_frame(pair.next_frame_path),
                 )
+                for pair in stored
+            )
+            self._collect(reading, collected)
             verdicts.append(
                 dataclasses.replace(
                     collected.verdict(names.get(movie, movie), min_confidence),
@@ -268,6 +245,19 @@ class Predictor:
                 )
             )
         return verdicts
+
+    def _collect(self, reading, collected):
+        """Answers for pairs as they are read, a batch at a time."""
+        waiting = []
+        for pair in reading:
+            if pair.reason:
+                collected.drop(pair)
+                continue
+            waiting.append(pair)
+            if len(waiting) == _BATCH:
+                self._answer(waiting, collected)
+                waiting = []
+        self._answer(waiting, collected)
 
     def _answer(self, read, collected):
         if not read:

@@ -128,28 +128,9 @@ class ServedModel(tf.Module):
                 cut off, too large or too small, or its pair's two are not of
                 one size; it names the input and the place in the batch.
         """
-        with tf.control_dependencies(
-            [
-                _refuse(
-                    tf.not_equal(
-                        tf.size(frame_bytes), tf.size(next_frame_bytes)
-                    ),
-                    "Expected as many frame_bytes as next_frame_bytes. "
-                    "Received: ",
-                    tf.size(frame_bytes),
-                    " and ",
-                    tf.size(next_frame_bytes),
-                )
-            ]
-        ):
-            frame, size = decode_images(
-                frame_bytes, "frame_bytes", self.image_size
-            )
-        next_frame, next_size = decode_images(
-            next_frame_bytes, "next_frame_bytes", self.image_size
+        return self._answer(
+            *decode_pairs(frame_bytes, next_frame_bytes, self.image_size)
         )
-        with tf.control_dependencies([_refuse_other_sizes(size, next_size)]):
-            return self._answer(tf.identity(frame), next_frame)
 
     @tf.function(
         input_signature=[
@@ -198,21 +179,45 @@ class ServedModel(tf.Module):
         }
 
 
-def decode_images(images, name, image_size):
-    """Decodes a batch of images, as a served model does.
+def decode_pairs(frame_bytes, next_frame_bytes, image_size):
+    """Decodes pairs of images, as a served model does.
 
     Args:
-        images: String tensor (images,): JPEG or PNG.
-        name: String, what errors call the batch.
+        frame_bytes: String tensor (pairs,): JPEG or PNG.
+        next_frame_bytes: The same, the frames after them.
         image_size: Tuple of two integers, (height, width), to resize to.
 
     Returns:
-        A tuple: uint8 tensor (images, *image_size, 3), RGB; and int32 tensor
-        (images, 2), the sizes (height, width) that they had.
+        A tuple of two uint8 tensors (pairs, *image_size, 3), RGB.
 
     Raises:
         tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
     """
+    num_frames, num_next_frames = (
+        tf.size(frame_bytes),
+        tf.size(next_frame_bytes),
+    )
+    with tf.control_dependencies(
+        [
+            _refuse(
+                tf.not_equal(num_frames, num_next_frames),
+                "Expected as many frame_bytes as next_frame_bytes. Received: ",
+                num_frames,
+                " and ",
+                num_next_frames,
+            )
+        ]
+    ):
+        frame, size = _decode(frame_bytes, "frame_bytes", image_size)
+    next_frame, next_size = _decode(
+        next_frame_bytes, "next_frame_bytes", image_size
+    )
+    with tf.control_dependencies([_refuse_other_sizes(size, next_size)]):
+        return tf.identity(frame), next_frame
+
+
+def _decode(images, name, image_size):
+    """Returns a batch of images, resized, and the sizes that they had."""
     with tf.control_dependencies([_refuse_other_formats(images, name)]):
         images = tf.identity(images)
 

@@ -217,22 +217,22 @@ class Client:
         return ServingError(f"no answer within {self._timeout:g} seconds")
 
 
-def request_body(pairs):
-    """Writes the body of a REST request, in rows.
+def rest_request(pairs):
+    """Returns a REST request in rows, as plain values.
 
     Args:
         pairs: List of pairs of bytes, see `Client.predict`.
-
-    Returns:
-        Bytes, JSON.
     """
     instances = [
         {"frame_bytes": _base64(frame), "next_frame_bytes": _base64(next_frame)}
         for frame, next_frame in pairs
     ]
-    return json.dumps(
-        {"signature_name": SIGNATURE, "instances": instances}
-    ).encode("ascii")
+    return {"signature_name": SIGNATURE, "instances": instances}
+
+
+def request_body(pairs):
+    """Writes the body of a REST request, see `rest_request`, as JSON bytes."""
+    return json.dumps(rest_request(pairs)).encode("ascii")
 
 
 def read_response(body, num_pairs):

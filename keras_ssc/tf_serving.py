@@ -1,13 +1,12 @@
 """What TF Serving wants beside a SavedModel."""
 
-import base64
-
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_ssc import files
+from keras_ssc import serving_client
 from keras_ssc.genres import GENRES
 
 # Batches that TF Serving puts together are padded to these sizes, so that it
@@ -33,15 +32,9 @@ def write_files(folder, images, answer, image_size):
         answer: Dict, what `serving_default` returned for the pair.
         image_size: Tuple of two integers, (height, width), the model's.
     """
-    encoded = dict(
-        zip(("frame_bytes", "next_frame_bytes"), images, strict=True)
+    files.write_json(
+        folder / "sample_request.json", serving_client.rest_request([images])
     )
-    instance = {
-        name: {"b64": base64.b64encode(image).decode("ascii")}
-        for name, image in encoded.items()
-    }
-    request = {"signature_name": "serving_default", "instances": [instance]}
-    files.write_json(folder / "sample_request.json", request)
     prediction = {
         "genre": answer["genre"].decode(),
         "scores": answer["scores"].tolist(),
@@ -51,7 +44,7 @@ def write_files(folder, images, answer, image_size):
     files.write_json(
         folder / "sample_response.json", {"predictions": [prediction]}
     )
-    _write_warmup(folder, encoded, image_size)
+    _write_warmup(folder, images, image_size)
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES)
     files.write_text(
         folder / "batching_parameters.txt",
@@ -59,25 +52,26 @@ def write_files(folder, images, answer, image_size):
     )
 
 
-def _write_warmup(folder, encoded, image_size):
+def _write_warmup(folder, images, image_size):
     """Writes a request for each signature and batch size."""
+    names = ("frame_bytes", "next_frame_bytes")
     extra = folder / "assets.extra"
     extra.mkdir()
     path = str(extra / "tf_serving_warmup_requests")
     with tf.io.TFRecordWriter(path) as writer:
         for size in BATCH_SIZES:
-            images = {
+            encoded = {
                 name: _repeated(image, (size,))
-                for name, image in encoded.items()
+                for name, image in zip(names, images, strict=True)
             }
             blank = _repeated(np.uint8(0), (size, *image_size, 3))
             frames = {"frame": blank, "next_frame": blank}
             for signature, inputs in (
-                ("serving_default", images),
+                (serving_client.SIGNATURE, encoded),
                 ("frames", frames),
             ):
                 request = predict_pb2.PredictRequest(inputs=inputs)
-                request.model_spec.name = "scene_genre"
+                request.model_spec.name = serving_client.MODEL_NAME
                 request.model_spec.signature_name = signature
                 log = prediction_log_pb2.PredictLog(request=request)
                 record = prediction_log_pb2.PredictionLog(predict_log=log)

@@ -161,7 +161,7 @@ def _write_annotated(verdict, index, path, genre, progress):
             if stream is None:
                 stream = _add_stream(container, frame.shape)
             shot = verdict.shots[bisect.bisect_right(starts, seconds) - 1]
-            small = _inset_size(frame)
+            small = _shrunk(frame)
             motion = _motion(last, small)
             last = small
             _draw(frame, shot, motion, genre)
@@ -186,7 +186,7 @@ def _add_stream(container, shape):
     return stream
 
 
-def _inset_size(frame):
+def _shrunk(frame):
     height, width = frame.shape[:2]
     size = (max(width // _INSET, 32), max(height // _INSET, 32))
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)

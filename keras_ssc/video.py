@@ -133,6 +133,14 @@ class FrameIndex:
         """How many frames the film shows."""
         return len(self.pts)
 
+    @property
+    def end_seconds(self):
+        """When the last frame has been shown: as long as most, in seconds."""
+        steps = np.diff(self.seconds)
+        # Alone, for a moment.
+        step = float(np.median(steps)) if len(steps) else 0.04
+        return float(self.seconds[-1]) + step
+
     @functools.cached_property
     def _place_of_key(self):
         """Dict from a key packet's time stamp to its place."""
