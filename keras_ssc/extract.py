@@ -366,6 +366,8 @@ def extract(film_list, out, config=None, workers=None, progress=False):
     records = frame_store.read_records(out)
     places = frame_store.assign_places(films, records, out)
     todo = frame_store.undone(films, records, out)
+    names = {film.name for film in films}
+    frame_store.sweep(names - {film.name for film in todo}, out)
     results = _run_all(
         [(film, places[film.name], out, config) for film in todo],
         workers or os.cpu_count() or 1,
@@ -374,7 +376,6 @@ def extract(film_list, out, config=None, workers=None, progress=False):
     problems += [result for result in results if isinstance(result, str)]
     frame_store.write_index(out)
     records = frame_store.read_records(out)
-    names = {film.name for film in films}
     problems += [
         f"film {record['film']!r} was extracted earlier but is not in the "
         f"list now; its frames are still in {out}"

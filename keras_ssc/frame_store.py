@@ -215,6 +215,25 @@ def _intents(out):
     return [json.loads(path.read_text("utf-8")) for path in paths]
 
 
+def sweep(done, out):
+    """Removes what a kill left of films whose records were written already.
+
+    Args:
+        done: Set of the names of films that need not be read again.
+        out: `pathlib.Path` of the folder.
+    """
+    for known in _intents(out):
+        if known["film"] in done:
+            name = pairs.movie_name(known["genre"], known["movie"])
+            _remove_partial(name, out)
+
+
+def _remove_partial(name, out):
+    # The frames first: without its intent, nobody would look for them.
+    shutil.rmtree(out / ".partial" / name, ignore_errors=True)
+    (out / ".partial" / f"{name}.json").unlink()
+
+
 def store(film, place, extraction, out):
     """Writes a film's frames into the folder, and its record last.
 
@@ -257,8 +276,7 @@ def store(film, place, extraction, out):
     for path in moves:
         os.replace(path, folder / path.name)
     files.write_json(out / "index" / f"{name}.json", record)
-    shutil.rmtree(partial)
-    intent.unlink()
+    _remove_partial(name, out)
     return record
 
 

@@ -258,6 +258,20 @@ def test_a_half_written_film_is_never_taken_for_done(films, tmp_path):
         assert contents(out) == contents(tmp_path / "whole")
 
 
+def test_a_kill_behind_the_record_leaves_nothing_behind(films, tmp_path):
+    run(films, tmp_path / "whole")
+    out = tmp_path / "killed"
+    shutil.copytree(tmp_path / "whole", out)
+    (out / ".partial" / "ani2D_movie1").mkdir(parents=True)
+    frame_store.files.write_json(
+        out / ".partial" / "ani2D_movie1.json",
+        {"film": "Sun", "genre": "animation_2d", "movie": 1},
+    )
+    run(films, out)
+    assert contents(out) == contents(tmp_path / "whole")
+    assert not list((out / ".partial").iterdir())
+
+
 def test_a_missing_frame_is_made_anew(films, tmp_path):
     run(films, tmp_path / "out")
     before = contents(tmp_path / "out")
