@@ -55,14 +55,16 @@ class Plan:
         every: Float, seconds from a pair to the next, instead of `num_pairs`.
         quick: Boolean, whether the search for shots is left out: each pair
             then stands for the part of the film around it.
+        max_seconds: Float, films that last longer are refused; None for none.
     """
 
     num_pairs: int = 300
     every: float | None = None
     quick: bool = False
+    max_seconds: float | None = None
 
     def __post_init__(self):
-        for name in ("num_pairs", "every"):
+        for name in ("num_pairs", "every", "max_seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"Expected {name} above 0. Received: {value}")
@@ -206,6 +208,11 @@ def work(number, path, settings):
 
 def _read(path, plan, tell):
     index = video.index_frames(path)
+    if plan.max_seconds is not None and index.end_seconds > plan.max_seconds:
+        raise video.VideoError(
+            f"{path}: expected a film of {plan.max_seconds:g} seconds or less. "
+            f"Received: {index.end_seconds:.0f} seconds"
+        )
     tell("film", 0, index.num_frames)
     firsts = [0] if plan.quick else _first_frames(index, tell)
     ends = [*firsts[1:], index.num_frames]

@@ -23,6 +23,7 @@ from keras_ssc import export
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
+from keras_ssc import grad_cam
 from keras_ssc import input_pipeline
 from keras_ssc import pairs
 from keras_ssc import served_model
@@ -56,7 +57,8 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480))
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        return Predictor(text, *_ask_run(path))
+        run = _Run(path)
+        return Predictor(text, run.ask, run.image_size, run.heat_maps)
     version = _newest_version(path)
     if version is None:
         raise ValueError(
@@ -76,12 +78,19 @@ class Predictor:
             (pairs,).
         image_size: Tuple of two integers, (height, width), that images are
             decoded to.
+        heat_maps: Function of two such arrays and a genre's place, see
+            `grad_cam.GradCam`; None if what was loaded cannot tell.
     """
 
-    def __init__(self, name, ask, image_size):
+    def __init__(self, name, ask, image_size, heat_maps=None):
         self.name = name
         self._ask = ask
-        self._image_size = image_size
+        self._heat_maps = heat_maps
+        # As a graph, as it is served: its errors name the image.
+        self._decode_pairs = tf.function(
+            lambda *images: served_model.decode_pairs(*images, image_size),
+            input_signature=[tf.TensorSpec([None], tf.string)] * 2,
+        )
 
     def scores(self, frame, next_frame):
         """Computes the calibrated scores of pairs.
@@ -144,6 +153,27 @@ class Predictor:
             float(magnitudes[0]),
         )
 
+    def heat_maps(self, frame, next_frame, genre):
+        """Says what in a pair spoke for a genre.
+
+        Args:
+            frame: uint8 array (height, width, 3), RGB.
+            next_frame: uint8 array of the same shape, the frame after it.
+            genre: String, one of `GENRES`.
+
+        Returns:
+            A dict from what the model looks at (`"frame"`, `"flow"`) to a
+            float32 array of the model's height and width, 0..1, see
+            `grad_cam.GradCam`. Empty of a model without convolutions, of an
+            export and of a server: these give no gradients.
+        """
+        if self._heat_maps is None:
+            return {}
+        maps = self._heat_maps(
+            frame[np.newaxis], next_frame[np.newaxis], GENRES.index(genre)
+        )
+        return {name: heat[0] for name, heat in maps.items()}
+
     def predict(self, encoded):
         """Classifies pairs of encoded images, as `serving_client.Client`.
 
@@ -159,7 +189,7 @@ class Predictor:
         """
         images = [tf.constant(part) for part in zip(*encoded, strict=True)]
         try:
-            frames = served_model.decode_pairs(*images, self._image_size)
+            frames = self._decode_pairs(*images)
         except tf.errors.InvalidArgumentError as error:
             reason = serving_client.explain_error(str(error))
             raise serving_client.ImageError(reason or error) from error
@@ -182,7 +212,8 @@ class Predictor:
                 sure.
             progress: See `film_reader.read_film`.
             pictures: Boolean, whether the verdict keeps a small frame of
-                each shot, for a contact sheet.
+                each shot, for a contact sheet, and the pair that speaks most
+                for its genre.
 
         Returns:
             A `verdict.FilmVerdict`.
@@ -313,32 +344,47 @@ def _ask_export(version):
     return ask, tuple(card["image_size"])
 
 
-def _ask_run(run_dir):
-    """Asks a run's model as evaluate does, with OpenCV's flow.
+class _Run:
+    """A run's model, asked as evaluate does, with OpenCV's flow.
 
-    Returns:
-        The function, see `Predictor`, and the model's size.
+    Args:
+        run_dir: `pathlib.Path` of a run that was evaluated.
     """
-    model = evaluate.load_model(run_dir)
-    temperature = _temperature(run_dir)
-    size = model.input["frame"].shape[1:3]
-    threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
 
-    def ask(*frames):
+    def __init__(self, run_dir):
+        self._model = evaluate.load_model(run_dir)
+        self._temperature = _temperature(run_dir)
+        self._grad_cam = None
+        self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        self.image_size = self._model.input["frame"].shape[1:3]
+
+    def ask(self, frame, next_frame):
+        inputs = self._inputs(frame, next_frame)
+        logits = self._model.predict_on_batch(
+            {name: inputs[name] for name in self._model.input}
+        )
+        scores = calibration.probabilities(
+            np.asarray(logits), self._temperature
+        )
+        return scores, flow.motion_magnitude(inputs["flow"])
+
+    def heat_maps(self, frame, next_frame, genre):
+        if self._grad_cam is None:
+            self._grad_cam = grad_cam.GradCam(self._model)
+        inputs = self._inputs(frame, next_frame)
+        return self._grad_cam(
+            {name: inputs[name] for name in self._model.input}, genre
+        )
+
+    def _inputs(self, *frames):
         inputs = {
-            name: input_pipeline.resize(array, size).numpy()
+            name: input_pipeline.resize(array, self.image_size).numpy()
             for name, array in zip(("frame", "next_frame"), frames, strict=True)
         }
         inputs["flow"] = np.stack(
-            list(threads.map(flow.farneback_flow, *inputs.values()))
+            list(self._threads.map(flow.farneback_flow, *inputs.values()))
         )
-        logits = model.predict_on_batch(
-            {name: inputs[name] for name in model.input}
-        )
-        scores = calibration.probabilities(np.asarray(logits), temperature)
-        return scores, flow.motion_magnitude(inputs["flow"])
-
-    return ask, size
+        return inputs
 
 
 def _temperature(run_dir):

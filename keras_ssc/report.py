@@ -25,6 +25,9 @@ plt.rcParams["font.family"] = [
     *sorted(set(_FONTS) & set(font_manager.get_font_names())),
 ]
 
+# A film's name is not to be read as a formula.
+plt.rcParams["text.parse_math"] = False
+
 # Okabe and Ito's palette: told apart by colour-blind eyes.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 
@@ -330,7 +333,7 @@ def timeline_figure(starts, ends, scores, magnitudes, names, title):
     motion.xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
     axes.set_title(title)
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(names))
     return _png(figure)
 
 

@@ -65,6 +65,8 @@ class FilmVerdict:
         num_pairs: Integer, the pairs it is judged by.
         dropped: Dict from a reason to how many pairs were dropped for it.
         shots: List of `ShotVerdict`.
+        strongest: `film_reader.Pair`, the one with the highest score for
+            `genre`, if pictures were asked for.
     """
 
     path: str
@@ -78,11 +80,13 @@ class FilmVerdict:
     num_pairs: int
     dropped: dict
     shots: list
+    strongest: object = None
 
     def as_json(self):
         """Returns plain values, with `version`; pictures are left out."""
+        film = _plain(self, "shots", "strongest")
         shots = [_plain(shot, "picture") for shot in self.shots]
-        return {"version": VERSION, **_plain(self, "shots"), "shots": shots}
+        return {"version": VERSION, **film, "shots": shots}
 
     def as_csv(self):
         """Returns a CSV text, one row a shot.
@@ -110,11 +114,11 @@ class FilmVerdict:
         return text.getvalue()
 
 
-def _plain(value, left_out):
+def _plain(value, *left_out):
     return {
         field.name: getattr(value, field.name)
         for field in dataclasses.fields(value)
-        if field.name != left_out
+        if field.name not in left_out
     }
 
 
@@ -127,7 +131,8 @@ class Collector:
 
     Args:
         shots: List of `film_reader.Shot`.
-        pictures: Boolean, whether a small frame of each shot is kept.
+        pictures: Boolean, whether a small frame of each shot is kept, and the
+            pair that speaks most for each genre.
     """
 
     def __init__(self, shots, pictures=False):
@@ -136,6 +141,8 @@ class Collector:
         self._scores = [[] for _ in shots]
         self._magnitudes = [[] for _ in shots]
         self._dropped = collections.Counter()
+        # Of each genre, the highest score of a pair, and that pair.
+        self._strongest = [(-1.0, None)] * len(GENRES)
 
     def drop(self, pair):
         """Counts a pair that is not used."""
@@ -153,11 +160,17 @@ class Collector:
             self._scores[pair.shot].append(scores[place])
             self._magnitudes[pair.shot].append(float(magnitudes[place]))
             if self._pictures is not None:
+                self._keep_strongest(pair, scores[place])
                 self._pictures[pair.shot].append(
                     cv2.resize(
                         pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
                     )
                 )
+
+    def _keep_strongest(self, pair, scores):
+        for place, score in enumerate(scores):
+            if score > self._strongest[place][0]:
+                self._strongest[place] = (float(score), pair)
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
         """Returns the film's `FilmVerdict`.
@@ -194,6 +207,7 @@ class Collector:
             num_pairs=sum(shot.num_pairs for shot in judged),
             dropped=dict(self._dropped),
             shots=shots,
+            strongest=self._strongest[first][1],
         )
 
     def _shot(self, place):

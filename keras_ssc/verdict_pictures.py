@@ -28,6 +28,12 @@ _LONG_SIDE, _INSET = 854, 4
 # the inset; one scale for the whole film, so that its parts can be compared.
 _FULL_COLOUR = 4.0
 
+# The colour wheel in the corner of a flow: its radius, of the picture's height.
+_WHEEL = 1 / 5
+
+# How bright a picture stays where the model did not look.
+_DARKEST = 0.15
+
 _WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
 
 
@@ -110,6 +116,71 @@ def contact_sheet(verdict):
         )
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return data.tobytes()
+
+
+def evidence(frame, next_frame, heat_maps, genre):
+    """Draws what a model saw of a pair, and what of it spoke for a genre.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+        next_frame: The same, the frame after it.
+        heat_maps: Dict, see `predictor.Predictor.heat_maps`.
+        genre: String.
+
+    Returns:
+        A list of tuples: a picture, uint8 array (height, width, 3), RGB; and
+        the words below it.
+    """
+    motion = flow.farneback_flow(frame, next_frame)
+    # A few wild vectors at the borders must not make the rest pale.
+    longest = float(np.percentile(np.hypot(*np.moveaxis(motion, -1, 0)), 99))
+    longest = max(longest, 0.1)  # noise of a still picture is no motion
+    colours = flow.flow_colours(motion, longest)
+    drawn = [
+        (frame, "frame"),
+        (next_frame, "next frame"),
+        (
+            _with_wheel(colours),
+            "motion: the wheel says where to; full colour is "
+            f"{longest:.1f} pixels or more, white is still",
+        ),
+    ]
+    name = genre.replace("_", " ")
+    for branch, heat in heat_maps.items():
+        seen = "motion" if branch == "flow" else branch
+        if heat.max() > 0:
+            words = f"bright: what of the {seen} spoke for {name} (Grad-CAM)"
+        else:
+            words = f"nothing of the {seen} spoke for {name} (Grad-CAM)"
+        picture = colours if branch == "flow" else frame
+        drawn.append((_lit(picture, heat), words))
+    return drawn
+
+
+def _with_wheel(picture):
+    """Adds the wheel of directions to a flow's colours."""
+    radius = max(int(picture.shape[0] * _WHEEL), 8)
+    places = np.arange(-radius, radius + 1) / radius
+    wheel = np.stack(np.meshgrid(places, places), axis=-1)
+    is_inside = np.hypot(wheel[..., 0], wheel[..., 1]) <= 1
+    picture = picture.copy()
+    # Lower left; cut off where the picture is smaller than the wheel.
+    corner = picture[-2 * radius - 5 : -4, 4 : 2 * radius + 5]
+    rows, columns = corner.shape[:2]
+    is_inside = is_inside[:rows, :columns]
+    wheel = flow.flow_colours(wheel, 1.0)[:rows, :columns]
+    corner[is_inside] = wheel[is_inside]
+    centre = (4 + radius, picture.shape[0] - 5 - radius)
+    cv2.circle(picture, centre, radius, _BLACK, 1, cv2.LINE_AA)
+    return picture
+
+
+def _lit(picture, heat):
+    """Darkens a picture where the model did not look."""
+    height, width = picture.shape[:2]
+    heat = cv2.resize(heat, (width, height))[..., np.newaxis]
+    light = _DARKEST + (1 - _DARKEST) * np.clip(heat, 0, 1)
+    return np.rint(picture * light).astype(np.uint8)
 
 
 def annotate(verdict, out, genre=None, progress=None):

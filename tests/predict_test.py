@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import subprocess
@@ -17,12 +18,14 @@ from keras_ssc import input_pipeline
 from keras_ssc import pairs
 from keras_ssc import predict
 from keras_ssc import predictor
+from keras_ssc import serving_client
 from keras_ssc import train
 from keras_ssc import verdict
 from keras_ssc import verdict_pictures
 from keras_ssc import video
 from keras_ssc.genres import GENRES
 from tests import drawn_films
+from tests import tiny_served
 from tests import train_test
 
 
@@ -71,6 +74,20 @@ def test_stored_pairs_get_what_evaluate_says(asked, run_dir, validation_dir):
         assert own.tolist() == pytest.approx(
             list(measured["scores"].values()), abs=1e-6
         )
+
+
+def test_image_that_is_refused_is_named(asked):
+    good = tiny_served.encode(drawn_films.shot(1, 1)[0])
+    webp = tiny_served.encode(drawn_films.shot(1, 1)[0], ".webp")
+    with pytest.raises(serving_client.ImageError) as raised:
+        asked.predict([(good, good), (good, webp)])
+    assert str(raised.value) == (
+        "Expected JPEG or PNG images. next_frame_bytes[1] is a WebP"
+    )
+    with pytest.raises(
+        serving_client.ImageError, match=r"^frame_bytes\[0\] is"
+    ):
+        asked.predict([(good[:-30], good)])
 
 
 def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
@@ -163,6 +180,42 @@ def test_pictures_are_drawn(asked, film, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["annotated.webm"]
     with pytest.raises(ValueError, match=r"ends in \.webm"):
         verdict_pictures.annotate(found, tmp_path / "annotated.mp4")
+
+
+def test_name_of_a_film_is_no_formula_on_its_timeline(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(4, quick=True))
+    odd = dataclasses.replace(found, path="a $\\frac$ b.mp4")
+    timeline = frame_store.decode_frame(verdict_pictures.timeline(odd))
+    assert timeline.shape[1] > timeline.shape[0] > 400
+
+
+def test_evidence_shows_the_strongest_pair(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    pair = found.strongest
+    scores, _ = asked.scores(pair.frame[None], pair.next_frame[None])
+    best = scores[0, GENRES.index(found.genre)]
+    # No lower than the mean of any shot.
+    for shot in found.shots:
+        assert best >= shot.scores[found.genre] - 1e-6
+    heat = np.zeros((18, 32), np.float32)
+    heat[:9] = 1.0
+    drawn = verdict_pictures.evidence(
+        pair.frame, pair.next_frame, {"frame": heat, "flow": 0 * heat}, "horror"
+    )
+    pictures, words = zip(*drawn, strict=True)
+    assert all(picture.shape == pair.frame.shape for picture in pictures)
+    assert words[3] == "bright: what of the frame spoke for horror (Grad-CAM)"
+    assert words[4] == "nothing of the motion spoke for horror (Grad-CAM)"
+    # The upper half stays as it is, the lower one is dark.
+    assert np.array_equal(pictures[3][:100], pair.frame[:100])
+    assert pictures[3][-100:].mean() < 0.2 * pair.frame[-100:].mean()
+    assert asked.heat_maps(pair.frame, pair.next_frame, "horror") == {}
+
+
+def test_film_that_lasts_too_long_is_refused(asked, film):
+    plan = film_reader.Plan(4, max_seconds=2.0)
+    with pytest.raises(video.VideoError, match="2 seconds or less. Received"):
+        asked.predict_film(film, plan)
 
 
 def test_film_of_nothing_is_named(asked, tmp_path):

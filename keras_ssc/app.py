@@ -1,0 +1,98 @@
+"""A page to drop a film on: python -m keras_ssc.app MODEL."""
+
+import argparse
+import importlib.util
+import signal
+import sys
+import tempfile
+import threading
+
+from keras_ssc import command
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_ssc.app",
+        description="Serves a page that tells the genre of a film, or of two "
+        "consecutive frames, and shows why.",
+    )
+    add = parser.add_argument
+    add(
+        "model",
+        metavar="MODEL",
+        help="a run that was evaluated, an export, or the URL of a running "
+        "TensorFlow Serving; what the model looked at is shown for a run",
+    )
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen at (default: 127.0.0.1, this machine "
+        "alone). The page asks nobody who they are",
+    )
+    add("--port", type=int, default=7860, help="default: 7860")
+    add(
+        "--max-megabytes",
+        type=int,
+        default=4096,
+        metavar="MB",
+        help="size of an upload (default: 4096)",
+    )
+    add(
+        "--max-minutes",
+        type=float,
+        default=240.0,
+        metavar="MINUTES",
+        help="length of a film (default: 240)",
+    )
+    add(
+        "--max-seconds",
+        type=float,
+        default=1800.0,
+        metavar="SECONDS",
+        help="how long a film may be worked on (default: 1800)",
+    )
+    add(
+        "--max-waiting",
+        type=int,
+        default=16,
+        metavar="N",
+        help="requests that wait for their turn (default: 16)",
+    )
+    return parser
+
+
+def main():
+    """Runs the command."""
+    arguments = _parser().parse_args()
+    if importlib.util.find_spec("gradio") is None:
+        raise ValueError(
+            'The page needs Gradio: pip install "keras_ssc[app]", or '
+            'pip install -e ".[app]" in a clone.'
+        )
+    # Only now: these take seconds, and the first is not always installed.
+    from keras_ssc import page
+    from keras_ssc import predictor
+
+    limits = page.Limits(
+        arguments.max_megabytes,
+        arguments.max_minutes,
+        arguments.max_seconds,
+        arguments.max_waiting,
+    )
+    asked = predictor.load(arguments.model)
+    # Ended by a service's manager, it leaves no uploads behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="keras_ssc_") as folder:
+        served = page.Page(asked, folder, limits)
+        url = served.launch(arguments.host, arguments.port)
+        print(f"{asked.name} at {url} - end it with Ctrl-C", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            served.close()
+
+
+if __name__ == "__main__":
+    command.run(main)

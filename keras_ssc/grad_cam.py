@@ -1,0 +1,125 @@
+"""What a model looked at, frame and motion apart: Grad-CAM.
+
+Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via
+Gradient-based Localization", arXiv:1610.02391, equations 1 and 2.
+"""
+
+import re
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+# Feature maps that every path through a backbone passes: of Inception v3,
+# ResNet50, VGG16 and FlowNet-S.
+_MAPS = re.compile(
+    r"mixed\d+|conv\d_block\d+_out|block\d_conv\d|flownet_conv_\d"
+)
+
+# With small frames, the last maps are a single cell, which says nothing of
+# where: the deepest ones with these many cells on both sides are taken.
+_LEAST_CELLS = 4
+
+
+class GradCam:
+    """Says what in a pair spoke for a genre.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`. Its weights are shared, not
+            copied.
+
+    Attributes:
+        branches: Tuple of strings, what the model looks at apart from each
+            other: `"frame"`, `"flow"`, or `"frame and next frame"`; empty if
+            the model has no convolutions, such as `fc`.
+    """
+
+    def __init__(self, model):
+        self._exposed, found = _expose(model)
+        self._takes_both = False
+        names = [_branch(name, model) for name in found]
+        if model.name == "double_stack" and len(names) == 1:
+            self._takes_both = True  # one trunk, frame and flow in one batch
+            names = ["frame", "flow"]
+        self.branches = tuple(names)
+
+    def __call__(self, inputs, genre):
+        """Computes where the model looked.
+
+        Args:
+            inputs: Dict of arrays, what the model takes, of n pairs.
+            genre: Integer, the genre's place among the logits.
+
+        Returns:
+            A dict from each of `branches` to a float32 array (n, height,
+            width), of the frames' size: 0 where nothing spoke for the genre,
+            1 where most did. All 0 if nothing did.
+        """
+        if not self.branches:
+            return {}
+        with tf.GradientTape() as tape:
+            *maps, logits = self._exposed(inputs, training=False)
+            logit = logits[:, genre]
+        gradients = tape.gradient(logit, maps)
+        size = self._exposed.inputs[0].shape[1:3]
+        heats = [
+            _heat(*pair, size) for pair in zip(maps, gradients, strict=True)
+        ]
+        if self._takes_both:
+            # Pair by pair, as the model stacks them: frame, flow, frame, ...
+            heats = [heats[0][place::2] for place in (0, 1)]
+        return dict(zip(self.branches, heats, strict=True))
+
+
+def _expose(model):
+    """Returns a model that gives its maps too, and the names of their owners.
+
+    Of every trunk inside, and of the convolutions outside of one, the deepest
+    maps that are large enough.
+    """
+    owners, maps, own = [], [], []
+
+    def call(layer, *args, **kwargs):
+        if isinstance(layer, keras.Model):
+            exposed, inner = _expose(layer)
+            *inside, output = exposed(*args)
+            owners.extend(inner)
+            maps.extend(inside)
+            return output
+        output = layer(*args, **kwargs)
+        if _MAPS.fullmatch(layer.name):
+            own.append(output)
+        return output
+
+    clone = keras.models.clone_model(
+        model, clone_function=lambda layer: layer, call_function=call
+    )
+    if own:
+        large = [each for each in own if min(each.shape[1:3]) >= _LEAST_CELLS]
+        owners.append(model.name)
+        maps.append(large[-1] if large else own[0])
+    return keras.Model(clone.input, [*maps, clone.output]), owners
+
+
+def _branch(owner, model):
+    """Says what the maps of a trunk, or of the model itself, are made of."""
+    if model.name == "double_stack":
+        return "frame" if owner == "inception_v3" else "flow"
+    has_pair = "next_frame" in model.input and model.name in (
+        "inception_v3_6ch",
+        "flownet_fc",
+    )
+    return "frame and next frame" if has_pair else "frame"
+
+
+def _heat(maps, gradients, size):
+    """Weighs the maps by how much each one's mean would raise the logit."""
+    maps, gradients = (ops.cast(x, "float32") for x in (maps, gradients))
+    weights = ops.mean(gradients, axis=(1, 2), keepdims=True)
+    heat = ops.relu(ops.sum(weights * maps, axis=-1, keepdims=True))
+    heat = ops.image.resize(heat, size, interpolation="bilinear")[..., 0]
+    most = ops.max(heat, axis=(1, 2), keepdims=True)
+    return ops.convert_to_numpy(heat / ops.maximum(most, 1e-12)).astype(
+        np.float32
+    )
