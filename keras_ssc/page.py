@@ -155,7 +155,10 @@ class Page:
         film = self._folder / f"{uuid.uuid4().hex}.film"
         os.link(upload, film)
         self._forget(request)
-        self._taken[request.session_hash] = film, pathlib.Path(upload).name
+        name = pathlib.Path(upload).name
+        self._taken[request.session_hash] = film, name
+        # What was said of another film goes, and there is room to drop more.
+        return [*_no_answers(name), None]
 
     def judge_film(
         self, num_pairs, quick, request: gradio.Request, progress=_PROGRESS
@@ -336,7 +339,12 @@ class Page:
             shown = {"show_progress_on": bar, "concurrency_id": "model"}
             own = {"api_visibility": "private"}
             taking = film.upload(
-                self.take_film, film, None, queue=False, api_name="take_film"
+                self.take_film,
+                film,
+                [*answers, film],
+                queue=False,
+                show_progress="hidden",
+                api_name="take_film",
             )
             judging = [
                 taking.success(
@@ -354,7 +362,6 @@ class Page:
                     **shown,
                 ),
             ]
-            judging[0].then(lambda: None, None, film, queue=False, **own)
             for genre, button in film_buttons.items():
                 judge = self._judge_example(genre)
                 judging.append(
