@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import dataclasses
 import functools
+import itertools
 import json
 import math
 import os
@@ -31,15 +32,18 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import files
+from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
 from keras_ssc import input_pipeline
 from keras_ssc import models
+from keras_ssc import predictor
 from keras_ssc import report
 from keras_ssc import scenes
 from keras_ssc import served_model
 from keras_ssc import train
 from keras_ssc import train_config
+from keras_ssc import video
 from keras_ssc.train_config import TrainConfig
 
 
@@ -537,6 +541,103 @@ def _parts_of(model, size, encoded):
     return parts
 
 
+def compare_verdict(
+    folder, runs, num_frames=5000, num_pairs=300, image_size=(128, 128)
+):
+    """Compares a film's verdict with the report's way of it.
+
+    Double stack with random weights. The report's way seeks for every frame
+    and computes flow and network pair by pair, of the same pairs.
+
+    Args:
+        folder: `pathlib.Path` of a folder for the film.
+        runs: Integer, how often each way is timed.
+        num_frames: Integer, the film's length.
+        num_pairs: Integer, the pairs that are judged.
+        image_size: Tuple of two integers, (height, width).
+
+    Yields:
+        A `Comparison` without the search for shots, and one with it.
+    """
+    keras.backend.clear_session()
+    path = folder / f"film_{num_frames}.mp4"
+    if not path.exists():
+        draw_long_film(path, num_frames)
+    model = models.build_model("double_stack", image_size)
+    asked = predictor.of_model(model)
+    for is_quick in (True, False):
+        plan = film_reader.Plan(num_pairs, quick=is_quick)
+        numbers = _frame_numbers(path, plan)
+
+        def ours():
+            return seconds_of(lambda: asked.predict_film(path, plan))  # noqa: B023
+
+        def theirs():
+            return seconds_of(
+                lambda: judge_as_the_report(path, numbers, model)  # noqa: B023
+            )
+
+        # Traced before anything counts, and the same film for both.
+        verdict = asked.predict_film(path, plan)
+        scores = judge_as_the_report(path, numbers, model)
+        difference = np.abs(scores - list(verdict.scores.values())).max()
+        if difference > 0.02:  # each shot counts by its length in ours
+            raise RuntimeError(f"Not the same verdict: {difference}")
+        yield Comparison(
+            f"verdict of a {num_frames:,}-frame 1280x720 H.264 film by "
+            f"{len(numbers)} pairs, double_stack at {image_size[1]} pixels, "
+            f"{'--quick' if is_quick else 'with every shot found'}, against a "
+            "seek for every frame, flow and network pair by pair",
+            "seconds",
+            *in_turn(runs, ours, theirs),
+            "5 or more" if is_quick else "-",
+            larger_is_better=False,
+        )
+
+
+def _frame_numbers(path, plan):
+    """Returns the first frame's number of each pair that ours judges."""
+    index = video.index_frames(path)
+    seconds = [
+        pair.seconds
+        for pair in itertools.islice(film_reader.read_film(path, plan), 1, None)
+        if not pair.reason
+    ]
+    return np.searchsorted(index.seconds, np.array(seconds) - 1e-6).tolist()
+
+
+def judge_as_the_report(path, numbers, model):
+    """Judges a film with a seek for each frame, pair by pair.
+
+    Args:
+        path: Path of the film.
+        numbers: List of integers, the first frame of each pair.
+        model: A `keras.Model` that takes `frame` and `flow`.
+
+    Returns:
+        float array (genres,), the mean of the pairs' scores.
+    """
+    capture = cv2.VideoCapture(str(path))
+    height, width = model.input["frame"].shape[1:3]
+    scores = []
+    for first in numbers:
+        pair = []
+        for number in (first, first + 1):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            _, frame = capture.read()
+            frame = cv2.resize(
+                cv2.cvtColor(frame, cv2.COLOR_BGR2RGB),
+                (width, height),
+                interpolation=cv2.INTER_AREA,
+            )
+            pair.append(frame)
+        motion = flow.farneback_flow(*pair)
+        given = {"frame": pair[0][np.newaxis], "flow": motion[np.newaxis]}
+        logits = model.predict(given, verbose=0)
+        scores.append(keras.ops.convert_to_numpy(keras.ops.softmax(logits))[0])
+    return np.mean(scores, axis=0)
+
+
 def machine():
     """Describes the machine in a line."""
     gpus = [
@@ -551,7 +652,7 @@ def machine():
     )
 
 
-PARTS = ("extraction", "loading", "step", "flow", "serving")
+PARTS = ("extraction", "loading", "step", "flow", "serving", "verdict")
 
 
 def benchmark(parts, names, dataset, data_dir, work_dir, runs):
@@ -583,6 +684,8 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
     if "serving" in parts:
         for name in names:
             yield from compare_serving(name, runs)
+    if "verdict" in parts:
+        yield from compare_verdict(work_dir, runs)
 
 
 def write(comparisons, out):

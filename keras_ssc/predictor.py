@@ -57,8 +57,8 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480))
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        run = _Run(path)
-        return Predictor(text, run.ask, run.image_size, run.heat_maps)
+        model = evaluate.load_model(path)
+        return of_model(model, _temperature(path), text)
     version = _newest_version(path)
     if version is None:
         raise ValueError(
@@ -66,6 +66,21 @@ def load(model, timeout=60.0):
             f"Received: {model}"
         )
     return Predictor(str(version), *_ask_export(version))
+
+
+def of_model(model, temperature=1.0, name="model"):
+    """Makes a predictor of a Keras model that is at hand.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        temperature: Float above 0, see `calibration.fit_temperature`.
+        name: String, what it is called.
+
+    Returns:
+        A `Predictor`.
+    """
+    asked = _Model(model, temperature)
+    return Predictor(name, asked.ask, asked.image_size, asked.heat_maps)
 
 
 class Predictor:
@@ -344,19 +359,15 @@ def _ask_export(version):
     return ask, tuple(card["image_size"])
 
 
-class _Run:
-    """A run's model, asked as evaluate does, with OpenCV's flow.
+class _Model:
+    """A Keras model, asked as evaluate does, with OpenCV's flow."""
 
-    Args:
-        run_dir: `pathlib.Path` of a run that was evaluated.
-    """
-
-    def __init__(self, run_dir):
-        self._model = evaluate.load_model(run_dir)
-        self._temperature = _temperature(run_dir)
+    def __init__(self, model, temperature):
+        self._model = model
+        self._temperature = temperature
         self._grad_cam = None
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-        self.image_size = self._model.input["frame"].shape[1:3]
+        self.image_size = model.input["frame"].shape[1:3]
 
     def ask(self, frame, next_frame):
         inputs = self._inputs(frame, next_frame)

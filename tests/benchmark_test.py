@@ -5,6 +5,8 @@ import keras
 
 from experiments import benchmark
 from keras_ssc import input_pipeline
+from keras_ssc.models import backbones
+from tests import tiny_trunk
 
 
 def test_a_ratio_above_one_means_that_ours_is_faster():
@@ -80,3 +82,14 @@ def test_a_served_model_is_compared_with_its_parts():
     assert "75x75, serving_default, batch 2" in compared.name
     assert "decoding, flow, network alone" in compared.name
     assert len(compared.ours) == len(compared.theirs) == 2
+
+
+def test_a_film_is_judged_as_the_report_would(tmp_path, monkeypatch):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
+    quick, whole = benchmark.compare_verdict(
+        tmp_path, runs=1, num_frames=24, num_pairs=6, image_size=(32, 32)
+    )
+    assert "by 6 pairs, double_stack at 32 pixels, --quick" in quick.name
+    assert "with every shot found" in whole.name
+    for compared in (quick, whole):
+        assert min(compared.ours + compared.theirs) > 0
