@@ -182,7 +182,8 @@ class Predictor:
                 sure.
             progress: See `film_reader.read_film`.
             pictures: Boolean, whether the verdict keeps a small frame of
-                each shot, for a contact sheet.
+                each shot, of the 200 longest ones at most, for a contact
+                sheet.
 
         Returns:
             A `verdict.FilmVerdict`.
