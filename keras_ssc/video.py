@@ -47,6 +47,12 @@ _NUM_HEAD_FRAMES = 8
 # often in a row does not.
 _MAX_READ_ERRORS = 16
 
+# The transfer function of HDR10 and Dolby Vision, as H.273 numbers it.
+_PQ = 16
+# Its levels stand for absolute light. What lies white on a page has so much of
+# it, in candelas per square metre (ITU-R BT.2408).
+_WHITE_LIGHT = 203.0
+
 # Bars, in grey levels of 255 and in shares of the picture's side. Noise of an
 # old copy lifts black to 40 and lets the means of pieces of a row differ by
 # 20; digital bars stay below 5.
@@ -516,6 +522,8 @@ def _read(index, numbers, way, long_side=None):
                 index, container, stream, numbers, way
             ):
                 rgb = _to_rgb(index, frame, reformatter, long_side)
+                if stream.codec_context.color_trc == _PQ:
+                    rgb = cv2.LUT(rgb, _sdr_levels())
                 yield number, float(index.seconds[number]), rgb
                 last = number
             return
@@ -537,6 +545,21 @@ def _to_rgb(index, frame, reformatter, long_side):
         frame, width=width, height=height, format="rgb24"
     ).to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, index.rotation // 90))
+
+
+@functools.cache
+def _sdr_levels():
+    """Returns for each level of PQ the one that looks alike on a plain screen.
+
+    Source: SMPTE ST 2084 for PQ, ITU-R BT.1886 for the screen. What is
+    brighter than white becomes white.
+    """
+    root = (np.arange(256) / 255) ** (32 / 2523)
+    light = (
+        np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)
+    ) ** (8192 / 1305)
+    share = np.minimum(10_000 / _WHITE_LIGHT * light, 1)
+    return np.round(255 * share ** (1 / 2.4)).astype(np.uint8)
 
 
 def _select(index, container, stream, numbers, way):
