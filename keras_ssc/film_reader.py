@@ -226,7 +226,7 @@ def _read(path, plan, tell):
     ]
     config = extract.ExtractConfig()
     samples = video.sample_frames(path, extract.NUM_BAR_FRAMES, index)
-    bars = video.find_bars([frame for _, _, frame in samples])
+    bars = video.find_bars(frame for _, _, frame in samples)
     for place, pair in enumerate(_pairs(index, chosen, bars, config), start=1):
         yield pair
         tell("pairs", place, len(chosen))

@@ -713,9 +713,9 @@ def sample_frames(path, num_frames, index=None):
         index: The film's `FrameIndex`, if there is one already.
 
     Returns:
-        List of tuples (frame_number, seconds, frame) as `read_frames` yields
-        them; at most `num_frames`, fewer if the film has fewer or some
-        cannot be decoded. The same film gives the same frames.
+        An iterator of tuples (frame_number, seconds, frame) as of
+        `read_frames`; at most `num_frames`, fewer if the film has fewer or
+        some cannot be decoded. The same film gives the same frames.
 
     Raises:
         ValueError: If `num_frames` is less than 1.
@@ -725,7 +725,10 @@ def sample_frames(path, num_frames, index=None):
         raise ValueError(
             f"Expected num_frames of 1 or more. Received: {num_frames}"
         )
-    index = index or index_frames(path)
+    return _sample(index or index_frames(path), num_frames)
+
+
+def _sample(index, num_frames):
     # A key frame is decoded alone. With too few of them the film is short;
     # fewer than asked are better than reading all of a long one.
     key_frames = np.flatnonzero(index.is_key_frame)
@@ -733,11 +736,13 @@ def sample_frames(path, num_frames, index=None):
     if num_keys >= min(num_frames, _ENOUGH_SAMPLES) and not index.counted:
         way = "auto" if index.seekable else "key frames"
         numbers = _spread(key_frames, num_keys)
-        samples = list(_read(index, numbers, way))
-        if samples:
-            return samples
+        samples = _read(index, numbers, way)
+        if first := next(samples, None):
+            yield first
+            yield from samples
+            return
     numbers = _spread(np.arange(index.num_frames), num_frames)
-    return list(read_frames(path, numbers, index))
+    yield from _read(index, numbers, "auto")
 
 
 def _spread(numbers, num_wanted):
@@ -789,7 +794,7 @@ def find_bars(frames):
     where in doubt nothing is cropped.
 
     Args:
-        frames: List of RGB arrays, uint8, shape `(height, width, 3)`, one
+        frames: Iterable of RGB arrays, uint8, shape `(height, width, 3)`, one
             film's, best from moments far apart. Blank ones say nothing and
             are left out.
 
@@ -799,12 +804,13 @@ def find_bars(frames):
     Raises:
         ValueError: If the frames differ in shape.
     """
-    shapes = {frame.shape for frame in frames}
+    # One at a time: of 8K, each takes 100 MB.
+    grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    shapes = {gray.shape for gray in grays}
     if len(shapes) > 1:
         raise ValueError(
             f"Expected frames of one shape. Received: {sorted(shapes)}"
         )
-    grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     grays = [gray for gray in grays if np.ptp(gray) > _BLANK_RANGE]
     bars = Bars()
     if not grays:
@@ -817,8 +823,10 @@ def find_bars(frames):
         bars = dataclasses.replace(
             bars, top=bars.top + top, bottom=bars.bottom + bottom
         )
-        inner = [bars.crop(gray).T for gray in grays]
-        left, right = _find_borders(inner)
+        # Turned one at a time: all of 8K would be another 800 MB.
+        left, right = _find_borders(
+            cv2.transpose(bars.crop(gray)) for gray in grays
+        )
         bars = dataclasses.replace(
             bars, left=bars.left + left, right=bars.right + right
         )
@@ -827,19 +835,8 @@ def find_bars(frames):
 
 def _find_borders(grays):
     """Returns how many rows are bars: (from the top, from the bottom)."""
-    height, width = grays[0].shape
-    # A row as the means of up to 64 pieces: noise goes, pictures stay.
-    size = (min(_NUM_PIECES, width), height)
-    rows = np.stack(
-        [
-            cv2.resize(
-                np.ascontiguousarray(gray, dtype=np.float32),
-                size,
-                interpolation=cv2.INTER_AREA,
-            )
-            for gray in grays
-        ]
-    )  # (frames, height, pieces)
+    rows = np.stack([_row_means(gray) for gray in grays])
+    height = rows.shape[1]  # (frames, height, pieces)
     upward = rows[:, ::-1]
     top = _find_border(rows, _EDGE_SHARE)
     bottom = _find_border(upward, _EDGE_SHARE)
@@ -852,6 +849,17 @@ def _find_borders(grays):
     if height - top - bottom < _MIN_PICTURE * height:
         return 0, 0
     return top, bottom
+
+
+def _row_means(gray):
+    """Returns each row as the means of up to 64 pieces."""
+    height, width = gray.shape
+    # Noise goes, pictures stay.
+    return cv2.resize(
+        np.ascontiguousarray(gray, dtype=np.float32),
+        (min(_NUM_PIECES, width), height),
+        interpolation=cv2.INTER_AREA,
+    )
 
 
 def _find_border(rows, edge_share):

@@ -361,7 +361,7 @@ def test_a_film_of_one_frame(tmp_path):
     for way in ("auto", "forward", "seek"):
         ((number, _, frame),) = video.read_frames(path, [0], index, way)
         assert (number, number_in(frame)) == (0, 7)
-    assert len(video.sample_frames(path, 5, index)) == 1
+    assert len(list(video.sample_frames(path, 5, index))) == 1
 
 
 @pytest.mark.parametrize(
@@ -547,7 +547,7 @@ def test_samples_are_key_frames_spread_over_the_film(films, num_decoded):
     path = films / "short groups.mp4"
     index = video.index_frames(path)
     num_decoded[0] = 0
-    samples = video.sample_frames(path, 5, index)
+    samples = list(video.sample_frames(path, 5, index))
     assert num_decoded[0] == 5
     numbers = [number for number, _, _ in samples]
     assert len(numbers) == 5
@@ -564,7 +564,7 @@ def test_samples_of_a_transport_stream_decode_key_frames_only(
     path = films / "h264.ts"
     index = video.index_frames(path)
     num_decoded[0] = 0
-    samples = video.sample_frames(path, 4, index)
+    samples = list(video.sample_frames(path, 4, index))
     assert num_decoded[0] <= index.is_key_frame.sum()
     assert len(samples) == 4
     assert all(number_in(frame) == number for number, _, frame in samples)
@@ -573,13 +573,13 @@ def test_samples_of_a_transport_stream_decode_key_frames_only(
 @pytest.mark.parametrize("name", FILMS)
 def test_samples_are_the_frames_they_say(films, name):
     for num_frames in (1, 3):
-        samples = video.sample_frames(films / name, num_frames)
+        samples = list(video.sample_frames(films / name, num_frames))
         assert len(samples) == num_frames
         assert all(number_in(frame) == number for number, _, frame in samples)
 
 
 def test_samples_of_a_film_with_few_key_frames(h264):
-    samples = video.sample_frames(h264, 24)
+    samples = list(video.sample_frames(h264, 24))
     assert len(samples) == 24
     assert samples[-1][0] == NUM_FRAMES - 1
     assert all(number_in(frame) == number for number, _, frame in samples)
