@@ -74,6 +74,9 @@ _MIN_BAR = 2
 _MAX_BAR = 0.36
 _MIN_PICTURE = 0.3
 
+# The second: no room for the stack of one of the decoder's threads.
+_NO_MEMORY = (MemoryError, BlockingIOError)
+
 # H.264 and its heirs hold at most 16 pictures back to show them later.
 _MAX_REORDER = 32
 
@@ -244,11 +247,21 @@ def _opened(path):
     with container:
         try:
             yield container, _film_stream(path, container)
+        except _NO_MEMORY as error:
+            raise out_of_memory(path) from error
         except (av.FFmpegError, OSError) as error:
             raise VideoError(
                 f"{path}: reading failed ({_reason(error)}). Fetch or convert "
                 "the file again."
             ) from error
+
+
+def out_of_memory(path):
+    """Returns the `VideoError` of a film that takes too much memory."""
+    return VideoError(
+        f"{path}: needs more memory than it may take. Convert it to smaller "
+        "pictures, as with ffmpeg -i and -vf scale=1920:-2."
+    )
 
 
 def _check_is_file(path):
@@ -461,6 +474,8 @@ def _decode(stream, packets, on_error):
             on_error(packet)
         try:
             frames = stream.decode(packet)
+        except _NO_MEMORY:
+            raise  # no damage: the next frame would need as much
         except av.FFmpegError as error:
             if packet is None and isinstance(error, EOFError):
                 return
