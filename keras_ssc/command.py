@@ -22,6 +22,9 @@ def run(main):
         main: A function without arguments; it returns the exit code, or None
             for 0.
     """
+    # A file's name need not be text; what is none of it prints as an escape,
+    # in JSON as JSON's own.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = main() or 0
     except KeyboardInterrupt:

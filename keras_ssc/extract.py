@@ -209,7 +209,7 @@ def _check_range(scene, index):
 def _find_bars(film, indexes):
     bars = {}
     for path, index in indexes.items():
-        samples = video.sample_frames(path, NUM_BAR_FRAMES, index)
+        samples = list(video.sample_frames(path, NUM_BAR_FRAMES, index))
         inside = [
             frame
             for _, seconds, frame in samples

@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import json
 import multiprocessing.connection
+import pathlib
 import resource
 import signal
 import subprocess
@@ -43,6 +44,14 @@ _PROGRAM = (
 
 # Frames between two signs of life while cuts are sought.
 _FRAMES_A_SIGN = 48
+
+# A file without time stamps is decoded to its end for its list of frames, a
+# transport stream to the first pair: minutes in which the process says nothing
+# and reads its file. One that reads longer than so many silences is in a loop.
+_MAX_SILENCES = 15
+
+# Frames with a shorter side are enlarged to it: `shots` takes no smaller ones.
+_LEAST_SIDE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +122,8 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
     Args:
         path: Path of a film file on this machine.
         plan: A `Plan`.
-        max_silence: Float, seconds that the reading process may give no sign
-            of life before it is ended.
+        max_silence: Float, seconds that the reading process may neither give
+            a sign of life nor read its file before it is ended.
         progress: Function of a string and two integers, called while cuts are
             sought and pairs are read: what is done, how many of how many.
 
@@ -137,12 +146,7 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
     sending.close()
     try:
         while True:
-            if not receiving.poll(max_silence):
-                raise video.VideoError(
-                    f"{path}: its reader gave no sign of life for "
-                    f"{max_silence:g} seconds. Convert the film, as with "
-                    "ffmpeg -i, or leave it out."
-                )
+            _await(receiving, process, path, max_silence)
             kind, value = receiving.recv()
             if kind == "error":
                 raise video.VideoError(value)
@@ -163,6 +167,32 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
         process.kill()
         process.wait()
         receiving.close()
+
+
+def _await(receiving, process, path, max_silence):
+    """Waits for what the process sends, as long as it reads its file."""
+    last, seconds = _num_read(process), 0.0
+    for _ in range(_MAX_SILENCES):
+        if receiving.poll(max_silence):
+            return
+        seconds += max_silence
+        num_read = _num_read(process)
+        if num_read == last:
+            break
+        last = num_read
+    raise video.VideoError(
+        f"{path}: its reader gave no sign of life for {seconds:g} seconds. "
+        "Convert the film, as with ffmpeg -i, or leave it out."
+    )
+
+
+def _num_read(process):
+    """Returns how many bytes a process has read; 0 if the system hides it."""
+    try:
+        text = pathlib.Path(f"/proc/{process.pid}/io").read_text("ascii")
+    except OSError:
+        return 0
+    return int(text.split()[1])  # rchar: 4723
 
 
 def _ending(code):
@@ -198,10 +228,10 @@ def work(number, path, settings):
         connection.send(("done", None))
     except video.VideoError as error:
         connection.send(("error", str(error)))
-    except MemoryError:
-        connection.send(
-            ("error", f"{path}: needs more memory than {_MAX_MEMORY} bytes")
-        )
+    except (MemoryError, cv2.error) as error:
+        if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
+            raise
+        connection.send(("error", str(video.out_of_memory(path))))
     except BrokenPipeError:
         pass  # nobody listens any more
 
@@ -233,7 +263,7 @@ def _read(path, plan, tell):
     ]
     config = extract.ExtractConfig()
     samples = video.sample_frames(path, extract.NUM_BAR_FRAMES, index)
-    bars = video.find_bars([frame for _, _, frame in samples])
+    bars = video.find_bars(frame for _, _, frame in samples)
     for place, pair in enumerate(_pairs(index, chosen, bars, config), start=1):
         yield pair
         tell("pairs", place, len(chosen))
@@ -249,6 +279,7 @@ def _first_frames(index, tell):
         way="forward",
         long_side=_LONG_SIDE,
     ):
+        frame = _enlarged(frame)
         grey = cv2.resize(
             cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY),
             (64, 36),
@@ -266,6 +297,15 @@ def _first_frames(index, tell):
         if number % _FRAMES_A_SIGN == 0:
             tell("cuts", number, index.num_frames)
     return firsts
+
+
+def _enlarged(frame):
+    height, width = frame.shape[:2]
+    if min(height, width) >= _LEAST_SIDE:
+        return frame
+    return cv2.resize(
+        frame, (max(width, _LEAST_SIDE), max(height, _LEAST_SIDE))
+    )
 
 
 def _choose(index, firsts, ends, plan):

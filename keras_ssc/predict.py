@@ -93,7 +93,7 @@ def list_films(inputs):
 
     Returns:
         A list of `pathlib.Path`: a folder's files by their names, hidden
-        ones apart.
+        ones apart; also what turns out to be no file, such as a broken link.
 
     Raises:
         ValueError: If a path is missing, or a folder holds no file.
@@ -104,7 +104,7 @@ def list_films(inputs):
             found = sorted(
                 each
                 for each in path.iterdir()
-                if each.is_file() and not each.name.startswith(".")
+                if not each.is_dir() and not each.name.startswith(".")
             )
             if not found:
                 raise ValueError(

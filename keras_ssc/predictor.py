@@ -227,8 +227,8 @@ class Predictor:
                 sure.
             progress: See `film_reader.read_film`.
             pictures: Boolean, whether the verdict keeps a small frame of
-                each shot, for a contact sheet, and the pair that speaks most
-                for its genre.
+                each shot, of the 200 longest ones at most, for a contact
+                sheet, and the pair that speaks most for its genre.
 
         Returns:
             A `verdict.FilmVerdict`.

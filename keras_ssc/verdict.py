@@ -18,6 +18,10 @@ VERSION = 1
 # Below, a verdict is not sure: as likely wrong as right.
 MIN_CONFIDENCE = 0.5
 
+# More pictures would be too many to look at, and fill the memory: a long film
+# has thousands of shots.
+MOST_PICTURES = 200
+
 _PICTURE_SIZE = (240, 135)
 
 
@@ -33,8 +37,9 @@ class ShotVerdict:
         scores: Dict from each genre to a float, the mean of its pairs'; None
             without a pair.
         motion_magnitude: Float, the mean of its pairs'; None without a pair.
-        picture: uint8 array (135, 240, 3), RGB, its middle pair's frame, if
-            pictures were asked for.
+        picture: uint8 array (135, 240, 3), RGB, the frame of the pair nearest
+            to its middle. None if no pictures were asked for, or the film has
+            200 longer shots.
     """
 
     start_seconds: float
@@ -131,13 +136,15 @@ class Collector:
 
     Args:
         shots: List of `film_reader.Shot`.
-        pictures: Boolean, whether a small frame of each shot is kept, and the
-            pair that speaks most for each genre.
+        pictures: Boolean, whether a small frame of each shot is kept, of the
+            200 longest ones at most, and the pair that speaks most for each
+            genre.
     """
 
     def __init__(self, shots, pictures=False):
         self._shots = shots
-        self._pictures = [[] for _ in shots] if pictures else None
+        self._wants_pictures = pictures
+        self._pictures = {}  # from a shot to (seconds from its middle, picture)
         self._scores = [[] for _ in shots]
         self._magnitudes = [[] for _ in shots]
         self._dropped = collections.Counter()
@@ -159,13 +166,27 @@ class Collector:
         for place, pair in enumerate(pairs):
             self._scores[pair.shot].append(scores[place])
             self._magnitudes[pair.shot].append(float(magnitudes[place]))
-            if self._pictures is not None:
+            if self._wants_pictures:
                 self._keep_strongest(pair, scores[place])
-                self._pictures[pair.shot].append(
-                    cv2.resize(
-                        pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
-                    )
-                )
+                self._keep_picture(pair)
+
+    def _keep_picture(self, pair):
+        """Keeps a pair's picture, unless there is a better one."""
+        shot = self._shots[pair.shot]
+        middle = (shot.start_seconds + shot.end_seconds) / 2
+        distance = abs(pair.seconds - middle)
+        kept_distance, _ = self._pictures.get(pair.shot, (np.inf, None))
+        if distance < kept_distance:
+            picture = cv2.resize(
+                pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
+            )
+            self._pictures[pair.shot] = (distance, picture)
+        if len(self._pictures) > MOST_PICTURES:
+            del self._pictures[min(self._pictures, key=self._length)]
+
+    def _length(self, place):
+        shot = self._shots[place]
+        return shot.end_seconds - shot.start_seconds
 
     def _keep_strongest(self, pair, scores):
         for place, score in enumerate(scores):
@@ -212,15 +233,12 @@ class Collector:
 
     def _shot(self, place):
         shot, scores = self._shots[place], self._scores[place]
-        picture = None
-        if self._pictures and self._pictures[place]:
-            pictures = self._pictures[place]
-            picture = pictures[len(pictures) // 2]
         if not scores:
             return ShotVerdict(
                 shot.start_seconds, shot.end_seconds, 0, None, None, None
             )
         mean = np.mean(scores, axis=0, dtype=np.float64)
+        _, picture = self._pictures.get(place, (None, None))
         return ShotVerdict(
             shot.start_seconds,
             shot.end_seconds,

@@ -18,9 +18,6 @@ from keras_ssc.genres import GENRES
 # The contact sheet: pictures across, their size, and what stands below each.
 _COLUMNS, _WIDTH, _HEIGHT, _STRIP, _GAP = 5, 240, 135, 22, 6
 
-# A sheet with more would be too long to look at.
-_MOST_PICTURES = 200
-
 # The annotated film: its largest long side, and the inset's share of it.
 _LONG_SIDE, _INSET = 854, 4
 
@@ -73,14 +70,9 @@ def contact_sheet(verdict):
         verdict: A `verdict.FilmVerdict` that has pictures.
 
     Returns:
-        Bytes, a PNG; at most 200 shots, the longest ones.
+        Bytes, a PNG.
     """
     shots = [shot for shot in verdict.shots if shot.picture is not None]
-    if len(shots) > _MOST_PICTURES:
-        shots.sort(key=lambda shot: shot.start_seconds - shot.end_seconds)
-        shots = sorted(
-            shots[:_MOST_PICTURES], key=lambda shot: shot.start_seconds
-        )
     colours = {
         name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
         for name, colour in report.genre_colours(GENRES).items()

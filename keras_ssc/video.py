@@ -47,6 +47,12 @@ _NUM_HEAD_FRAMES = 8
 # often in a row does not.
 _MAX_READ_ERRORS = 16
 
+# The transfer function of HDR10 and Dolby Vision, as H.273 numbers it.
+_PQ = 16
+# Its levels stand for absolute light. What lies white on a page has so much of
+# it, in candelas per square metre (ITU-R BT.2408).
+_WHITE_LIGHT = 203.0
+
 # Bars, in grey levels of 255 and in shares of the picture's side. Noise of an
 # old copy lifts black to 40 and lets the means of pieces of a row differ by
 # 20; digital bars stay below 5.
@@ -67,6 +73,9 @@ _SHARP_SHARE = 0.75
 _MIN_BAR = 2
 _MAX_BAR = 0.36
 _MIN_PICTURE = 0.3
+
+# The second: no room for the stack of one of the decoder's threads.
+_NO_MEMORY = (MemoryError, BlockingIOError)
 
 # H.264 and its heirs hold at most 16 pictures back to show them later.
 _MAX_REORDER = 32
@@ -238,11 +247,21 @@ def _opened(path):
     with container:
         try:
             yield container, _film_stream(path, container)
+        except _NO_MEMORY as error:
+            raise out_of_memory(path) from error
         except (av.FFmpegError, OSError) as error:
             raise VideoError(
                 f"{path}: reading failed ({_reason(error)}). Fetch or convert "
                 "the file again."
             ) from error
+
+
+def out_of_memory(path):
+    """Returns the `VideoError` of a film that takes too much memory."""
+    return VideoError(
+        f"{path}: needs more memory than it may take. Convert it to smaller "
+        "pictures, as with ffmpeg -i and -vf scale=1920:-2."
+    )
 
 
 def _check_is_file(path):
@@ -455,6 +474,8 @@ def _decode(stream, packets, on_error):
             on_error(packet)
         try:
             frames = stream.decode(packet)
+        except _NO_MEMORY:
+            raise  # no damage: the next frame would need as much
         except av.FFmpegError as error:
             if packet is None and isinstance(error, EOFError):
                 return
@@ -516,6 +537,8 @@ def _read(index, numbers, way, long_side=None):
                 index, container, stream, numbers, way
             ):
                 rgb = _to_rgb(index, frame, reformatter, long_side)
+                if stream.codec_context.color_trc == _PQ:
+                    rgb = cv2.LUT(rgb, _sdr_levels())
                 yield number, float(index.seconds[number]), rgb
                 last = number
             return
@@ -537,6 +560,21 @@ def _to_rgb(index, frame, reformatter, long_side):
         frame, width=width, height=height, format="rgb24"
     ).to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, index.rotation // 90))
+
+
+@functools.cache
+def _sdr_levels():
+    """Returns for each level of PQ the one that looks alike on a plain screen.
+
+    Source: SMPTE ST 2084 for PQ, ITU-R BT.1886 for the screen. What is
+    brighter than white becomes white.
+    """
+    root = (np.arange(256) / 255) ** (32 / 2523)
+    light = (
+        np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)
+    ) ** (8192 / 1305)
+    share = np.minimum(10_000 / _WHITE_LIGHT * light, 1)
+    return np.round(255 * share ** (1 / 2.4)).astype(np.uint8)
 
 
 def _select(index, container, stream, numbers, way):
@@ -690,9 +728,9 @@ def sample_frames(path, num_frames, index=None):
         index: The film's `FrameIndex`, if there is one already.
 
     Returns:
-        List of tuples (frame_number, seconds, frame) as `read_frames` yields
-        them; at most `num_frames`, fewer if the film has fewer or some
-        cannot be decoded. The same film gives the same frames.
+        An iterator of tuples (frame_number, seconds, frame) as of
+        `read_frames`; at most `num_frames`, fewer if the film has fewer or
+        some cannot be decoded. The same film gives the same frames.
 
     Raises:
         ValueError: If `num_frames` is less than 1.
@@ -702,7 +740,10 @@ def sample_frames(path, num_frames, index=None):
         raise ValueError(
             f"Expected num_frames of 1 or more. Received: {num_frames}"
         )
-    index = index or index_frames(path)
+    return _sample(index or index_frames(path), num_frames)
+
+
+def _sample(index, num_frames):
     # A key frame is decoded alone. With too few of them the film is short;
     # fewer than asked are better than reading all of a long one.
     key_frames = np.flatnonzero(index.is_key_frame)
@@ -710,11 +751,13 @@ def sample_frames(path, num_frames, index=None):
     if num_keys >= min(num_frames, _ENOUGH_SAMPLES) and not index.counted:
         way = "auto" if index.seekable else "key frames"
         numbers = _spread(key_frames, num_keys)
-        samples = list(_read(index, numbers, way))
-        if samples:
-            return samples
+        samples = _read(index, numbers, way)
+        if first := next(samples, None):
+            yield first
+            yield from samples
+            return
     numbers = _spread(np.arange(index.num_frames), num_frames)
-    return list(read_frames(path, numbers, index))
+    yield from _read(index, numbers, "auto")
 
 
 def _spread(numbers, num_wanted):
@@ -766,7 +809,7 @@ def find_bars(frames):
     where in doubt nothing is cropped.
 
     Args:
-        frames: List of RGB arrays, uint8, shape `(height, width, 3)`, one
+        frames: Iterable of RGB arrays, uint8, shape `(height, width, 3)`, one
             film's, best from moments far apart. Blank ones say nothing and
             are left out.
 
@@ -776,12 +819,13 @@ def find_bars(frames):
     Raises:
         ValueError: If the frames differ in shape.
     """
-    shapes = {frame.shape for frame in frames}
+    # One at a time: of 8K, each takes 100 MB.
+    grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    shapes = {gray.shape for gray in grays}
     if len(shapes) > 1:
         raise ValueError(
             f"Expected frames of one shape. Received: {sorted(shapes)}"
         )
-    grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     grays = [gray for gray in grays if np.ptp(gray) > _BLANK_RANGE]
     bars = Bars()
     if not grays:
@@ -794,8 +838,10 @@ def find_bars(frames):
         bars = dataclasses.replace(
             bars, top=bars.top + top, bottom=bars.bottom + bottom
         )
-        inner = [bars.crop(gray).T for gray in grays]
-        left, right = _find_borders(inner)
+        # Turned one at a time: all of 8K would be another 800 MB.
+        left, right = _find_borders(
+            cv2.transpose(bars.crop(gray)) for gray in grays
+        )
         bars = dataclasses.replace(
             bars, left=bars.left + left, right=bars.right + right
         )
@@ -804,19 +850,8 @@ def find_bars(frames):
 
 def _find_borders(grays):
     """Returns how many rows are bars: (from the top, from the bottom)."""
-    height, width = grays[0].shape
-    # A row as the means of up to 64 pieces: noise goes, pictures stay.
-    size = (min(_NUM_PIECES, width), height)
-    rows = np.stack(
-        [
-            cv2.resize(
-                np.ascontiguousarray(gray, dtype=np.float32),
-                size,
-                interpolation=cv2.INTER_AREA,
-            )
-            for gray in grays
-        ]
-    )  # (frames, height, pieces)
+    rows = np.stack([_row_means(gray) for gray in grays])
+    height = rows.shape[1]  # (frames, height, pieces)
     upward = rows[:, ::-1]
     top = _find_border(rows, _EDGE_SHARE)
     bottom = _find_border(upward, _EDGE_SHARE)
@@ -829,6 +864,17 @@ def _find_borders(grays):
     if height - top - bottom < _MIN_PICTURE * height:
         return 0, 0
     return top, bottom
+
+
+def _row_means(gray):
+    """Returns each row as the means of up to 64 pieces."""
+    height, width = gray.shape
+    # Noise goes, pictures stay.
+    return cv2.resize(
+        np.ascontiguousarray(gray, dtype=np.float32),
+        (min(_NUM_PIECES, width), height),
+        interpolation=cv2.INTER_AREA,
+    )
 
 
 def _find_border(rows, edge_share):

@@ -98,10 +98,36 @@ def test_reader_that_hangs_or_dies_is_named(film, monkeypatch):
     with pytest.raises(video.VideoError, match="no sign of life"):
         list(film_reader.read_film(film, max_silence=0.5))
     assert time.monotonic() - start < 30
-    dies = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    monkeypatch.setattr(film_reader, "_PROGRAM", dies)
-    with pytest.raises(video.VideoError, match=r"died \(SIGSEGV\)"):
-        list(film_reader.read_film(film))
+    for name in ("SIGSEGV", "SIGKILL"):
+        dies = f"import os, signal; os.kill(os.getpid(), signal.{name})"
+        monkeypatch.setattr(film_reader, "_PROGRAM", dies)
+        with pytest.raises(video.VideoError, match=rf"died \({name}\)"):
+            list(film_reader.read_film(film))
+
+
+# Reads a film's file for so many seconds, and sends nothing meanwhile.
+READS = """
+import sys, time
+from multiprocessing.connection import Connection
+number, path, _ = sys.argv[1:]
+start = time.monotonic()
+while time.monotonic() - start < {seconds}:
+    open(path, "rb").read()
+    time.sleep(0.01)
+Connection(int(number), readable=False).send(("done", None))
+"""
+
+
+def test_reader_that_reads_its_file_is_alive(film, monkeypatch):
+    monkeypatch.setattr(film_reader, "_PROGRAM", READS.format(seconds=3.5))
+    assert list(film_reader.read_film(film, max_silence=1.0)) == []
+
+
+def test_reader_that_reads_in_circles_is_named(film, monkeypatch):
+    monkeypatch.setattr(film_reader, "_PROGRAM", READS.format(seconds=60))
+    monkeypatch.setattr(film_reader, "_MAX_SILENCES", 3)
+    with pytest.raises(video.VideoError, match="no sign of life"):
+        list(film_reader.read_film(film, max_silence=0.5))
 
 
 def test_script_without_a_main_guard_reads_films(film, tmp_path):

@@ -81,28 +81,49 @@ def ticks_of(name, num_frames=NUM_FRAMES):
 
 
 def write_film(
-    path, frames, codec="libx264", options=None, muxer=None, ticks=None
+    path,
+    frames,
+    codec="libx264",
+    options=None,
+    muxer=None,
+    ticks=None,
+    rate=RATE,
+    pix_fmt="yuv420p",
+    transfer=None,
 ):
+    """Writes frames as a film; one with a transfer function is in BT.2020."""
     with av.open(path, "w", options=muxer or {}) as container:
-        stream = container.add_stream(codec, rate=RATE, options=options or {})
-        stream.pix_fmt = "yuv420p"
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.pix_fmt = pix_fmt
         stream.height, stream.width = frames[0].shape[:2]
+        if transfer is not None:
+            stream.codec_context.color_trc = transfer
+            stream.codec_context.color_primaries = 9
+            stream.codec_context.colorspace = 9
         for place, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            deep = picture.dtype == np.uint16
+            frame = av.VideoFrame.from_ndarray(
+                picture, format="rgb48le" if deep else "rgb24"
+            ).reformat(
+                format=pix_fmt, dst_colorspace=None if transfer is None else 9
+            )
             frame.pts = place if ticks is None else int(ticks[place])
-            frame.time_base = fractions.Fraction(1, RATE)
+            frame.time_base = fractions.Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def copy_film(source, path, change, muxer=None):
+def copy_film(source, path, change=None, muxer=None, rotation=0):
     """Copies packets; `change` gets each and gives a packet or None."""
+    change = change or (lambda packet: packet)
     with (
         av.open(source) as film,
         av.open(path, "w", options=muxer or {}) as container,
     ):
         stream = container.add_stream_from_template(film.streams.video[0])
+        if rotation:
+            stream.set_display_rotation(rotation)
         for packet in film.demux(film.streams.video[0]):
             if packet.size and (packet := change(packet)) is not None:
                 packet.stream = stream
@@ -240,20 +261,39 @@ def test_colours_are_rgb(tmp_path):
     np.testing.assert_allclose(frame[32, 48], (220, 30, 40), atol=6)
 
 
+def in_pq(picture):
+    """What HDR10 stores of a picture: white has 203 cd/m2 there."""
+    light = 203 / 10_000 * (picture / 255) ** 2.4
+    root = light ** (1305 / 8192)
+    levels = (107 + 2413 * root) / (128 + 2392 * root)
+    return np.round(65535 * levels ** (2523 / 32)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("name", ["hdr.mkv", "hdr.mp4"])
+def test_hdr_looks_like_the_same_film_in_plain(tmp_path, name):
+    # A ramp from black to white, upwards in red, downwards in blue.
+    ramp = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
+    picture = np.stack([ramp, np.full_like(ramp, 90), ramp[:, ::-1]], axis=2)
+    path = write_film(
+        tmp_path / name,
+        [in_pq(picture)] * 3,
+        codec="libx265",
+        options={"crf": "4", "x265-params": "log-level=none"},
+        pix_fmt="yuv420p10le",
+        transfer=16,
+    )
+    ((_, _, frame),) = video.read_frames(path, [1])
+    difference = frame.astype(int) - picture
+    assert np.abs(difference).mean() < 4
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_film_shot_on_its_side_comes_upright(films, tmp_path, degrees):
     upright = np.full((48, 80, 3), 20, np.uint8)
     upright[:24, :40] = 230  # bright at the top left
     stored = np.rot90(upright, -degrees // 90)
     plain = write_film(tmp_path / "plain.mp4", [stored] * 4)
-    path = tmp_path / "phone.mp4"
-    with av.open(plain) as film, av.open(path, "w") as container:
-        stream = container.add_stream_from_template(film.streams.video[0])
-        stream.set_display_rotation(degrees)
-        for packet in film.demux(film.streams.video[0]):
-            if packet.size:
-                packet.stream = stream
-                container.mux(packet)
+    path = copy_film(plain, tmp_path / "phone.mp4", rotation=degrees)
     index = video.index_frames(path)
     assert (index.rotation, index.width, index.height) == (degrees, 80, 48)
     ((_, _, frame),) = video.read_frames(path, [2], index)
@@ -321,7 +361,7 @@ def test_a_film_of_one_frame(tmp_path):
     for way in ("auto", "forward", "seek"):
         ((number, _, frame),) = video.read_frames(path, [0], index, way)
         assert (number, number_in(frame)) == (0, 7)
-    assert len(video.sample_frames(path, 5, index)) == 1
+    assert len(list(video.sample_frames(path, 5, index))) == 1
 
 
 @pytest.mark.parametrize(
@@ -507,7 +547,7 @@ def test_samples_are_key_frames_spread_over_the_film(films, num_decoded):
     path = films / "short groups.mp4"
     index = video.index_frames(path)
     num_decoded[0] = 0
-    samples = video.sample_frames(path, 5, index)
+    samples = list(video.sample_frames(path, 5, index))
     assert num_decoded[0] == 5
     numbers = [number for number, _, _ in samples]
     assert len(numbers) == 5
@@ -524,7 +564,7 @@ def test_samples_of_a_transport_stream_decode_key_frames_only(
     path = films / "h264.ts"
     index = video.index_frames(path)
     num_decoded[0] = 0
-    samples = video.sample_frames(path, 4, index)
+    samples = list(video.sample_frames(path, 4, index))
     assert num_decoded[0] <= index.is_key_frame.sum()
     assert len(samples) == 4
     assert all(number_in(frame) == number for number, _, frame in samples)
@@ -533,13 +573,13 @@ def test_samples_of_a_transport_stream_decode_key_frames_only(
 @pytest.mark.parametrize("name", FILMS)
 def test_samples_are_the_frames_they_say(films, name):
     for num_frames in (1, 3):
-        samples = video.sample_frames(films / name, num_frames)
+        samples = list(video.sample_frames(films / name, num_frames))
         assert len(samples) == num_frames
         assert all(number_in(frame) == number for number, _, frame in samples)
 
 
 def test_samples_of_a_film_with_few_key_frames(h264):
-    samples = video.sample_frames(h264, 24)
+    samples = list(video.sample_frames(h264, 24))
     assert len(samples) == 24
     assert samples[-1][0] == NUM_FRAMES - 1
     assert all(number_in(frame) == number for number, _, frame in samples)
