@@ -30,10 +30,14 @@ plt.rcParams["text.parse_math"] = False
 
 # Okabe and Ito's palette: told apart by colour-blind eyes.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
+_LIGHT_BLUE = "#CCE5F2"
 
 
 # More cuts than these would be a white wall.
 _MOST_CUTS = 200
+
+# Of a film's name beside a figure.
+_MOST_LETTERS = 40
 
 
 def scores_of(labels, predicted, names):
@@ -92,7 +96,10 @@ def markdown_table(header, rows):
     """
     lines = [header, ["---"] * len(header), *rows]
     return "".join(
-        "| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines
+        "| "
+        + " | ".join(str(cell).replace("|", r"\|") for cell in line)
+        + " |\n"
+        for line in lines
     )
 
 
@@ -267,14 +274,7 @@ def films_figure(films, names, title):
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="mean probability (outlined: true genre)")
     figure.suptitle(title)
-    handles = [
-        plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in names
-    ]
-    figure.legend(
-        handles,
-        [name.replace("_", " ") for name in names],
-        loc="outside right upper",
-    )
+    _add_genres(figure, names)
     return _png(figure)
 
 
@@ -408,6 +408,130 @@ def _write_answer(axes, where, label, probabilities, names):
         axes.text(left, top + down, text, **style)
 
 
+def motion_figure(magnitudes, floor, title):
+    """Draws how much moves in the pairs of each genre, on a log scale.
+
+    The report's figure 3.2.3: a box from the first quartile to the third,
+    with the median, and whiskers around 90 % of the pairs.
+
+    Args:
+        magnitudes: Dict from names to float arrays, perhaps empty.
+        floor: Float, what smaller magnitudes, 0 among them, are drawn at.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    axes.boxplot(
+        [np.maximum(each, floor) for each in magnitudes.values()],
+        orientation="horizontal",
+        whis=(5, 95),
+        widths=0.6,
+        patch_artist=True,
+        boxprops={"facecolor": _LIGHT_BLUE, "edgecolor": _BLUE},
+        medianprops={"color": _ORANGE, "linewidth": 2},
+        whiskerprops={"color": _BLUE},
+        capprops={"color": _BLUE},
+        flierprops={"marker": ".", "markersize": 3, "alpha": 0.4},
+    )
+    labels = [
+        f"{name.replace('_', ' ')}\n{len(each):,} pairs"
+        for name, each in magnitudes.items()
+    ]
+    axes.set_yticks(range(1, len(labels) + 1), labels)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlim(left=0.8 * floor)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel(
+        f"motion magnitude (below {floor:g} drawn there; box: half of the "
+        "pairs, whiskers: 90 %)"
+    )
+    figure.suptitle(title)
+    return _png(figure)
+
+
+def splits_figure(counts, title):
+    """Draws how many pairs of each genre there are in each split, as bars.
+
+    Args:
+        counts: Dict from splits, up to three, to dicts from names to how many
+            pairs there are, the same names in all.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    names = list(next(iter(counts.values())))
+    figure, axes = plt.subplots(
+        figsize=(8, 1.4 + 0.75 * len(names)), layout="constrained"
+    )
+    height = 0.8 / len(counts)
+    colours = (_BLUE, _ORANGE, _GREY)
+    for place, (split, own) in enumerate(counts.items()):
+        bars = axes.barh(
+            np.arange(len(names)) + (place - (len(counts) - 1) / 2) * height,
+            list(own.values()),
+            height,
+            color=colours[place],
+            label=split,
+        )
+        axes.bar_label(
+            bars, [f"{count:,}" for count in own.values()], padding=3, size=8
+        )
+    axes.set_yticks(range(len(names)), [x.replace("_", " ") for x in names])
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set(xlabel="pairs")
+    figure.legend(loc="outside right upper")
+    figure.suptitle(title)
+    return _png(figure)
+
+
+def saturation_figure(films, names, limit, title):
+    """Draws how colourful each film is, as bars in its genre's colour.
+
+    Args:
+        films: List of dicts with `film`, `genre` and `saturation`, from 0
+            to 1.
+        names: Sequence of the classes' names.
+        limit: Float, below which a film is black-and-white.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    colours = genre_colours(names)
+    height = 1.6 + 0.26 * len(films)
+    figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+    saturations = [film["saturation"] for film in films]
+    axes.barh(
+        range(len(films)),
+        saturations,
+        color=[colours[film["genre"]] for film in films],
+    )
+    for row, each in enumerate(saturations):
+        # Behind the dashed line, which would strike it out.
+        axes.annotate(
+            f"{each:.3f}",
+            (max(each, limit), row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axes.axvline(limit, color="black", linestyle="--", linewidth=1)
+    axes.set_yticks(
+        range(len(films)), [_shortened(film["film"]) for film in films]
+    )
+    axes.set_ylim(len(films) - 0.4, -0.6)
+    axes.margins(x=0.12)
+    axes.set_xlabel(f"mean saturation (dashed: black-and-white below {limit})")
+    figure.suptitle(title)
+    _add_genres(figure, names)
+    return _png(figure)
+
+
 def genre_colours(names):
     """Returns a dict from names to colours that colour-blind eyes tell."""
     palette = (
@@ -419,6 +543,25 @@ def genre_colours(names):
         "#56B4E9",
     )
     return dict(zip(names, palette, strict=False))
+
+
+def _shortened(name):
+    """A longer name would leave no room for what is drawn."""
+    if len(name) <= _MOST_LETTERS:
+        return name
+    return f"{name[: _MOST_LETTERS - 1]}…"
+
+
+def _add_genres(figure, names):
+    """Adds a legend of the genres' colours."""
+    figure.legend(
+        [
+            plt.Rectangle((0, 0), 1, 1, color=colour)
+            for colour in genre_colours(names).values()
+        ],
+        [name.replace("_", " ") for name in names],
+        loc="outside right upper",
+    )
 
 
 def _png(figure):

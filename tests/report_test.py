@@ -29,6 +29,11 @@ def test_a_table_is_markdown():
     assert table == "| a | b |\n| --- | --- |\n| 1 | x |\n"
 
 
+def test_a_bar_in_a_cell_does_not_end_it():
+    row = report.markdown_table(["a"], [["x | y"]]).splitlines()[2]
+    assert row == r"| x \| y |"
+
+
 def picture_of(png):
     return matplotlib.image.imread(io.BytesIO(png))
 
@@ -55,6 +60,24 @@ def pairs_figure(headings, names=NAMES, size=(30, 48), shares=(1, 0, 0)):
             {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6]}, "t"
         ),
         lambda: pairs_figure(("frame", "flow")),
+        lambda: report.motion_figure(
+            {"action": np.array([0, 0.1, 0.2]), "romance": np.array([])},
+            1e-4,
+            "t",
+        ),
+        lambda: report.splits_figure(
+            {
+                "train": {"action": 5, "romance": 0},
+                "test": {"action": 2, "romance": 0},
+            },
+            "t",
+        ),
+        lambda: report.saturation_figure(
+            [{"film": "봄날", "genre": "action", "saturation": 0.1}],
+            NAMES,
+            0.02,
+            "t",
+        ),
         lambda: report.films_figure(
             [
                 {
@@ -100,6 +123,19 @@ def test_the_longest_words_of_a_pair_are_not_cut_off(size):
     names = ("science_fiction", "animation_3d", "romance")
     picture = picture_of(pairs_figure(("frame",), names, size))[..., :3]
     assert (picture[:, -8:] == 1).all() and (picture[:, :8] == 1).all()
+
+
+def test_a_long_name_leaves_room_for_what_is_drawn():
+    films = [
+        {"film": "a" * length, "genre": "action", "saturation": 0.2}
+        for length in (3, 300)
+    ]
+    orange = np.array([0xD5, 0x5E, 0x00]) / 255
+    picture = picture_of(report.saturation_figure(films, NAMES, 0.02, "t"))
+    is_bar = np.all(np.abs(picture[..., :3] - orange) < 0.01, axis=-1)
+    assert is_bar.any(axis=0).sum() > 300
+    edges = np.concatenate([picture[:, :4, :3], picture[:, -4:, :3]])
+    assert (edges == 1).all()
 
 
 def test_right_and_wrong_are_told_by_colours_of_the_palette():

@@ -1,0 +1,404 @@
+"""A built data set -> what can be measured of its films.
+
+All pairs are counted, and their motion is as the builder stored it. Pictures
+are looked at in the first frames of some pairs of each film, as they stream
+by; none but a few for the bars are kept, and those on disk.
+"""
+
+import collections
+import csv
+import dataclasses
+import hashlib
+import pathlib
+import tempfile
+
+import cv2
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+import tqdm
+
+from experiments import baselines
+from keras_ssc import frame_store
+from keras_ssc import video
+from keras_ssc.extract import NUM_BAR_FRAMES
+from keras_ssc.genres import GENRES
+
+# Pairs whose numbers are read at once.
+_BATCH = 256
+
+# A hash of 16 x 16 bits. Of the real clips, frames of different films differ
+# in 30 % of the bits at least, those of one shot in a few.
+_HASH_SIDE = 16
+MOST_DIFFERING_BITS = 26
+
+# A title on black, or fog, has no gradient in most places: its bits are noise
+# and say nothing. Grey levels, and the share of the places.
+_GRADIENT = 2
+_GRADIENT_SHARE = 0.25
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FilmMeasures:
+    """What is measured of a film.
+
+    Attributes:
+        film: String, its name.
+        split: String, its split.
+        genre: One of `GENRES`.
+        magnitudes: float32 array (pairs,), the motion magnitude of all pairs.
+        saturation: float32 array (looked at,), see `saturation`.
+        colours: float32 array (looked at, 64), see
+            `baselines.colour_histogram`.
+        hashes: uint8 array (looked at, 32), see `difference_hash`.
+        is_telling: Boolean array (looked at,), whether the hash says anything.
+        frame_numbers: int64 array (looked at,).
+        frame_sizes: `collections.Counter` of (width, height).
+        bars: `video.Bars` that are in the stored frames.
+    """
+
+    film: str
+    split: str
+    genre: str
+    magnitudes: np.ndarray
+    saturation: np.ndarray
+    colours: np.ndarray
+    hashes: np.ndarray
+    is_telling: np.ndarray
+    frame_numbers: np.ndarray
+    frame_sizes: collections.Counter
+    bars: video.Bars
+
+
+def measure(builder, most_pairs, seed=0, progress=False):
+    """Measures the films of a data set.
+
+    Args:
+        builder: What `input_pipeline.open_dataset` returned.
+        most_pairs: Integer, how many pairs of a film are looked at; where it
+            has more, they are drawn by the seed and the film's name.
+        seed: Integer.
+        progress: Boolean, whether to show a progress bar.
+
+    Returns:
+        A list of `FilmMeasures`, by split, genre and name.
+
+    Raises:
+        ValueError: If `most_pairs` is less than 1.
+    """
+    if most_pairs < 1:
+        raise ValueError(
+            f"Expected 1 or more pairs of a film. Received: {most_pairs}"
+        )
+    films = []
+    for split in builder.info.splits:
+        films += _measure_split(builder, split, most_pairs, seed, progress)
+    return films
+
+
+def _measure_split(builder, split, most_pairs, seed, progress):
+    pairs = _read_numbers(builder, split)
+    chosen = {
+        film: _choose(film, pairs["film"], most_pairs, seed)
+        for film in np.unique(pairs["film"]).tolist()
+    }
+    looks = {film: [] for film in chosen}
+    for_bars = {
+        place for places in chosen.values() for place in places[:NUM_BAR_FRAMES]
+    }
+    with tempfile.TemporaryDirectory(prefix="dataset_card_") as folder:
+        folders = {
+            film: pathlib.Path(folder) / str(number)
+            for number, film in enumerate(chosen)
+        }
+        for each in folders.values():
+            each.mkdir()
+        looked_at = _look_at(builder, split, np.concatenate([*chosen.values()]))
+        bar = tqdm.tqdm(
+            looked_at,
+            total=sum(map(len, chosen.values())),
+            unit="frame",
+            desc=f"look at {split}",
+            disable=not progress,
+        )
+        for place, png, *look in bar:
+            film = pairs["film"][place]
+            looks[film].append((pairs["frame_number"][place], *look))
+            if place in for_bars:
+                (folders[film] / f"{place}.png").write_bytes(png)
+        bars = {film: _find_bars(each) for film, each in folders.items()}
+    films = [
+        _film_measures(split, film, pairs, looks[film], bars[film])
+        for film in chosen
+    ]
+    return sorted(films, key=lambda each: GENRES.index(each.genre))
+
+
+def _read_numbers(builder, split):
+    """Returns a dict of arrays (pairs,), without a look at the pictures."""
+    names = ("film", "label", "frame_number", "motion_magnitude")
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True)),
+    )
+    batches = list(dataset.batch(_BATCH).as_numpy_iterator())
+    pairs = {
+        name: np.concatenate([batch[name] for batch in batches])
+        for name in names
+    }
+    pairs["film"] = np.array([film.decode("utf-8") for film in pairs["film"]])
+    return pairs
+
+
+def _choose(film, films, most_pairs, seed):
+    """Draws places of a film's pairs; other films do not change the draw."""
+    digest = hashlib.sha256(film.encode("utf-8")).digest()
+    generator = np.random.default_rng([seed, *digest[:8]])
+    return generator.permutation(np.flatnonzero(films == film))[:most_pairs]
+
+
+def _look_at(builder, split, places):
+    """Yields place, PNG, saturation, colours, hash, is telling and size."""
+    is_chosen = np.zeros(builder.info.splits[split].num_examples, bool)
+    is_chosen[places] = True
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(
+            {"frame": True}, {"frame": tfds.decode.SkipDecoding()}
+        ),
+    )
+    dataset = dataset.enumerate().filter(
+        lambda place, _: tf.gather(is_chosen, place)
+    )
+    dtypes = [tf.float32, tf.float32, tf.uint8, tf.bool, tf.int64]
+    dataset = dataset.map(
+        lambda place, example: (
+            place,
+            example["frame"],
+            # OpenCV lets go of Python's lock, so that frames run at once.
+            *tf.numpy_function(
+                _numbers_of_frame, [example["frame"]], dtypes, stateful=False
+            ),
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+
+
+def _numbers_of_frame(png):
+    frame = frame_store.decode_frame(png)
+    bits, is_telling = difference_hash(frame)
+    size = np.array(frame.shape[1::-1], np.int64)
+    colours = baselines.colour_histogram(frame)
+    return saturation(frame), colours, bits, is_telling, size
+
+
+def saturation(frame):
+    """Computes how colourful a frame is.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+
+    Returns:
+        float32: the mean over the pixels of the largest of red, green and
+        blue less the smallest, divided by 255. Not by the largest, as in HSV:
+        of two nearly black pixels that would make one colourful.
+    """
+    # Over whole channels: NumPy takes ten times as long over the last axis.
+    channels = cv2.split(frame)
+    chroma = np.maximum.reduce(channels) - np.minimum.reduce(channels)
+    return np.float32(chroma.mean() / 255)
+
+
+def difference_hash(frame):
+    """Computes a perceptual hash (dHash): where it gets brighter rightwards.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+
+    Returns:
+        A tuple: uint8 array (32,) of 256 bits, which other size, compression
+        or brightness hardly change; and a boolean, false where the frame is
+        so flat that the bits say nothing.
+    """
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    size = (_HASH_SIDE + 1, _HASH_SIDE)
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    steps = np.diff(small.astype(np.int16), axis=1)
+    is_telling = np.mean(np.abs(steps) > _GRADIENT) > _GRADIENT_SHARE
+    return np.packbits(steps > 0), is_telling
+
+
+def _find_bars(folder):
+    """Finds bars in the frames of a folder, of those of the commonest size."""
+    frames = [frame_store.read_frame(path) for path in sorted(folder.iterdir())]
+    shapes = collections.Counter(frame.shape for frame in frames)
+    ((shape, _),) = shapes.most_common(1)
+    return video.find_bars([frame for frame in frames if frame.shape == shape])
+
+
+def _film_measures(split, film, pairs, looks, bars):
+    is_own = pairs["film"] == film
+    numbers, saturations, colours, hashes, is_telling, sizes = (
+        np.array(column) for column in zip(*looks, strict=True)
+    )
+    return FilmMeasures(
+        film=film,
+        split=split,
+        genre=GENRES[pairs["label"][is_own][0]],
+        magnitudes=pairs["motion_magnitude"][is_own],
+        saturation=saturations,
+        colours=colours,
+        hashes=hashes,
+        is_telling=is_telling,
+        frame_numbers=numbers,
+        frame_sizes=collections.Counter(map(tuple, sizes.tolist())),
+        bars=bars,
+    )
+
+
+def colour_features(films):
+    """Puts films' colours together for `baselines.evaluate`.
+
+    Args:
+        films: List of `FilmMeasures`, at least one.
+
+    Returns:
+        `baselines.PairFeatures` with `colours`.
+    """
+    counts = [len(film.colours) for film in films]
+    labels = [GENRES.index(film.genre) for film in films]
+    return baselines.PairFeatures(
+        {"colours": np.concatenate([film.colours for film in films])},
+        np.repeat(labels, counts),
+        np.repeat([film.film for film in films], counts),
+    )
+
+
+def find_twins(films):
+    """Finds films of different splits that have nearly the same frames.
+
+    Args:
+        films: List of `FilmMeasures`.
+
+    Returns:
+        A list of dicts, one for each two films: `films`, `splits` and
+        `genres`, of both; `num_frames` of the first film's that have a twin
+        in the other; `frame_numbers` of the two that are most alike, and
+        `differing_bits` of these, of 256.
+    """
+    twins = []
+    for place, film in enumerate(films):
+        for other in films[place + 1 :]:
+            if film.split != other.split:
+                twins += _twins_of(film, other)
+    return twins
+
+
+def _twins_of(film, other):
+    hashes = [each.hashes[each.is_telling] for each in (film, other)]
+    if not all(map(len, hashes)):
+        return []
+    # Of each of the film's frames, the one of the other that is most alike.
+    distances, nearest = cv2.batchDistance(
+        *hashes, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
+    )
+    first = int(distances.argmin())
+    if distances[first, 0] > MOST_DIFFERING_BITS:
+        return []
+    closest = (first, nearest[first, 0])
+    return [
+        {
+            "films": [film.film, other.film],
+            "splits": [film.split, other.split],
+            "genres": [film.genre, other.genre],
+            "num_frames": int(np.sum(distances <= MOST_DIFFERING_BITS)),
+            "frame_numbers": [
+                int(each.frame_numbers[each.is_telling][number])
+                for each, number in zip((film, other), closest, strict=True)
+            ],
+            "differing_bits": int(distances.min()),
+        }
+    ]
+
+
+def read_drops(builder):
+    """Reads which pairs a build of films dropped.
+
+    Args:
+        builder: What `input_pipeline.open_dataset` returned.
+
+    Returns:
+        A dict from a film's name to a `collections.Counter` of reasons, of
+        films that lost pairs; None if the build wrote no lists of them.
+    """
+    paths = sorted(pathlib.Path(builder.data_path).glob("dropped_*.csv"))
+    if not paths:
+        return None
+    dropped = collections.defaultdict(collections.Counter)
+    for path in paths:
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                dropped[row["film"]][row["reason"]] += 1
+    return dict(dropped)
+
+
+def count_left_out(builder):
+    """Counts the files that a build of frames could make no pair of.
+
+    Args:
+        builder: What `input_pipeline.open_dataset` returned.
+    """
+    path = pathlib.Path(builder.data_path) / "left_out.tsv"
+    if not path.exists():
+        return 0
+    return len(path.read_text("utf-8").splitlines())
+
+
+def read_frames_folder(folder, films):
+    """Reads the records that extract wrote of a data set's films.
+
+    Args:
+        folder: The folder that extract filled.
+        films: List of `FilmMeasures` of the data set.
+
+    Returns:
+        A dict from a film's name to its record, see
+        `frame_store.read_records`.
+
+    Raises:
+        ValueError: If the folder has no records, or those of other films or
+            of other pairs than the data set.
+    """
+    records = {
+        record["film"]: record for record in frame_store.read_records(folder)
+    }
+    if not records:
+        raise ValueError(
+            "Expected --frames as a folder that extract wrote, with records "
+            f"in {folder}/index. There is none."
+        )
+    own = {film.film: film for film in films}
+    others = [
+        name
+        for name in sorted(own.keys() | records.keys())
+        if name not in own
+        or name not in records
+        or not _has_pairs(records[name], own[name])
+    ]
+    if others:
+        raise ValueError(
+            "Expected --frames as the folder that the data set was built "
+            f"from. {folder} and the data set have other pairs of "
+            f"{len(others)} films, such as {others[0]!r}."
+        )
+    return records
+
+
+def _has_pairs(record, film):
+    kept = [row for row in record["pairs"] if row["status"] == "kept"]
+    numbers = {row["frame_number"] for row in kept}
+    looked_at = set(film.frame_numbers.tolist())
+    return len(kept) == len(film.magnitudes) and looked_at <= numbers

@@ -1,0 +1,334 @@
+"""What a model could learn from a data set in place of the genre.
+
+Each warning says what was found, with its numbers, and what to do.
+"""
+
+import numpy as np
+
+from experiments import baselines
+from experiments import dataset_measures
+from keras_ssc import report
+from keras_ssc.genres import GENRES
+from keras_ssc.pairs import SPLITS
+
+# Mean saturation of a black-and-white film. Rounding in the film's colour
+# space leaves its pixels within 3 of 255 levels of grey, heavy compression
+# within 5. Real black-and-white clips have 0.001 or less, the palest real and
+# drawn colour films 0.06 and more. A tinted copy counts as colour.
+GREY_SATURATION = 0.02
+
+# With fewer films, most draws of a bootstrap hold the same ones: no interval,
+# and an accuracy by film that moves in steps of 20 points and more.
+FEWEST_TEST_FILMS = 5
+
+# A film's share of its genre's pairs is too large above half of them, if it
+# is also this many times as large as if all films had as many: of two films,
+# one has a little more than half.
+_LARGEST_SHARE = 0.5
+_TIMES_EQUAL_SHARE = 1.5
+
+# What follows where a split lacks some genres, and where there is none.
+_LACKING = {
+    "train": "a model is asked what it could not learn",
+    "validation": "the best epoch is chosen without them",
+    "test": "nothing is measured of them",
+}
+_WITHOUT = {
+    "train": "there is nothing to learn from",
+    "validation": "a training's last epoch is taken for its best, and scores "
+    "are not calibrated",
+    "test": "nothing can be measured",
+}
+
+
+def find_warnings(films, records, prediction, twins):
+    """Finds what is wrong with a data set.
+
+    Args:
+        films: List of `dataset_measures.FilmMeasures`.
+        records: Dict from film names to extract's records; None if they are
+            not at hand.
+        prediction: What `predict_by_colours` returned.
+        twins: What `dataset_measures.find_twins` returned.
+
+    Returns:
+        A list of dicts: `code`, which kind it is; `text`; `evidence`, a dict
+        of plain values; `what_to_do`.
+    """
+    return [
+        *_missing_genres(films),
+        *_missing_in_splits(films),
+        *_single_films(films),
+        *_few_test_films(films),
+        *_unequal_films(films),
+        *_grey_genres(films),
+        *_bars_left(films),
+        *_bars_cropped(films, records),
+        *_colours_predict(prediction),
+        *_twins_across_splits(twins),
+    ]
+
+
+def _warning(code, text, what_to_do, **evidence):
+    return {
+        "code": code,
+        "text": text,
+        "evidence": evidence,
+        "what_to_do": what_to_do,
+    }
+
+
+def _by_genre(films):
+    """Returns a dict from each genre that has films to these."""
+    found = {
+        genre: [film for film in films if film.genre == genre]
+        for genre in GENRES
+    }
+    return {genre: own for genre, own in found.items() if own}
+
+
+def _names(films):
+    return ", ".join(film.film for film in films)
+
+
+def _missing_genres(films):
+    missing = [genre for genre in GENRES if genre not in _by_genre(films)]
+    if missing:
+        yield _warning(
+            "missing_genre",
+            f"No film of {', '.join(missing)}: a model trained here never "
+            f"names {len(missing)} of {len(GENRES)} genres, and its scores "
+            "are not comparable with those over all of them.",
+            "Add films of each, one for every split at least.",
+            genres=missing,
+        )
+
+
+def _missing_in_splits(films):
+    for split in SPLITS:
+        own = [film for film in films if film.split == split]
+        if not own:
+            yield _warning(
+                "missing_split",
+                f"There is no split {split}: {_WITHOUT[split]}.",
+                f"Put a film of each genre into {split}.",
+                split=split,
+            )
+            continue
+        missing = sorted(
+            _by_genre(films).keys() - _by_genre(own).keys(), key=GENRES.index
+        )
+        if missing:
+            yield _warning(
+                "no_film_in_split",
+                f"No film of {', '.join(missing)} in the split {split}: "
+                f"{_LACKING[split]}.",
+                f"Put a film of each of them into {split}.",
+                split=split,
+                genres=missing,
+            )
+
+
+def _single_films(films):
+    for genre, own in _by_genre(films).items():
+        if len(own) == 1:
+            yield _warning(
+                "single_film",
+                f"{genre} is one film, {own[0].film} ({own[0].split}): "
+                "whatever is this film's own is the genre's, and no other "
+                "film can test it.",
+                "Add films of the genre, from other makers and years.",
+                genre=genre,
+                film=own[0].film,
+                split=own[0].split,
+            )
+
+
+def _few_test_films(films):
+    own = [film for film in films if film.split == "test"]
+    if 0 < len(own) < FEWEST_TEST_FILMS:
+        yield _warning(
+            "few_test_films",
+            f"{len(own)} films in the test split: the accuracy by film moves "
+            f"in steps of {100 / len(own):.0f} points, and pairs of a film "
+            "are not independent, however many.",
+            "Add test films, or test in turn on every film "
+            "(experiments.baselines takes any choice of films).",
+            num_films=len(own),
+        )
+
+
+def _unequal_films(films):
+    for genre, own in _by_genre(films).items():
+        counts = np.array([len(film.magnitudes) for film in own])
+        largest = int(counts.argmax())
+        share = float(counts[largest] / counts.sum())
+        limit = max(_LARGEST_SHARE, _TIMES_EQUAL_SHARE / len(own))
+        if len(own) > 1 and share > limit:
+            yield _warning(
+                "unequal_films",
+                f"{own[largest].film} has {report.percent(share)} of the "
+                f"pairs of {genre} ({counts[largest]:,} of "
+                f"{counts.sum():,}): the genre is learnt and measured mostly "
+                "on one film.",
+                "Extract fewer pairs of it, or train with --balanced and "
+                "measure by film.",
+                genre=genre,
+                film=own[largest].film,
+                share=share,
+            )
+
+
+def is_grey(film):
+    """Says whether a film is black-and-white."""
+    return bool(film.saturation.mean() < GREY_SATURATION)
+
+
+def _grey_genres(films):
+    coloured = [film for film in films if not is_grey(film)]
+    for genre, own in _by_genre(films).items():
+        # Where all films are grey, grey does not tell one genre from another.
+        if coloured and all(map(is_grey, own)):
+            most = max(float(film.saturation.mean()) for film in own)
+            least = min(float(film.saturation.mean()) for film in coloured)
+            yield _warning(
+                "grey_genre",
+                f"All of {genre} is black-and-white ({_names(own)}): mean "
+                f"saturation at most {most:.4f}, below {GREY_SATURATION}; the "
+                f"palest colour film has {least:.4f}. A model can learn grey "
+                "for the genre.",
+                "Add colour films to it and black-and-white ones to others, "
+                "or make all frames grey.",
+                genre=genre,
+                films=[film.film for film in own],
+                saturation=most,
+                palest_colour_film=least,
+            )
+
+
+def _bars_left(films):
+    return _separating(
+        films,
+        {film.film for film in films if film.bars},
+        "bars_left",
+        "dark bars in their stored frames",
+        "a model sees the bars.",
+        "Extract again without --keep-bars, or crop the frames.",
+    )
+
+
+def _bars_cropped(films, records):
+    if records is None:
+        return []
+    barred = {name for name, record in records.items() if record["bars"]}
+    return _separating(
+        # One film says nothing of its genre's shape.
+        [film for film in films if len(_by_genre(films)[film.genre]) > 1],
+        barred,
+        "bars_cropped",
+        "bars that extract cropped",
+        "what is left was stretched to the stored size by other factors than "
+        "the films without, and the shape of things tells.",
+        "Add films of the same shape to the other genres.",
+    )
+
+
+def _separating(films, barred, code, what, therefore, what_to_do):
+    """Yields a warning for each genre that bars set apart from the others."""
+    for genre, own in _by_genre(films).items():
+        others = [film for film in films if film.genre != genre]
+        num_own = sum(film.film in barred for film in own)
+        num_others = sum(film.film in barred for film in others)
+        is_only = num_own > 0 and not num_others and len(others) > 0
+        is_always = num_own == len(own) and num_others < len(others)
+        if is_only or is_always:
+            yield _warning(
+                code,
+                f"{num_own} of {len(own)} films of {genre} have {what}, of "
+                f"the other genres' {num_others} of {len(others)}: "
+                f"{therefore}",
+                what_to_do,
+                genre=genre,
+                with_bars=num_own,
+                films=len(own),
+                others_with_bars=num_others,
+                others=len(others),
+            )
+
+
+def predict_by_colours(films, seed=0):
+    """Predicts the test films' genres from colours alone.
+
+    Args:
+        films: List of `dataset_measures.FilmMeasures`.
+        seed: Integer.
+
+    Returns:
+        A dict: `num_films` that were asked about; `balanced_accuracy`, every
+        film counting as much, with `low` and `high`, see
+        `baselines.balanced_accuracy_interval`; `chance`, what one answer for
+        all films gets. Of fewer films than `FEWEST_TEST_FILMS`, `low` and
+        `high` are None; where there is nothing to learn or to ask, all but
+        `num_films` are.
+    """
+    split = {
+        name: [film for film in films if film.split == name]
+        for name in ("train", "test")
+    }
+    num_genres = {name: len(_by_genre(own)) for name, own in split.items()}
+    prediction = {
+        "num_films": len(split["test"]),
+        **dict.fromkeys(("balanced_accuracy", "low", "high", "chance")),
+    }
+    if min(num_genres.values()) < 2:
+        return prediction
+    train, test = (
+        dataset_measures.colour_features(own) for own in split.values()
+    )
+    answers = baselines.evaluate("colour_histogram", train, test, seed)
+    accuracy, low, high = baselines.balanced_accuracy_interval(
+        answers["films"], seed
+    )
+    prediction |= {
+        "balanced_accuracy": accuracy,
+        "chance": 1 / num_genres["test"],
+    }
+    if len(split["test"]) >= FEWEST_TEST_FILMS:
+        prediction |= {"low": low, "high": high}
+    return prediction
+
+
+def _colours_predict(prediction):
+    if prediction["low"] is None or prediction["low"] <= prediction["chance"]:
+        return
+    accuracy, low, high, chance = (
+        report.percent(prediction[name])
+        for name in ("balanced_accuracy", "low", "high", "chance")
+    )
+    yield _warning(
+        "colours_predict",
+        "Colour histograms alone tell the genres of the test films: balanced "
+        f"accuracy {accuracy} ({low} to {high} as the "
+        f"{prediction['num_films']} films are drawn), chance {chance}.",
+        "Compare every model with experiments.baselines; add films so that "
+        "each genre has many palettes; train with --colour.",
+        **prediction,
+    )
+
+
+def _twins_across_splits(twins):
+    for splits in dict.fromkeys(tuple(twin["splits"]) for twin in twins):
+        own = [twin for twin in twins if tuple(twin["splits"]) == splits]
+        named = "; ".join(
+            f"{' and '.join(twin['films'])} ({twin['num_frames']} frames, "
+            f"such as {' and '.join(map(str, twin['frame_numbers']))})"
+            for twin in own
+        )
+        yield _warning(
+            "twins_across_splits",
+            f"Films of {' and '.join(splits)} have nearly the same frames: "
+            f"{named}. A model is asked what it was shown.",
+            "If they are one film, give both rows of films.csv one name; if "
+            "they share scenes, put both into one split.",
+            twins=own,
+        )

@@ -1,0 +1,280 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from experiments import baselines
+from keras_ssc import command
+from keras_ssc import flow
+from keras_ssc import input_pipeline
+from keras_ssc.genres import GENRES
+
+
+def features(films, values):
+    """Pairs of films; films: (name, genre, pairs), values: one a pair."""
+    counts = [count for *_, count in films]
+    column = np.array(values, np.float32)
+    return baselines.PairFeatures(
+        {
+            name: column.reshape(len(column), -1)
+            for name in ("colours", "magnitude", "flow")
+        },
+        np.repeat([GENRES.index(genre) for _, genre, _ in films], counts),
+        np.repeat([name for name, *_ in films], counts),
+    )
+
+
+def test_a_histogram_is_of_colours_and_not_of_channels():
+    primaries = np.zeros((2, 2, 3), np.uint8)
+    primaries[0, 0, 0] = primaries[0, 1, 1] = primaries[1, 0, 2] = 255
+    # Each channel of both has one bright pixel and three dark ones.
+    grey = np.zeros((2, 2, 3), np.uint8)
+    grey[0, 0] = 255
+    counted = [baselines.colour_histogram(each) for each in (primaries, grey)]
+    for histogram in counted:
+        assert histogram.shape == (64,)
+        assert np.sum(histogram**2) == pytest.approx(1)
+    assert sorted(counted[0][counted[0] > 0]) == [0.5] * 4
+    assert counted[1][0] ** 2 == pytest.approx(0.75)
+    assert counted[1][63] ** 2 == pytest.approx(0.25)
+
+
+def test_flow_statistics_are_those_counted_by_hand():
+    motion = np.zeros((4, 9, 2), np.float32)
+    motion[:, :] = (3, -4)
+    motion[:2] = 0
+    # Half of the vectors are 5 long; the unit is sqrt(4 x 9).
+    np.testing.assert_allclose(
+        baselines.flow_statistics(motion),
+        np.array([1.5, -2, 2.5, 2.5]) / 6,
+        rtol=1e-6,
+    )
+
+
+def test_features_are_those_of_their_pairs(validation_dir):
+    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
+    prepared = input_pipeline.prepare(
+        builder, "test", (18, 32), ("frame", "flow")
+    )
+    computed = baselines.features_of(prepared)
+    np.testing.assert_array_equal(computed.film, prepared.film)
+    np.testing.assert_array_equal(computed.label, prepared.label)
+    for pair in (0, prepared.num_pairs - 1):
+        np.testing.assert_array_equal(
+            computed.values["colours"][pair],
+            baselines.colour_histogram(prepared.features["frame"][pair]),
+        )
+        magnitude = flow.motion_magnitude(prepared.features["flow"][pair])
+        np.testing.assert_allclose(
+            computed.values["magnitude"][pair],
+            [np.log(max(magnitude, 1e-4))],
+            rtol=1e-6,
+        )
+    assert computed.values["flow"].shape == (prepared.num_pairs, 4)
+
+
+def test_a_pair_without_motion_has_a_magnitude():
+    prepared = input_pipeline.PreparedSplit(
+        {
+            "frame": np.zeros((1, 4, 4, 3), np.uint8),
+            "flow": np.zeros((1, 4, 4, 2), np.float32),
+        },
+        **{
+            name: np.zeros(1, int)
+            for name in ("label", "film", "scene", "frame_number", "seconds")
+        },
+    )
+    (value,) = baselines.features_of(prepared).values["magnitude"]
+    assert value == pytest.approx(np.log(1e-4))
+
+
+def test_films_are_taken_out_and_put_together_again():
+    films = [("a", "action", 2), ("b", "horror", 1), ("c", "action", 2)]
+    every = features(films, range(5))
+    parts = [every.of_films(["c"]), every.of_films(["a", "b"])]
+    assert [part.num_pairs for part in parts] == [2, 3]
+    joined = baselines.join(parts)
+    assert joined.film.tolist() == ["c", "c", "a", "a", "b"]
+    assert joined.label.tolist() == [0, 0, 0, 0, 1]
+    assert joined.values["flow"].ravel().tolist() == [3, 4, 0, 1, 2]
+
+
+TRAIN = features(
+    [("a", "action", 30), ("h", "horror", 30), ("r", "romance", 30)],
+    [*[1.0] * 29, 1.2, *[5.0] * 29, 5.2, *[9.0] * 29, 9.2],
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["colour_histogram", "magnitude", "flow_statistics"]
+)
+def test_what_numbers_tell_is_learnt(name):
+    films = [("b", "action", 3), ("i", "horror", 3), ("s", "romance", 3)]
+    # One pair of three looks like another genre: the film's mean is right.
+    test = features(films, [1.1, 1.1, 9.1, 5.1, 5.1, 5.1, 9.1, 9.1, 1.1])
+    if name != "magnitude":
+        # They expect more numbers than one: the others say nothing.
+        test, train = (
+            baselines.PairFeatures(
+                {
+                    each: np.hstack([values, np.zeros((len(values), 3))])
+                    for each, values in part.values.items()
+                },
+                part.label,
+                part.film,
+            )
+            for part in (test, TRAIN)
+        )
+    else:
+        train = TRAIN
+    result = baselines.evaluate(name, train, test, seed=3)
+    assert (result["baseline"], result["seed"]) == (name, 3)
+    assert result["pair"]["num"] == 9 and result["film"]["num"] == 3
+    assert result["pair"]["accuracy"] == pytest.approx(7 / 9)
+    assert result["pair"]["balanced_accuracy"] == pytest.approx(7 / 9)
+    expected = metrics.f1_score(
+        test.label, [0, 0, 2, 1, 1, 1, 2, 2, 0], average="macro"
+    )
+    assert result["pair"]["macro_f1"] == pytest.approx(expected)
+    if name != "magnitude":  # whose probabilities are all but 0 and 1
+        assert result["film"]["accuracy"] == 1
+    assert [film["film"] for film in result["films"]] == ["b", "i", "s"]
+    assert result["films"][0]["pair_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_majority_answers_the_most_frequent_genre():
+    # The first two genres are in neither: a model has no answer for them.
+    train = features(
+        [("a", "romance", 1), ("h", "animation_3d", 3)], [0, 0, 0, 0]
+    )
+    test = features([("b", "romance", 1), ("i", "animation_3d", 1)], [0, 0])
+    result = baselines.evaluate("majority", train, test)
+    assert [film["verdict"] for film in result["films"]] == ["animation_3d"] * 2
+    assert result["pair"]["accuracy"] == 0.5
+    assert result["pair"]["macro_f1"] == pytest.approx(1 / 3)
+
+
+def test_chance_is_the_mean_of_many_draws():
+    # Romance is asked about and could not be learnt.
+    train = features([("a", "action", 1), ("h", "horror", 1)], [0, 0])
+    films = [("b", "action", 6), ("i", "horror", 3), ("s", "romance", 1)]
+    test = features(films, [0] * 10)
+    result = baselines.evaluate("chance", train, test)
+    draws = 4000
+    drawn = np.random.default_rng(0).integers(2, size=10 * draws)
+    labels = np.tile(test.label, draws)
+    for name, expected in (
+        ("accuracy", metrics.accuracy_score(labels, drawn)),
+        ("balanced_accuracy", (0.5 + 0.5 + 0) / 3),
+        (
+            "macro_f1",
+            metrics.f1_score(labels, drawn, average="macro", zero_division=0),
+        ),
+    ):
+        assert result["pair"][name] == pytest.approx(expected, abs=0.01)
+    assert result["film"]["accuracy"] == pytest.approx(1 / 3)
+    assert [film["num_pairs"] for film in result["films"]] == [6, 3, 1]
+
+
+def test_a_genre_with_few_pairs_counts_as_much():
+    generator = np.random.default_rng(0)
+    films = [("a", "action", 400), ("h", "horror", 10)]
+    values = generator.normal([0.0] * 400 + [2.0] * 10)
+    train = features(films, values)
+    test = features([("i", "horror", 100)], generator.normal(2, 1, 100))
+    result = baselines.evaluate("magnitude", train, test)
+    # With a genre's share of the pairs as its weight, it is 0.3.
+    assert result["pair"]["accuracy"] > 0.7
+
+
+def test_a_seed_decides():
+    generator = np.random.default_rng(1)
+    films = [("a", "action", 20), ("h", "horror", 20)]
+    train = features(films, generator.normal(size=(40, 4)))
+    test = features([("b", "action", 300)], generator.normal(size=(300, 4)))
+    one, same, *others = (
+        baselines.evaluate("flow_statistics", train, test, seed)["pair"]
+        for seed in (5, 5, 6, 7, 8)
+    )
+    assert one == same
+    assert any(other != one for other in others)
+
+
+def test_mistakes_are_named():
+    test = features([("b", "action", 1)], [0])
+    with pytest.raises(ValueError, match="one of: chance, majority.*'colour'"):
+        baselines.evaluate("colour", TRAIN, test)
+    with pytest.raises(ValueError, match="In both: a"):
+        baselines.evaluate("majority", TRAIN, TRAIN.of_films(["a"]))
+    with pytest.raises(ValueError, match="90 and 0"):
+        baselines.evaluate("majority", TRAIN, TRAIN.of_films([]))
+
+
+def films_of(*accuracies):
+    return [
+        {"genre": genre, "pair_accuracy": accuracy}
+        for genre, accuracy in accuracies
+    ]
+
+
+def test_an_interval_is_over_films():
+    same = films_of(*[("action", 0.5), ("horror", 0.5)] * 3)
+    assert baselines.balanced_accuracy_interval(same) == (0.5, 0.5, 0.5)
+    # Three films of action say no more than the one of horror.
+    unequal = films_of(("action", 1), ("action", 1), ("action", 1))
+    unequal += films_of(("horror", 0))
+    accuracy, low, high = baselines.balanced_accuracy_interval(unequal)
+    assert accuracy == 0.5
+    # All four draws hit action in 32 % of the cases, never or only horror in
+    # 0.4 %.
+    assert (low, high) == (0.5, 1)
+
+
+def test_more_films_make_the_interval_narrow():
+    few, many = (
+        baselines.balanced_accuracy_interval(
+            films_of(*[("action", 1), ("action", 0)] * count)
+        )
+        for count in (3, 100)
+    )
+    assert few[0] == many[0] == 0.5
+    assert few[2] - few[1] > 0.6
+    assert 0.1 < many[2] - many[1] < 0.2
+
+
+def test_the_command_tabulates_and_writes(
+    validation_dir, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "new" / "baselines.json"
+    arguments = [
+        "--dataset",
+        "scene_genre/small",
+        "--data-dir",
+        str(validation_dir),
+    ]
+    monkeypatch.setattr(sys, "argv", ["", *arguments, "--out", str(out)])
+    baselines.main()
+    said = capsys.readouterr().out
+    written = json.loads(out.read_text("utf-8"))
+    assert written["version"] == 1
+    assert written["dataset"].startswith("scene_genre/small/")
+    assert [each["baseline"] for each in written["baselines"]] == [
+        *baselines.BASELINES
+    ]
+    (chance,) = (line for line in said.splitlines() if "| chance" in line)
+    assert chance.count("| 50.0 ") == 4
+    assert said.count("\n| ") == 2 + len(baselines.BASELINES)
+
+
+def test_a_data_set_that_is_not_built_is_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    arguments = ["--dataset", "scene_genre/none", "--data-dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        command.run(baselines.main)
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'scene_genre/none' is not built" in line
