@@ -9,11 +9,8 @@ call, after the trainings: call it again when the machine is quiet.
 """
 
 import argparse
-import dataclasses
-import json
 import math
 import pathlib
-import shutil
 import statistics
 
 import keras
@@ -22,12 +19,10 @@ import tensorflow as tf
 
 from experiments import benchmark
 from experiments import readme
+from experiments import trainings
 from experiments.multiply_adds import multiply_adds
-from keras_ssc import checkpoints
 from keras_ssc import command
-from keras_ssc import evaluate
 from keras_ssc import files
-from keras_ssc import input_pipeline
 from keras_ssc import models
 from keras_ssc import report
 from keras_ssc import train
@@ -83,92 +78,6 @@ def configs_of(names, seeds, single_seed_names, out, **settings):
         for name in names
         for seed in (seeds[:1] if name in single_seed_names else seeds)
     ]
-
-
-def train_and_evaluate(config):
-    """Trains and evaluates a model, unless that is done.
-
-    The checkpoints of the run are deleted when all is measured.
-
-    Args:
-        config: A `TrainConfig` that is filled in, with its `run_dir`.
-
-    Returns:
-        A dict: `model`, `seed`; `pair` and `film`, accuracies on the test
-        split; `largest_difference` between the outputs on it of the model as
-        it was trained and as it was loaded again.
-
-    Raises:
-        ValueError: If the folder holds a training with other settings.
-    """
-    run_dir = pathlib.Path(config.run_dir)
-    result = run_dir / "result.json"
-    _check_settings(run_dir, config)
-    if not result.exists():
-        _train(run_dir, config)
-        metrics = evaluate.evaluate(run_dir)
-        measured = {
-            "model": config.model,
-            "seed": config.seed,
-            "pair": metrics["pair"]["accuracy"],
-            "film": metrics["film"]["accuracy"],
-            "largest_difference": _largest_difference(run_dir, config),
-        }
-        files.write_json(result, measured)
-    # A whole model each, with its optimizer: gigabytes in all.
-    shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
-    keras.backend.clear_session()
-    return json.loads(result.read_text("utf-8"))
-
-
-def _check_settings(run_dir, config):
-    """Raises `ValueError` if what is in the folder is another training."""
-    if not (run_dir / "config.json").exists():
-        return
-    given, found = (
-        {**dataclasses.asdict(each), "run_dir": None, "data_dir": None}
-        for each in (config, train.read_config(run_dir))
-    )
-    other = [name for name in given if given[name] != found[name]]
-    if other:
-        raise ValueError(
-            f"Expected {run_dir} to hold a training with "
-            f"{', '.join(f'{name} {given[name]}' for name in other)}. Found "
-            f"{', '.join(f'{name} {found[name]}' for name in other)}. Give "
-            "another --out, or delete the folder."
-        )
-
-
-def _train(run_dir, config):
-    """Trains, or goes on with what a stopped training left."""
-    is_begun = bool(checkpoints.by_age(run_dir / "checkpoints"))
-    if is_begun or (run_dir / "model.keras").exists():
-        train.resume(run_dir)
-        return
-    # Stopped before there was anything to go on with.
-    shutil.rmtree(run_dir, ignore_errors=True)
-    train.train(config)
-
-
-def _largest_difference(run_dir, config):
-    """Compares the run's model with the checkpoint that it was made from."""
-    folder = run_dir / "checkpoints"
-    best = folder / "best.keras"
-    trained = best if best.exists() else checkpoints.by_age(folder)[-1]
-    outputs = [
-        _outputs(path, config) for path in (trained, run_dir / "model.keras")
-    ]
-    return float(np.abs(outputs[0] - outputs[1]).max())
-
-
-def _outputs(path, config):
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
-    prepared = input_pipeline.prepare(
-        builder, "test", config.image_size, model.input
-    )
-    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
-    return model.predict(batches, verbose=0)
 
 
 def measure_network(config, runs=5, num_steps=4):
@@ -228,7 +137,7 @@ def table(results, networks):
     """Returns a Markdown table, one row a model.
 
     Args:
-        results: List of dicts of `train_and_evaluate`.
+        results: List of dicts of `trainings.train_and_evaluate`.
         networks: List of dicts of `measure_network`, one a model.
     """
     rows = []
@@ -268,7 +177,7 @@ def gains(results):
     """Compares the models that see motion with the one that does not.
 
     Args:
-        results: List of dicts of `train_and_evaluate`.
+        results: List of dicts of `trainings.train_and_evaluate`.
 
     Returns:
         A list of dicts, one a model that has several seeds: `model`;
@@ -399,7 +308,7 @@ def main():
         data_dir=arguments.data_dir,
         **shrunk,
     )
-    results = [train_and_evaluate(config) for config in configs]
+    results = [trainings.train_and_evaluate(config) for config in configs]
     first = {config.model: config for config in reversed(configs)}
     networks = [measure_network(first[name]) for name in arguments.models]
     text = write(results, networks, arguments.dataset, out)

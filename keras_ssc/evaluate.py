@@ -18,7 +18,7 @@ from keras_ssc import train
 from keras_ssc.genres import GENRES
 
 
-def evaluate(run_dir, split="test", data_dir=None, verbose=True):
+def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
     """Measures a run's model on a split, by pair and by film.
 
     Args:
@@ -26,11 +26,14 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
         split: String, a split of the run's data set.
         data_dir: Where data sets are, if not where the run had them.
         verbose: Boolean, whether to show progress.
+        splits: Where the pairs come from, see `input_pipeline.DatasetSplits`;
+            the run's data set as it was built if None.
 
     Returns:
         The metrics, as `metrics.json` in the run's folder has them: `pair`
-        and `film` with `accuracy`, `macro_f1` and `per_genre`; `films` with
-        each film's verdict and scores; `confusion`, by pair, true genres
+        and `film` with `accuracy`, `macro_f1` and `per_genre`, and `scene`
+        the same of each scene of the film list; `films` with each film's
+        verdict and scores; `confusion`, by pair, true genres
         down and predicted ones across, in the order of `genres`;
         `calibration`: the `temperature`, the `split` and `num_pairs` that it
         was fitted on (1, None and 0 if the data set has no validation split),
@@ -46,13 +49,16 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
     run_dir = pathlib.Path(run_dir)
     config = train.read_config(run_dir)
     model = load_model(run_dir)
-    builder = input_pipeline.open_dataset(
-        config.dataset, data_dir or config.data_dir
-    )
+    if splits is None:
+        splits = input_pipeline.DatasetSplits(
+            input_pipeline.open_dataset(
+                config.dataset, data_dir or config.data_dir
+            )
+        )
     predicted = {
-        name: _predict(builder, name, config, model, verbose)
+        name: _predict(splits, name, config, model, verbose)
         for name in dict.fromkeys((split, "validation"))
-        if name == split or name in builder.info.splits
+        if name == split or name in splits.names
     }
     prepared, logits = predicted[split]
     fitted = _fit_temperature(*predicted.get("validation", (None, None)))
@@ -63,9 +69,10 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
     metrics = {
         "run": run_dir.name,
         "model": config.model,
-        "dataset": builder.info.full_name,
+        "dataset": splits.name,
         "split": split,
         **measure(prepared.label, prepared.film, after),
+        "scene": _measure_scenes(prepared, after),
         "calibration": {
             **fitted,
             "expected_calibration_error": {
@@ -75,7 +82,7 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True):
                 for name, scores in (("before", before), ("after", after))
             },
         },
-        "data": _count_films(builder, config, verbose),
+        "data": _count_films(splits, config, verbose),
     }
     suffix = "" if split == "test" else f"_{split}"
     _write(metrics, run_dir, suffix)
@@ -120,22 +127,18 @@ def _fit_temperature(prepared, logits):
     }
 
 
-def _predict(builder, split, config, model, verbose):
+def _predict(splits, split, config, model, verbose):
     """Returns a split and the model's logits, float32 (pairs, genres)."""
-    prepared = input_pipeline.prepare(
-        builder, split, config.image_size, model.input, verbose
-    )
+    prepared = splits.prepare(split, config.image_size, model.input, verbose)
     batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
     return prepared, model.predict(batches, verbose=1 if verbose else 0)
 
 
-def _count_films(builder, config, verbose):
+def _count_films(splits, config, verbose):
     """Counts the films and pairs of each genre in each split."""
     counts = {}
-    for split in builder.info.splits:
-        prepared = input_pipeline.prepare(
-            builder, split, config.image_size, (), verbose
-        )
+    for split in splits.names:
+        prepared = splits.prepare(split, config.image_size, (), verbose)
         counts[split] = {
             genre: {
                 "films": len(np.unique(prepared.film[prepared.label == label])),
@@ -191,6 +194,24 @@ def measure(labels, films, probabilities):
         "films": by_film,
         "confusion": confusion,
     }
+
+
+def _measure_scenes(prepared, probabilities):
+    """Computes the metrics of scenes: the mean of their pairs'."""
+    _, first, scene = np.unique(
+        np.char.add(
+            prepared.film, np.char.add("\n", prepared.scene.astype(str))
+        ),
+        return_index=True,
+        return_inverse=True,
+    )
+    sums = np.zeros((len(first), probabilities.shape[1]))
+    np.add.at(sums, scene, probabilities)
+    scores = report.scores_of(
+        prepared.label[first], sums.argmax(axis=1), GENRES
+    )
+    del scores["confusion"]
+    return scores
 
 
 def _write(metrics, run_dir, suffix):

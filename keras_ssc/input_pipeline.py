@@ -132,6 +132,93 @@ class Augmentation:
                 )
 
 
+class Rows:
+    """Rows of several arrays as one array, without a copy.
+
+    Args:
+        arrays: Sequence of arrays (rows, ...) of one kind of row, such as
+            mapped files.
+        places: Integer array (n,), which rows, counted through all arrays.
+    """
+
+    def __init__(self, arrays, places):
+        self._arrays = list(arrays)
+        lengths = [len(array) for array in self._arrays]
+        self._starts = np.cumsum([0, *lengths])[:-1]
+        self._places = np.asarray(places, np.int64)
+        self.shape = (len(self._places), *self._arrays[0].shape[1:])
+        self.dtype = self._arrays[0].dtype
+
+    def __len__(self):
+        return len(self._places)
+
+    def __getitem__(self, key):
+        places = self._places[key]
+        if places.ndim:
+            rows = [self._row(place) for place in places]
+            return (
+                np.stack(rows)
+                if rows
+                else np.empty((0, *self.shape[1:]), self.dtype)
+            )
+        return self._row(places)
+
+    def __iter__(self):
+        return map(self._row, self._places)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+    def _row(self, place):
+        array = np.searchsorted(self._starts, place, side="right") - 1
+        return self._arrays[array][place - self._starts[array]]
+
+
+def select(splits, places):
+    """Chooses pairs of several splits.
+
+    Args:
+        splits: Sequence of `PreparedSplit` with the same features.
+        places: Integer array (pairs,), which pairs, counted through all.
+
+    Returns:
+        A `PreparedSplit`, of which nothing large is in memory.
+    """
+    details = {
+        name: np.concatenate([getattr(split, name) for split in splits])[places]
+        for name in _DETAILS
+    }
+    features = {
+        name: Rows([split.features[name] for split in splits], places)
+        for name in splits[0].features
+    }
+    return PreparedSplit(features, **details)
+
+
+class DatasetSplits:
+    """The splits of a built data set, as it was built.
+
+    What trains and evaluates takes its pairs from here, or from another that
+    has the same attributes and method, such as folds over the films.
+
+    Args:
+        builder: What `open_dataset` returned.
+
+    Attributes:
+        name: String, the data set's name with its version.
+        names: Tuple of strings, the splits' names.
+    """
+
+    def __init__(self, builder):
+        self._builder = builder
+        self.name = builder.info.full_name
+        self.names = tuple(builder.info.splits)
+
+    def prepare(self, split, image_size, features, progress=False):
+        """Makes a split ready for a model; see `prepare`."""
+        return prepare(self._builder, split, image_size, features, progress)
+
+
 def open_dataset(name, data_dir=None):
     """Opens a data set that is built.
 

@@ -236,6 +236,56 @@ def curves_figure(history, title):
     return _png(figure)
 
 
+def models_figure(rows, title):
+    """Draws models' accuracies as bars, each training's as a point.
+
+    The report's figure 5.1, with what the report itself measured beside.
+
+    Args:
+        rows: Dict from a model's name to a tuple: a list of floats, percent,
+            one a training; the report's figure, or None.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, axes = plt.subplots(
+        figsize=(8, 1.6 + 0.42 * len(rows)), layout="constrained"
+    )
+    for row, (values, reported) in enumerate(rows.values()):
+        mean = float(np.mean(values))
+        axes.barh(row, mean, color=_BLUE, height=0.6, zorder=1)
+        axes.plot(
+            values, [row] * len(values), "o", color="black", ms=3, zorder=3
+        )
+        axes.text(
+            max(mean, *values) + 1.5, row, f"{mean:.1f}", va="center", zorder=4
+        )
+        if reported is not None:
+            axes.plot(
+                reported, row, "D", mfc="white", mec=_ORANGE, mew=1.5, zorder=2
+            )
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 112), xlabel="accuracy, %")
+    axes.set_title(title)
+    marks = {
+        "mean over the trainings": ("s", _BLUE, _BLUE),
+        "a training": ("o", "black", "black"),
+        "the report's, on films of its own: not comparable": (
+            "D",
+            "white",
+            _ORANGE,
+        ),
+    }
+    handles = [
+        plt.Line2D([], [], ls="", marker=shape, mfc=face, mec=edge)
+        for shape, face, edge in marks.values()
+    ]
+    figure.legend(handles, list(marks), loc="outside lower center", ncols=3)
+    return _png(figure)
+
+
 def films_figure(films, names, title):
     """Draws each film's scores as a stacked bar, its own genre outlined.
 

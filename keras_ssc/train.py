@@ -38,12 +38,14 @@ class TrainingError(command.OutsideError):
     """A training that cannot go on, such as one whose loss is not finite."""
 
 
-def train(config, verbose=True):
+def train(config, verbose=True, splits=None):
     """Trains a model.
 
     Args:
         config: A `TrainConfig`.
         verbose: Boolean, whether to show progress.
+        splits: Where the pairs come from, see `input_pipeline.DatasetSplits`;
+            the config's data set as it was built if None.
 
     Returns:
         `pathlib.Path` of the run's folder.
@@ -56,17 +58,17 @@ def train(config, verbose=True):
     """
     config = train_config.fill_in(config)
     strategy, config = _set_up(config)
-    builder = _open(config)
+    splits = _open(config, splits)
     with strategy.scope():
         model = _build(config)
-    prepared = _prepare_splits(builder, config, model, strategy, verbose)
+    prepared = _prepare_splits(splits, config, model, strategy, verbose)
     run_dir = _make_run_dir(config, strategy)
     _adapt(model, prepared["train"], config.batch_size)
     state = checkpoints.State(0)
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)
 
 
-def resume(run_dir, verbose=True):
+def resume(run_dir, verbose=True, splits=None):
     """Goes on with a training that was stopped, from its last checkpoint.
 
     Weights, optimizer, learning rate, order of the pairs, and what was best
@@ -76,6 +78,7 @@ def resume(run_dir, verbose=True):
     Args:
         run_dir: The run's folder.
         verbose: Boolean, whether to show progress.
+        splits: What it was trained with, see `train`.
 
     Returns:
         `pathlib.Path` of the run's folder. Nothing is done to a run that is
@@ -91,7 +94,7 @@ def resume(run_dir, verbose=True):
     if (run_dir / "model.keras").exists():
         return run_dir
     strategy, config = _set_up(config)
-    builder = _open(config)
+    splits = _open(config, splits)
     with strategy.scope():
         state, model = checkpoints.load_newest(
             run_dir / "checkpoints", distribution.is_chief(strategy)
@@ -99,7 +102,7 @@ def resume(run_dir, verbose=True):
         is_new = model is None
         model, state = model or _build(config), state or checkpoints.State(0)
     distribution.check_agreement(strategy, state.name())
-    prepared = _prepare_splits(builder, config, model, strategy, verbose)
+    prepared = _prepare_splits(splits, config, model, strategy, verbose)
     if is_new:
         _adapt(model, prepared["train"], config.batch_size)
     elif verbose:
@@ -130,26 +133,29 @@ def _set_up(config):
     return strategy, dataclasses.replace(config, precision=precision)
 
 
-def _open(config):
-    """Opens the data set, and checks that it has what the config needs."""
-    builder = input_pipeline.open_dataset(config.dataset, config.data_dir)
-    if config.patience is not None and "validation" not in builder.info.splits:
+def _open(config, splits):
+    """Returns the splits, which have what the config needs."""
+    if splits is None:
+        splits = input_pipeline.DatasetSplits(
+            input_pipeline.open_dataset(config.dataset, config.data_dir)
+        )
+    if config.patience is not None and "validation" not in splits.names:
         raise ValueError(
             f"--patience needs a validation split; {config.dataset} has "
-            f"{', '.join(builder.info.splits)}. Name films of the split "
+            f"{', '.join(splits.names)}. Name films of the split "
             "validation in the film list, and build again."
         )
-    return builder
+    return splits
 
 
-def _prepare_splits(builder, config, model, strategy, verbose):
+def _prepare_splits(splits, config, model, strategy, verbose):
     with distribution.chief_first(strategy):
         prepared = {
-            split: input_pipeline.prepare(
-                builder, split, config.image_size, model.input, verbose
+            split: splits.prepare(
+                split, config.image_size, model.input, verbose
             )
             for split in ("train", "validation")
-            if split == "train" or split in builder.info.splits
+            if split == "train" or split in splits.names
         }
     input_pipeline.check_batch_size(prepared["train"], config.batch_size)
     _tell_of_missing_genres(prepared["train"], config.dataset)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import keras
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import model_table
+from experiments import trainings
 from keras_ssc import checkpoints
 from keras_ssc import models
 from keras_ssc import train
@@ -131,7 +133,7 @@ def config(data_dir, tmp_path):
 
 
 def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
-    result = model_table.train_and_evaluate(config)
+    result = trainings.train_and_evaluate(config)
     written = json.loads((tmp_path / "fc_0" / "metrics.json").read_text())
     assert result["pair"] == written["pair"]["accuracy"]
     assert result["film"] == written["film"]["accuracy"]
@@ -139,7 +141,7 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
     assert not (tmp_path / "fc_0" / "checkpoints").exists()
     monkeypatch.setattr(train, "train", None)
     monkeypatch.setattr(train, "resume", None)
-    assert model_table.train_and_evaluate(config) == result
+    assert trainings.train_and_evaluate(config) == result
     network = model_table.measure_network(config, runs=1, num_steps=1)
     assert network["multiply_adds"] == 18 * 32 * 3 * 50 + 500 + 400 + 240
     assert network["trained"] > 18 * 32 * 3 * 50
@@ -154,9 +156,9 @@ def test_a_stopped_training_goes_on(config, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         checkpoints_test.stop_after(patched, 2)
         with pytest.raises(checkpoints_test.StoppedError):
-            model_table.train_and_evaluate(config)
+            trainings.train_and_evaluate(config)
     monkeypatch.setattr(train, "train", None)
-    model_table.train_and_evaluate(config)
+    trainings.train_and_evaluate(config)
     history = train.read_history(tmp_path / "fc_0")
     assert history["epoch"] == [0, 1, 2]
 
@@ -164,16 +166,14 @@ def test_a_stopped_training_goes_on(config, tmp_path, monkeypatch):
 def test_what_was_stopped_before_a_checkpoint_begins_anew(config, tmp_path):
     (tmp_path / "fc_0" / "checkpoints").mkdir(parents=True)
     (tmp_path / "fc_0" / "something").write_text("half")
-    model_table.train_and_evaluate(config)
+    trainings.train_and_evaluate(config)
     assert not (tmp_path / "fc_0" / "something").exists()
 
 
 def test_a_training_with_other_settings_is_not_taken_for_this(config, tmp_path):
-    train.train(
-        model_table.dataclasses.replace(config, epochs=1), verbose=False
-    )
+    train.train(dataclasses.replace(config, epochs=1), verbose=False)
     with pytest.raises(ValueError, match=r"epochs 3.*Found epochs 1.*--out"):
-        model_table.train_and_evaluate(config)
+        trainings.train_and_evaluate(config)
     assert (tmp_path / "fc_0" / "model.keras").exists()
 
 
@@ -187,5 +187,5 @@ def test_a_model_that_changes_when_it_is_loaded_is_found(config, monkeypatch):
         model.save(path)
 
     monkeypatch.setattr(checkpoints.Checkpoints, "write_final", damaged)
-    result = model_table.train_and_evaluate(config)
+    result = trainings.train_and_evaluate(config)
     assert result["largest_difference"] == pytest.approx(0.5)

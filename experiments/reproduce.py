@@ -1,0 +1,748 @@
+"""The report's table and its question, on any films, with folds and seeds.
+
+    python -m experiments.reproduce --dataset scene_genre/sample --budget small
+
+Every variant is trained once for each fold over the films and each seed. What
+is finished in --out is not repeated, and what was stopped goes on. After each
+fold and seed the tables and figures are written anew, of what there is.
+"""
+
+import argparse
+import collections
+import dataclasses
+import os
+import pathlib
+import re
+import statistics
+
+import numpy as np
+from scipy import stats
+
+from experiments import baselines
+from experiments import benchmark
+from experiments import film_splits
+from experiments import readme
+from experiments import trainings
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc import input_pipeline
+from keras_ssc import models
+from keras_ssc import report
+from keras_ssc import train
+from keras_ssc import train_config
+from keras_ssc.genres import GENRES
+from keras_ssc.models import backbones
+from keras_ssc.train_config import TrainConfig
+
+BUDGETS = {
+    "report": train_config.REPORT_SETTINGS,
+    "small": train_config.SAMPLE_SETTINGS,
+}
+
+# Draws of films for an interval, and how sure it is.
+_NUM_DRAWS, _CONFIDENCE = 10_000, 0.95
+
+_SEES_FLOW = ("frame", "flow")
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """What is trained.
+
+    Attributes:
+        name: String, what it is called in tables.
+        model: String, a key of `models.MODELS`.
+        settings: Dict of fields of `TrainConfig` that differ from the
+            budget's.
+        deal: Dict of fields of `film_splits.Deal` that differ.
+        batch_factor: Float, times the budget's batch size.
+    """
+
+    name: str
+    model: str
+    settings: dict = dataclasses.field(default_factory=dict)
+    deal: dict = dataclasses.field(default_factory=dict)
+    batch_factor: float = 1.0
+
+    @property
+    def slug(self):
+        """The variant's folder."""
+        return re.sub(r"\W+", "_", self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A claim that two variants' test accuracies decide.
+
+    Attributes:
+        claim: String, that `one` is more accurate than `other`; or, with
+            `is_control`, that they cannot be told apart.
+        one: String, a variant's name.
+        other: String, a variant's name.
+        is_control: Boolean.
+    """
+
+    claim: str
+    one: str
+    other: str
+    is_control: bool = False
+
+
+_TABLE = [Variant(name, name) for name in models.MODELS]
+
+_MORE = [
+    Variant(
+        "double_stack, separate trunks", "double_stack", {"trunk": "separate"}
+    ),
+    Variant(
+        "double_stack, FlowNet-S for the flow",
+        "double_stack",
+        {"trunk": "flownet"},
+    ),
+    Variant(
+        "motion_magnitude_stack, one neuron",
+        "motion_magnitude_stack",
+        {"encoding": 1},
+    ),
+    Variant("flownet_fc, one frame", "flownet_fc", {"single_frame": True}),
+    Variant(
+        "double_stack, next frames shuffled",
+        "double_stack",
+        deal={"change": "next_frame_of_another_pair"},
+    ),
+    Variant(
+        "inception_v3_6ch, next frames shuffled",
+        "inception_v3_6ch",
+        deal={"change": "next_frame_of_another_pair"},
+    ),
+    Variant(
+        "double_stack, flow alone", "double_stack", deal={"change": "no_frame"}
+    ),
+    Variant("fc, split by frame", "fc", deal={"by": "pair"}),
+    Variant(
+        "inception_v3, split by frame", "inception_v3", deal={"by": "pair"}
+    ),
+    *[
+        Variant(
+            f"double_stack, {number} films a genre",
+            "double_stack",
+            deal={"films_per_genre": number},
+        )
+        for number in (1, 2)
+    ],
+    *[
+        Variant(
+            f"double_stack, batch x {factor:g}",
+            "double_stack",
+            batch_factor=factor,
+        )
+        for factor in (0.5, 2.0)
+    ],
+    Variant(
+        "inception_v3, ImageNet's weights",
+        "inception_v3",
+        {"weights": "imagenet"},
+    ),
+    Variant(
+        "double_stack, ImageNet's weights",
+        "double_stack",
+        {"weights": "imagenet"},
+    ),
+]
+
+VARIANTS = {variant.name: variant for variant in [*_TABLE, *_MORE]}
+
+_CONTROL = "control, next frames shuffled"
+
+QUESTIONS = [
+    Question(
+        "a single frame tells more than its colours",
+        "inception_v3",
+        "baseline: colour_histogram",
+    ),
+    Question(
+        "a frame and its flow tell more than four numbers of the flow",
+        "double_stack",
+        "baseline: flow_statistics",
+    ),
+    Question(
+        "a frame and its flow pass the frame alone",
+        "double_stack",
+        "inception_v3",
+    ),
+    Question("two frames stacked pass one", "inception_v3_6ch", "inception_v3"),
+    Question(
+        "a frame and its magnitude of motion pass the frame alone",
+        "motion_magnitude_stack",
+        "inception_v3",
+    ),
+    Question("flow passes stacked frames", "double_stack", "inception_v3_6ch"),
+    Question(
+        "flow passes its mean magnitude",
+        "double_stack",
+        "motion_magnitude_stack",
+    ),
+    Question(
+        "FlowNet-S of two frames passes it of one",
+        "flownet_fc",
+        "flownet_fc, one frame",
+    ),
+    Question(
+        "a frame and its flow pass the flow alone",
+        "double_stack",
+        "double_stack, flow alone",
+    ),
+    Question(
+        "the flow alone passes the frame alone",
+        "double_stack, flow alone",
+        "inception_v3",
+    ),
+    Question(
+        f"{_CONTROL}: double_stack is no better than a single frame",
+        "double_stack, next frames shuffled",
+        "inception_v3",
+        is_control=True,
+    ),
+    Question(
+        f"{_CONTROL}: inception_v3_6ch is no better than a single frame",
+        "inception_v3_6ch, next frames shuffled",
+        "inception_v3",
+        is_control=True,
+    ),
+    Question(
+        "one trunk for both passes one for each",
+        "double_stack",
+        "double_stack, separate trunks",
+    ),
+    Question(
+        "Inception v3 passes FlowNet-S for the flow",
+        "double_stack",
+        "double_stack, FlowNet-S for the flow",
+    ),
+    Question(
+        "all features beside the magnitude pass one neuron",
+        "motion_magnitude_stack",
+        "motion_magnitude_stack, one neuron",
+    ),
+    Question("a split by frame flatters fc", "fc, split by frame", "fc"),
+    Question(
+        "a split by frame flatters inception_v3",
+        "inception_v3, split by frame",
+        "inception_v3",
+    ),
+    Question(
+        "all films pass two a genre",
+        "double_stack",
+        "double_stack, 2 films a genre",
+    ),
+    Question(
+        "two films a genre pass one",
+        "double_stack, 2 films a genre",
+        "double_stack, 1 films a genre",
+    ),
+    Question(
+        "a batch twice as large is better",
+        "double_stack, batch x 2",
+        "double_stack",
+    ),
+    Question(
+        "a batch half as large is worse",
+        "double_stack",
+        "double_stack, batch x 0.5",
+    ),
+    Question(
+        "ImageNet's weights help the frame alone",
+        "inception_v3, ImageNet's weights",
+        "inception_v3",
+    ),
+    Question(
+        "ImageNet's weights help the double stack",
+        "double_stack, ImageNet's weights",
+        "double_stack",
+    ),
+]
+
+
+def config_of(variant, budget, seed, run_dir, **settings):
+    """Returns the `TrainConfig` of a variant's training."""
+    given = {**BUDGETS[budget][variant.model], **variant.settings, **settings}
+    batch_size = round(given["batch_size"] * variant.batch_factor)
+    return train_config.fill_in(
+        TrainConfig(
+            model=variant.model,
+            seed=seed,
+            run_dir=str(run_dir),
+            **{**given, "batch_size": max(batch_size, 1)},
+        )
+    )
+
+
+def why_left_out(variant):
+    """Says why a variant cannot be trained here; None if it can."""
+    if variant.settings.get("weights") != "imagenet":
+        return None
+    name = backbones.BACKBONES["inception_v3"].file_name
+    home = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    if (home / "models" / name).exists():
+        return None
+    return f"{name} is not in {home.name}/models of Keras"
+
+
+class Reproduction:
+    """Trainings over folds and seeds, and what they say.
+
+    Args:
+        builder: What `input_pipeline.open_dataset` returned.
+        out: `pathlib.Path` of the results' folder.
+        names: Sequence of keys of `VARIANTS`.
+        budget: String, a key of `BUDGETS`.
+        num_folds: Integer, into which the films are dealt.
+        settings: Dict of fields of `TrainConfig` for all trainings.
+    """
+
+    def __init__(self, builder, out, names, budget, num_folds, settings):
+        self._builder = builder
+        self._out = out
+        self._budget = budget
+        self._num_folds = num_folds
+        self._settings = settings
+        self._features = None
+        self.left_out = {}
+        self._variants = []
+        for name in names:
+            reason = why_left_out(VARIANTS[name])
+            if reason is None:
+                self._variants.append(VARIANTS[name])
+            else:
+                self.left_out[name] = reason
+        self.results = collections.defaultdict(list)  # variant -> dicts
+        self.baselines = collections.defaultdict(list)
+        self.failures = []
+        self.untested = {}  # film -> why no model is asked about it
+
+    def run(self, fold, seed):
+        """Trains and evaluates every variant on a fold with a seed."""
+        for variant in self._variants:
+            splits = self._splits(fold, **variant.deal)
+            run_dir = self._out / variant.slug / f"fold{fold}_seed{seed}"
+            config = config_of(
+                variant, self._budget, seed, run_dir, **self._settings
+            )
+            try:
+                result = trainings.train_and_evaluate(config, splits)
+            except train.TrainingError as error:
+                # The others are worth as much without it.
+                self.failures.append(
+                    {
+                        "variant": variant.name,
+                        "fold": fold,
+                        "seed": seed,
+                        "reason": str(error),
+                    }
+                )
+                continue
+            self.results[variant.name].append({**result, "fold": fold})
+        self._run_baselines(fold, seed)
+
+    def _splits(self, fold, **changes):
+        return film_splits.DealtSplits(
+            self._builder, film_splits.Deal(self._num_folds, fold, **changes)
+        )
+
+    def _run_baselines(self, fold, seed):
+        splits = self._splits(fold)
+        self.untested |= {
+            film: reason
+            for film, reason in splits.left_out.items()
+            if reason.startswith("the only film")
+        }
+        if self._features is None:
+            self._features = baselines.join(
+                [
+                    baselines.features_of(
+                        input_pipeline.prepare(
+                            self._builder,
+                            split,
+                            baselines.IMAGE_SIZE,
+                            _SEES_FLOW,
+                        )
+                    )
+                    for split in self._builder.info.splits
+                ]
+            )
+        for name in baselines.BASELINES:
+            measured = baselines.evaluate(
+                name,
+                self._features.of_films(splits.films["train"]),
+                self._features.of_films(splits.films["test"]),
+                seed,
+            )
+            self.baselines[name].append({**measured, "fold": fold})
+
+    def summary(self):
+        """Returns what tables and figures are made of, as plain values."""
+        return {
+            "version": 1,
+            "machine": benchmark.machine(),
+            "dataset": self._builder.info.full_name,
+            "budget": self._budget,
+            "num_folds": self._num_folds,
+            "epochs": self._settings.get("epochs"),
+            "results": {
+                name: [_condensed(each) for each in results]
+                for name, results in self.results.items()
+            },
+            "baselines": {
+                name: [_condensed(each) for each in results]
+                for name, results in self.baselines.items()
+            },
+            "left_out": self.left_out,
+            "untested": self.untested,
+            "failures": self.failures,
+        }
+
+    def write(self):
+        """Writes the results, the tables and the figures; returns the text."""
+        summary = self.summary()
+        text = text_of(summary)
+        files.write_json(self._out / "results.json", summary)
+        files.write_text(self._out / "tables.md", text)
+        figures = self._out / "figures"
+        figures.mkdir(exist_ok=True)
+        for name, png in self._figures(summary).items():
+            files.write_bytes(figures / f"{name}.png", png)
+        return text
+
+    def _figures(self, summary):
+        """Returns a dict from a figure's name to a PNG."""
+        dataset = summary["dataset"]
+        magnitudes = np.exp(self._features.values["magnitude"][:, 0])
+        figures = {
+            "models": _models_figure(summary),
+            "motion": report.motion_figure(
+                {
+                    genre: magnitudes[self._features.label == label]
+                    for label, genre in enumerate(GENRES)
+                },
+                baselines.MAGNITUDE_FLOOR,
+                f"Motion magnitude of the pairs of {dataset}",
+            ),
+        }
+        for name, results in self.results.items():
+            slug, first = VARIANTS[name].slug, results[0]
+            figures[f"confusion_{slug}"] = report.confusion_figure(
+                sum(np.array(each["confusion"]) for each in results),
+                GENRES,
+                f"{name}: test pairs of {len(results)} trainings",
+            )
+            run_dir = f"fold{first['fold']}_seed{first['seed']}"
+            figures[f"curves_{slug}"] = report.curves_figure(
+                train.read_history(self._out / slug / run_dir),
+                f"{name}, fold {first['fold'] + 1}, seed {first['seed']}",
+            )
+        return figures
+
+
+def _condensed(result):
+    """Returns what tables need of a training."""
+    films = [
+        {key: film[key] for key in ("film", "pair_accuracy")}
+        for film in result["films"]
+    ]
+    return {**result, "films": films}
+
+
+def _models_figure(summary):
+    rows = {
+        name: (
+            [100 * each["pair"] for each in results],
+            train_config.REPORT_ACCURACY[name],
+        )
+        for name, results in summary["results"].items()
+        if name in models.MODELS
+    }
+    for name, results in summary["baselines"].items():
+        shares = [100 * each["pair"]["accuracy"] for each in results]
+        rows[_baseline(name)] = (shares, None)
+    return report.models_figure(
+        rows, f"Test accuracy by pair, {summary['dataset']}"
+    )
+
+
+def _baseline(name):
+    return f"baseline: {name}"
+
+
+def text_of(summary):
+    """Writes the tables of a summary as Markdown.
+
+    Args:
+        summary: Dict, see `Reproduction.summary`.
+
+    Returns:
+        String.
+    """
+    results = summary["results"]
+    num_runs = {len(each) for each in results.values()} or {0}
+    deals = sorted(
+        {
+            (each["fold"], each["seed"])
+            for some in results.values()
+            for each in some
+        }
+    )
+    text = [
+        f"{summary['machine']}; {summary['dataset']}, films dealt to "
+        f"{summary['num_folds']} folds; settings: {summary['budget']}. "
+        f"{min(num_runs)} to {max(num_runs)} trainings each (fold, seed): "
+        f"{', '.join(f'({fold + 1}, {seed})' for fold, seed in deals)}. "
+        "Mean ± standard deviation over them.",
+        _table_of_models(summary),
+        "Accuracy by pair of each genre, %:",
+        _table_of_genres(results),
+        "Questions. The difference is that of the mean accuracy by pair of a "
+        "test film, in points; films are what the interval draws from "
+        f"({100 * _CONFIDENCE:.0f} %, {_NUM_DRAWS:,} draws, paired).",
+        _table_of_questions(summary),
+    ]
+    for title, told in (
+        ("Not trained", summary["left_out"]),
+        ("In no split", summary["untested"]),
+    ):
+        if told:
+            lines = "; ".join(f"{name} ({why})" for name, why in told.items())
+            text.append(f"{title}: {lines}.")
+    for failure in summary["failures"]:
+        text.append(
+            f"**Failed**: {failure['variant']}, fold {failure['fold'] + 1}, "
+            f"seed {failure['seed']}: {failure['reason']}"
+        )
+    return "\n\n".join(part.strip() for part in text) + "\n"
+
+
+def _table_of_models(summary):
+    rows = []
+    for name, results in summary["results"].items():
+        seconds = [each["seconds"] for each in results if each["seconds"]]
+        rows.append(
+            [
+                name,
+                *(
+                    _spread([100 * each[key] for each in results])
+                    for key in ("pair", "scene", "film", "macro_f1")
+                ),
+                _spread(
+                    [each["expected_calibration_error"] for each in results], 3
+                ),
+                f"{statistics.median(seconds):.0f}" if seconds else "-",
+                train_config.REPORT_ACCURACY.get(name, "-"),
+            ]
+        )
+    for name, results in summary["baselines"].items():
+        rows.append(
+            [
+                f"*{_baseline(name)}*",
+                _spread([100 * each["pair"]["accuracy"] for each in results]),
+                "-",
+                _spread([100 * each["film"]["accuracy"] for each in results]),
+                _spread([100 * each["pair"]["macro_f1"] for each in results]),
+                *("-",) * 3,
+            ]
+        )
+    return report.markdown_table(
+        [
+            "",
+            "by pair, %",
+            "by scene, %",
+            "by film, %",
+            "macro F1 by pair, %",
+            "calibration error",
+            "seconds",
+            "the report's, % on films of its own: not comparable",
+        ],
+        rows,
+    )
+
+
+def _table_of_genres(results):
+    rows = []
+    for name, given in results.items():
+        cells = []
+        for genre in GENRES:
+            shares = [
+                100 * each["per_genre"][genre]
+                for each in given
+                if each["per_genre"][genre] is not None
+            ]
+            cells.append(_spread(shares) if shares else "-")
+        rows.append([name, *cells])
+    names = [genre.replace("_", " ") for genre in GENRES]
+    return report.markdown_table(["", *names], rows)
+
+
+def _spread(values, digits=1):
+    mean = f"{statistics.mean(values):.{digits}f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def _table_of_questions(summary):
+    results = summary["results"] | {
+        _baseline(name): given for name, given in summary["baselines"].items()
+    }
+    rows = []
+    for question in QUESTIONS:
+        if not {question.one, question.other} <= set(results):
+            continue
+        compared = compare(results[question.one], results[question.other])
+        if compared is None:
+            continue
+        points, low, high, num_films = compared
+        rows.append(
+            [
+                question.claim,
+                question.one,
+                question.other,
+                f"{points:+.1f}",
+                "-" if low is None else f"{low:+.1f} to {high:+.1f}",
+                num_films,
+                answer(question, low, high),
+            ]
+        )
+    return report.markdown_table(
+        [
+            "claim",
+            "one",
+            "other",
+            "one less other",
+            "interval",
+            "films",
+            "answer",
+        ],
+        rows,
+    )
+
+
+def answer(question, low, high):
+    """Says what an interval says of a claim."""
+    if low is None:
+        return "too few films to tell"
+    if low > 0:
+        return "**no**: it is better" if question.is_control else "**yes**"
+    if high < 0:
+        return "yes: it is worse" if question.is_control else "**no**: less"
+    return "yes: not told apart" if question.is_control else "not told apart"
+
+
+def compare(one, other):
+    """Compares two variants on the films that both were asked about.
+
+    Args:
+        one: List of dicts of `trainings.train_and_evaluate` with `fold`.
+        other: The same, of another variant.
+
+    Returns:
+        A tuple: the mean over the films of the difference of the accuracies
+        by pair, in points; the ends of its interval by a paired bootstrap
+        over films, None with fewer than three films; how many films. None if
+        no training of both has a fold, a seed and a film in common.
+    """
+    others = {(each["fold"], each["seed"]): each for each in other}
+    differences = collections.defaultdict(list)
+    for result in one:
+        twin = others.get((result["fold"], result["seed"]))
+        if twin is None:
+            continue
+        accuracy = {
+            film["film"]: film["pair_accuracy"] for film in twin["films"]
+        }
+        for film in result["films"]:
+            if film["film"] in accuracy:
+                differences[film["film"]].append(
+                    film["pair_accuracy"] - accuracy[film["film"]]
+                )
+    if not differences:
+        return None
+    # Trainings of a film are not independent of each other: films are.
+    by_film = 100 * np.array([np.mean(each) for each in differences.values()])
+    low = high = None
+    if len(by_film) >= 3:
+        low, high = stats.bootstrap(
+            (by_film,),
+            np.mean,
+            n_resamples=_NUM_DRAWS,
+            confidence_level=_CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return float(by_film.mean()), low, high, len(by_film)
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.reproduce")
+    add = parser.add_argument
+    add("--dataset", default="scene_genre/sample")
+    add("--data-dir", metavar="DIR")
+    add("--out", default="results/reproduce", metavar="DIR")
+    add("--budget", choices=BUDGETS, default="report")
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
+    add("--num-folds", type=int, default=5, metavar="N")
+    add(
+        "--folds",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="from 1; default: all of them",
+    )
+    add(
+        "--variants",
+        nargs="+",
+        choices=VARIANTS,
+        default=list(VARIANTS),
+        metavar="NAME",
+        help=f"default: all. {'; '.join(VARIANTS)}",
+    )
+    add("--epochs", type=int, metavar="N", help="default: the budget's")
+    add(
+        "--readme",
+        metavar="NAME",
+        help="put the tables into experiments/README.md, and the results "
+        "beside it, under this name",
+    )
+    arguments = parser.parse_args()
+    folds = arguments.folds or range(1, arguments.num_folds + 1)
+    builder = input_pipeline.open_dataset(arguments.dataset, arguments.data_dir)
+    out = pathlib.Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "dataset": arguments.dataset,
+        "data_dir": arguments.data_dir,
+        "strategy": "one_device",
+    }
+    if arguments.epochs is not None:
+        settings["epochs"] = arguments.epochs
+    done = Reproduction(
+        builder,
+        out,
+        arguments.variants,
+        arguments.budget,
+        arguments.num_folds,
+        settings,
+    )
+    for name, reason in done.left_out.items():
+        print(f"left out: {name}: {reason}")
+    for seed in arguments.seeds:
+        for fold in folds:
+            done.run(fold - 1, seed)
+            text = done.write()
+    print(text)
+    print(f"written: {out}/tables.md, {out}/results.json, {out}/figures")
+    if arguments.readme:
+        readme.put_results(arguments.readme, done.summary(), text)
+    return 1 if done.failures else 0
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,139 @@
+"""The trainings of an experiment: each one is done once.
+
+A training that is finished in its folder is not repeated, and one that was
+stopped goes on.
+"""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+
+from keras_ssc import checkpoints
+from keras_ssc import evaluate
+from keras_ssc import files
+from keras_ssc import input_pipeline
+from keras_ssc import train
+
+
+def train_and_evaluate(config, splits=None):
+    """Trains and evaluates a model, unless that is done.
+
+    The checkpoints of the run are deleted when all is measured.
+
+    Args:
+        config: A `TrainConfig` that is filled in, with its `run_dir`.
+        splits: Where the pairs come from, see
+            `input_pipeline.DatasetSplits`; the config's data set as it was
+            built if None.
+
+    Returns:
+        A dict: `model`, `seed`; `dataset`, the splits' name; `pair`, `scene`
+        and `film`, accuracies on the test split; `macro_f1` and `per_genre`,
+        by pair; `confusion`; `films`, as `evaluate` has them; the
+        `expected_calibration_error`; `seconds` that the training took, None
+        if it was stopped in between; `largest_difference` between the outputs
+        on the test split of the model as it was trained and as it was loaded
+        again.
+
+    Raises:
+        ValueError: If the folder holds a training with other settings or of
+            another data set.
+    """
+    run_dir = pathlib.Path(config.run_dir)
+    if splits is None:
+        splits = input_pipeline.DatasetSplits(
+            input_pipeline.open_dataset(config.dataset, config.data_dir)
+        )
+    _check_settings(run_dir, config)
+    result = run_dir / "result.json"
+    if not result.exists():
+        seconds = _train(run_dir, config, splits)
+        metrics = evaluate.evaluate(run_dir, splits=splits)
+        measured = {
+            "model": config.model,
+            "seed": config.seed,
+            "dataset": splits.name,
+            "pair": metrics["pair"]["accuracy"],
+            "scene": metrics["scene"]["accuracy"],
+            "film": metrics["film"]["accuracy"],
+            "macro_f1": metrics["pair"]["macro_f1"],
+            "per_genre": metrics["pair"]["per_genre"],
+            "confusion": metrics["confusion"],
+            "films": metrics["films"],
+            "expected_calibration_error": metrics["calibration"][
+                "expected_calibration_error"
+            ]["after"],
+            "seconds": seconds,
+            "largest_difference": _largest_difference(run_dir, config, splits),
+        }
+        files.write_json(result, measured)
+    measured = json.loads(result.read_text("utf-8"))
+    if measured.get("dataset", splits.name) != splits.name:
+        raise ValueError(
+            f"Expected {run_dir} to hold a result on {splits.name}. Found one "
+            f"on {measured['dataset']}. Give another --out, or delete the "
+            "folder."
+        )
+    # A whole model each, with its optimizer: gigabytes in all.
+    shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
+    keras.backend.clear_session()
+    return measured
+
+
+def _check_settings(run_dir, config):
+    """Raises `ValueError` if what is in the folder is another training."""
+    if not (run_dir / "config.json").exists():
+        return
+    given, found = (
+        {**dataclasses.asdict(each), "run_dir": None, "data_dir": None}
+        for each in (config, train.read_config(run_dir))
+    )
+    other = [name for name in given if given[name] != found[name]]
+    if other:
+        raise ValueError(
+            f"Expected {run_dir} to hold a training with "
+            f"{', '.join(f'{name} {given[name]}' for name in other)}. Found "
+            f"{', '.join(f'{name} {found[name]}' for name in other)}. Give "
+            "another --out, or delete the folder."
+        )
+
+
+def _train(run_dir, config, splits):
+    """Trains, or goes on with what a stopped training left.
+
+    Returns:
+        The seconds that it took; None if a part was done before.
+    """
+    is_begun = bool(checkpoints.by_age(run_dir / "checkpoints"))
+    if is_begun or (run_dir / "model.keras").exists():
+        train.resume(run_dir, splits=splits)
+        return None
+    # Stopped before there was anything to go on with.
+    shutil.rmtree(run_dir, ignore_errors=True)
+    start = time.perf_counter()
+    train.train(config, splits=splits)
+    return time.perf_counter() - start
+
+
+def _largest_difference(run_dir, config, splits):
+    """Compares the run's model with the checkpoint that it was made from."""
+    folder = run_dir / "checkpoints"
+    best = folder / "best.keras"
+    trained = best if best.exists() else checkpoints.by_age(folder)[-1]
+    outputs = [
+        _outputs(path, config, splits)
+        for path in (trained, run_dir / "model.keras")
+    ]
+    return float(np.abs(outputs[0] - outputs[1]).max())
+
+
+def _outputs(path, config, splits):
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    prepared = splits.prepare("test", config.image_size, model.input)
+    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
+    return model.predict(batches, verbose=0)

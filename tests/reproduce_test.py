@@ -1,0 +1,219 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments import film_splits
+from experiments import readme
+from experiments import reproduce
+from experiments import trainings
+from keras_ssc import input_pipeline
+from keras_ssc import models
+from keras_ssc import train
+from keras_ssc.genres import GENRES
+
+SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
+TWO = ("fc", "fc, split by frame")
+
+
+@pytest.fixture
+def reproduction(data_dir, tmp_path):
+    def make(names=TWO, out="out", **settings):
+        builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+        given = {
+            "dataset": "scene_genre/small",
+            "data_dir": str(data_dir),
+            **SMALL,
+            **settings,
+        }
+        (tmp_path / out).mkdir(exist_ok=True)
+        return reproduce.Reproduction(
+            builder, tmp_path / out, names, "small", 2, given
+        )
+
+    return make
+
+
+def result_of(fold, seed=0, **accuracies):
+    films = [
+        {"film": film, "pair_accuracy": share}
+        for film, share in accuracies.items()
+    ]
+    return {"fold": fold, "seed": seed, "films": films}
+
+
+def test_films_are_compared_pairwise_and_are_what_the_interval_draws():
+    one = [
+        result_of(0, a=0.9, b=0.8),
+        result_of(0, seed=1, a=0.7, b=0.8),
+        result_of(1, c=0.6),
+    ]
+    other = [
+        result_of(0, a=0.4, b=0.5),
+        result_of(0, seed=1, a=0.6, b=0.5),
+        result_of(1, c=0.5),
+        result_of(2, d=1.0),
+    ]
+    points, low, high, films = reproduce.compare(one, other)
+    # By film: 30, 30, 10.
+    assert films == 3
+    assert points == pytest.approx(70 / 3)
+    assert (low, high) == pytest.approx((10, 30))
+    assert reproduce.compare(one[:1], other[:1])[1:] == (None, None, 2)
+    assert reproduce.compare(one[:1], other[2:]) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "claim", "control"),
+    [
+        ((1.0, 9.0), "**yes**", "**no**: it is better"),
+        ((-9.0, -1.0), "**no**: less", "yes: it is worse"),
+        ((-1.0, 9.0), "not told apart", "yes: not told apart"),
+        ((None, None), "too few films to tell", "too few films to tell"),
+    ],
+)
+def test_an_interval_answers(interval, claim, control):
+    question = reproduce.Question("", "a", "b")
+    assert reproduce.answer(question, *interval) == claim
+    question = reproduce.Question("", "a", "b", is_control=True)
+    assert reproduce.answer(question, *interval) == control
+
+
+def test_questions_are_of_variants_and_baselines_that_are_there():
+    known = {*reproduce.VARIANTS} | {
+        reproduce._baseline(name) for name in reproduce.baselines.BASELINES
+    }
+    for question in reproduce.QUESTIONS:
+        assert {question.one, question.other} <= known
+    assert set(models.MODELS) < set(reproduce.VARIANTS)
+    slugs = [variant.slug for variant in reproduce.VARIANTS.values()]
+    assert len(slugs) == len(set(slugs))
+
+
+@pytest.mark.parametrize("budget", reproduce.BUDGETS)
+def test_every_variant_has_a_config(budget, tmp_path):
+    for variant in reproduce.VARIANTS.values():
+        config = reproduce.config_of(variant, budget, 1, tmp_path)
+        assert config.model == variant.model
+        film_splits.Deal(3, 0, **variant.deal)
+    plain, twice = (
+        reproduce.config_of(reproduce.VARIANTS[name], budget, 0, tmp_path)
+        for name in ("double_stack", "double_stack, batch x 2")
+    )
+    assert twice.batch_size == 2 * plain.batch_size
+
+
+def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
+    done = reproduction()
+    for fold in (0, 1):
+        done.run(fold, seed=4)
+    text = done.write()
+    assert text == (tmp_path / "out" / "tables.md").read_text("utf-8")
+    assert "2 to 2 trainings each (fold, seed): (1, 4), (2, 4)" in text
+    rows = {
+        line.split(" | ")[0].strip("| "): line.split(" | ")
+        for line in text.splitlines()
+        if line.startswith("| ")
+    }
+    shares = [100 * each["pair"] for each in done.results["fc"]]
+    assert f"{np.mean(shares):.1f} ± {np.std(shares, ddof=1):.1f}" in text
+    assert "36.7" in rows["fc"][-1] or "36.7" in text
+    assert "*baseline: colour_histogram*" in rows
+    claim = rows["a split by frame flatters fc"]
+    assert claim[1:3] == ["fc, split by frame", "fc"]
+    for genre in GENRES:
+        assert f" {genre.replace('_', ' ')} |" in text
+    # All twelve films were asked about once.
+    assert claim[5] == "12"
+    stored = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert reproduce.text_of(stored) == text
+    figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert figures == {
+        "models.png",
+        "motion.png",
+        *(
+            f"{kind}_{slug}.png"
+            for kind in ("confusion", "curves")
+            for slug in ("fc", "fc_split_by_frame")
+        ),
+    }
+
+
+def test_what_is_done_is_not_done_again(reproduction, monkeypatch):
+    reproduction(["fc"]).run(0, 0)
+    monkeypatch.setattr(train, "train", None)
+    again = reproduction(["fc"])
+    again.run(0, 0)
+    assert len(again.results["fc"]) == 1
+
+
+def test_results_of_another_data_set_are_not_taken(
+    reproduction, tmp_path, monkeypatch
+):
+    reproduction(["fc"]).run(0, 0)
+    path = tmp_path / "out" / "fc" / "fold0_seed0" / "result.json"
+    stored = json.loads(path.read_text())
+    stored["dataset"] = stored["dataset"].replace("1.1.0", "1.0.0")
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=r"1\.0\.0.*Give another --out"):
+        reproduction(["fc"]).run(0, 0)
+
+
+def test_a_training_that_fails_is_told_and_the_others_go_on(
+    reproduction, monkeypatch
+):
+    train_and_evaluate = trainings.train_and_evaluate
+
+    def failing(config, splits):
+        if "by pair" in splits.name:
+            raise train.TrainingError("the loss is nan")
+        return train_and_evaluate(config, splits)
+
+    monkeypatch.setattr(trainings, "train_and_evaluate", failing)
+    done = reproduction(["fc, split by frame", "fc"])
+    done.run(0, 0)
+    text = done.write()
+    assert len(done.results["fc"]) == 1
+    assert (
+        "**Failed**: fc, split by frame, fold 1, seed 0: the loss is nan"
+        in text
+    )
+
+
+def test_imagenet_s_weights_are_used_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    variant = reproduce.VARIANTS["inception_v3, ImageNet's weights"]
+    assert "is not in" in reproduce.why_left_out(variant)
+    file = reproduce.backbones.BACKBONES["inception_v3"].file_name
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / file).write_bytes(b"")
+    assert reproduce.why_left_out(variant) is None
+
+
+def test_readme_says_what_its_results_say():
+    content = (readme.RESULTS.parent / "README.md").read_text("utf-8")
+    for path in sorted(readme.RESULTS.glob("reproduce_*.json")):
+        text = reproduce.text_of(json.loads(path.read_text("utf-8")))
+        block = content.partition(f"<!-- {path.stem} -->\n")[2]
+        block = block.partition(f"<!-- /{path.stem} -->")[0]
+        assert block.strip() == text.strip(), path.name
+
+
+def test_a_fold_that_is_not_there_is_told_in_one_line(data_dir, tmp_path):
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments.reproduce"),
+            *("--data-dir", str(data_dir), "--dataset", "scene_genre/small"),
+            *("--variants", "fc", "--out", str(tmp_path), "--folds", "6"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "error: Expected 2 folds or more, and one of them. Received: fold 5 "
+        "of 5"
+    )
