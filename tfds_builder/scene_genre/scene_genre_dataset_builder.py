@@ -3,13 +3,13 @@
 import collections
 import concurrent.futures
 import dataclasses
-import io
 import itertools
 import tempfile
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from keras_ssc import examples
 from keras_ssc import extract
 from keras_ssc import flow
 from keras_ssc import frame_store
@@ -220,7 +220,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 | f"films {split}" >> beam.Create(films)
                 | f"spread {split}" >> beam.Reshuffle()
                 | f"extract {split}"
-                >> beam.FlatMap(_examples_of_film, config).with_outputs(
+                >> beam.FlatMap(examples.of_film, config).with_outputs(
                     "dropped", main="kept"
                 )
             )
@@ -304,7 +304,7 @@ def _example_of_pair(pair, row):
         "frame_number": pair.number,
         "seconds": np.nan,
     }
-    example = _example(
+    example = examples.example(
         pair.frame_path,
         pair.next_frame_path,
         flow.farneback_flow(frame, next_frame),
@@ -312,49 +312,3 @@ def _example_of_pair(pair, row):
         row,
     )
     return f"{_movie_name(pair)}_{pair.number}", example
-
-
-def _examples_of_film(film, config):
-    """Yields a film's (key, example), and its dropped pairs as CSV lines."""
-    import apache_beam as beam
-
-    extraction = extract.extract_pairs(film, config)
-    if not extraction.kept:
-        raise ValueError(f"film {film.name!r}: no pair is left, all dropped")
-    for outcome in extraction.outcomes:
-        row = {**dataclasses.asdict(outcome.candidate), "film": film.name}
-        if outcome.reason:
-            cells = [
-                *(row[name] for name in ("film", "scene", "path")),
-                *(row[name] for name in ("frame_number", "seconds")),
-                outcome.reason,
-            ]
-            yield beam.pvalue.TaggedOutput(
-                "dropped", frame_store.csv_line(cells)
-            )
-            continue
-        motion = flow.farneback_flow(
-            frame_store.decode_frame(outcome.frame_png),
-            frame_store.decode_frame(outcome.next_frame_png),
-        )
-        example = _example(
-            io.BytesIO(outcome.frame_png),
-            io.BytesIO(outcome.next_frame_png),
-            motion,
-            film.genre,
-            row,
-        )
-        yield f"{film.name}_{row['path'].name}_{row['frame_number']}", example
-
-
-def _example(frame_file, next_frame_file, motion, genre, row):
-    return {
-        "frame": frame_file,
-        "next_frame": next_frame_file,
-        "label": genre,
-        "film": row["film"],
-        "scene": row["scene"],
-        "frame_number": row["frame_number"],
-        "seconds": row["seconds"],
-        "motion_magnitude": flow.motion_magnitude(motion),
-    }

@@ -1,0 +1,391 @@
+"""How the cost of a data set grows with its films, and what many would cost.
+
+    python -m experiments.growth --sizes 10 100 1000 --film long_film.mp4
+
+Each number of short drawn films goes through the commands that a user gives,
+each in a process of its own: extract, extract again with nothing to do, and
+build. With --film, a film of real length is extracted and judged, and what
+100,000 of them would cost is reckoned from that, the arithmetic shown.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import tqdm
+
+from experiments import benchmark
+from experiments import readme
+from keras_ssc import command
+from keras_ssc import extract
+from keras_ssc import files
+from keras_ssc import frame_store
+from keras_ssc import pairs
+from keras_ssc import report
+from keras_ssc import scenes
+from keras_ssc import video
+from keras_ssc.genres import GENRES
+
+_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
+
+# A drawn film: as small and short as one can be and still have pairs of two
+# scenes, since what grows is the number of films.
+_SIZE, _NUM_FRAMES, _RATE = (96, 54), 24, 24
+
+# Pairs of a drawn film, and the size they are stored at.
+_NUM_PAIRS, _STORED = 4, "96x54"
+
+# What the reckoning is for.
+_MANY = 100_000
+_MANY_SECONDS = 90 * 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a command took.
+
+    Attributes:
+        seconds: Float, by the clock.
+        core_seconds: Float, of all its processes together.
+        megabytes: Float, the largest memory of one of its processes.
+    """
+
+    seconds: float
+    core_seconds: float
+    megabytes: float
+
+
+def cost_of(*arguments):
+    """Runs a command; returns its `Cost`.
+
+    Raises:
+        OutsideError: If it ends with another exit code than 0.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [str(each) for each in arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise command.OutsideError(
+            f"{' '.join(map(str, arguments))} ended with exit code "
+            f"{process.returncode}: {' '.join(last)}"
+        )
+    return Cost(
+        time.perf_counter() - start,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+    )
+
+
+def draw_films(folder, num_films):
+    """Draws short films of all genres and splits, and their list.
+
+    Args:
+        folder: `pathlib.Path`; films that are there are not drawn again.
+        num_films: Integer.
+
+    Returns:
+        `pathlib.Path` of the list.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in tqdm.trange(num_films, desc="draw the films"):
+        path = folder / f"{number:05d}.mp4"
+        if not path.exists():
+            _draw_film(path, number)
+        genre = GENRES[number % len(GENRES)]
+        # Every tenth one tests, and there is one of each genre.
+        split = "test" if number // len(GENRES) % 10 == 0 else "train"
+        rows.append((path.stem, genre, split, path.name, "", ""))
+    film_list = folder / f"films_{num_films}.csv"
+    _write_list(film_list, rows)
+    return film_list
+
+
+def _write_list(path, rows):
+    header = ("film", "genre", "split", "path", "start", "end")
+    lines = [frame_store.csv_line(row) for row in (header, *rows)]
+    files.write_text(path, "\n".join(lines) + "\n")
+
+
+def _draw_film(path, number):
+    width, height = _SIZE
+    generator = np.random.default_rng(number)
+    coarse = generator.integers(30, 230, (height // 6 + 2, width // 3, 3))
+    picture = np.kron(coarse, np.ones((6, 6, 1))).astype(np.uint8)
+    temporary = path.with_suffix(".unfinished.mp4")
+    with av.open(str(temporary), "w") as container:
+        stream = container.add_stream("libx264", rate=_RATE)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "threads": "1"}
+        for step in range(_NUM_FRAMES):
+            frame = picture[:height, step : step + width]
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(
+                        np.ascontiguousarray(frame), format="rgb24"
+                    )
+                )
+            )
+        container.mux(stream.encode())
+    os.replace(temporary, path)
+
+
+def measure(num_films, work_dir):
+    """Measures one number of films.
+
+    Args:
+        num_films: Integer.
+        work_dir: `pathlib.Path` of a folder for films and data.
+
+    Returns:
+        A dict: `films`; the costs of `extract`, of `extract_again` and of
+        `build`; the seconds in which the film list is read and checked
+        (`read_list`), and those in which the stored pairs are listed
+        (`list_pairs`); `megabytes_stored`.
+    """
+    film_list = draw_films(work_dir / "films", num_films)
+    frames, data = work_dir / "frames", work_dir / "data"
+    for folder in (frames, data):
+        shutil.rmtree(folder, ignore_errors=True)
+    call = [sys.executable, "-m", "keras_ssc.extract", film_list]
+    call += ["--out", frames, "--pairs", _NUM_PAIRS, "--size", _STORED]
+    measured = {
+        "films": num_films,
+        "extract": dataclasses.asdict(cost_of(*call)),
+        "extract_again": dataclasses.asdict(cost_of(*call)),
+        "build": dataclasses.asdict(cost_of(*_build("frames", frames, data))),
+    }
+    start = time.perf_counter()
+    extract.without_duplicates(scenes.read_film_list(film_list)[0])
+    measured["read_list"] = time.perf_counter() - start
+    start = time.perf_counter()
+    pairs.list_pairs(frames)
+    frame_store.read_records(frames)
+    measured["list_pairs"] = time.perf_counter() - start
+    measured["megabytes_stored"] = _megabytes(frames)
+    return measured
+
+
+def _build(config, source, data, *options):
+    tfds = pathlib.Path(sys.executable).with_name("tfds")
+    return [
+        *(tfds, "build", _BUILDER, "--config", config),
+        *("--manual_dir", source, "--data_dir", data, *options),
+    ]
+
+
+def compare_runners(num_films, work_dir):
+    """Builds from films by Beam, in one process and in one for each core.
+
+    Returns:
+        A dict from `one process` and `several processes` to their `Cost`.
+    """
+    film_list = draw_films(work_dir / "films", num_films)
+    source = work_dir / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir()
+    for path in (work_dir / "films").glob("*.mp4"):
+        os.link(path, source / path.name)
+    shutil.copy(film_list, source / "films.csv")
+    several = "direct_running_mode=multi_processing,direct_num_workers=0"
+    costs = {}
+    for name, options in (
+        ("one process", ()),
+        ("several processes", ("--beam_pipeline_options", several)),
+    ):
+        data = work_dir / "data"
+        shutil.rmtree(data, ignore_errors=True)
+        costs[name] = dataclasses.asdict(
+            cost_of(*_build("films", source, data, *options))
+        )
+    return costs
+
+
+def measure_film(path, run, work_dir):
+    """Measures a film of real length: extract, and a verdict if there is a run.
+
+    Args:
+        path: `pathlib.Path` of the film.
+        run: Path of an evaluated run; None for no verdict.
+        work_dir: `pathlib.Path`.
+
+    Returns:
+        A dict: `seconds` of the film; its `pairs`; the costs of `extract`,
+        and of `verdict` and `quick_verdict`; `megabytes_stored`.
+    """
+    film_list = work_dir / "film.csv"
+    row = ("film", GENRES[0], "train", str(path.resolve()), "", "")
+    _write_list(film_list, [row])
+    frames = work_dir / "frames"
+    shutil.rmtree(frames, ignore_errors=True)
+    call = (sys.executable, "-m", "keras_ssc.extract", film_list)
+    measured = {
+        "seconds": video.index_frames(path).end_seconds,
+        "extract": dataclasses.asdict(cost_of(*call, "--out", frames)),
+        "megabytes_stored": _megabytes(frames),
+        "pairs": len(pairs.list_pairs(frames)[0]),
+    }
+    if run is not None:
+        predict = (sys.executable, "-m", "keras_ssc.predict", run, path)
+        for name, options in (("quick_verdict", ["--quick"]), ("verdict", [])):
+            measured[name] = dataclasses.asdict(cost_of(*predict, *options))
+    return measured
+
+
+def _megabytes(folder):
+    sizes = (p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    return sum(sizes) / 2**20
+
+
+def text_of(results):
+    """Writes the results as Markdown.
+
+    Args:
+        results: Dict of `machine`, `sizes` (list, see `measure`), `runners`
+            (dict, see `compare_runners`) and `film` (dict or None).
+
+    Returns:
+        String.
+    """
+    rows = [
+        [
+            f"{each['films']:,}",
+            f"{1000 * each['extract']['seconds'] / each['films']:.0f}",
+            f"{1000 * each['extract_again']['seconds'] / each['films']:.1f}",
+            f"{1000 * each['build']['seconds'] / each['films']:.0f}",
+            f"{1000 * each['read_list'] / each['films']:.2f}",
+            f"{1000 * each['list_pairs'] / each['films']:.2f}",
+            f"{each['extract']['megabytes']:.0f}",
+            f"{each['build']['megabytes']:.0f}",
+        ]
+        for each in results["sizes"]
+    ]
+    parts = [
+        f"{results['machine']}. Drawn films of {_NUM_FRAMES} frames, "
+        f"{_SIZE[0]}x{_SIZE[1]} pixels, {_NUM_PAIRS} pairs each; milliseconds "
+        "a film, the start of the process among them.",
+        report.markdown_table(
+            [
+                "films",
+                "extract",
+                "extract again, nothing to do",
+                "tfds build",
+                "the list read and checked",
+                "stored pairs listed",
+                "extract's largest process, MB",
+                "build's largest process, MB",
+            ],
+            rows,
+        ),
+    ]
+    if results["runners"]:
+        costs = results["runners"]
+        parts.append(
+            f"`tfds build --config films` of {costs['films']:,} films by "
+            "Beam's local runner: "
+            + ", ".join(
+                f"{cost['seconds']:.0f} seconds in {name}"
+                for name, cost in costs.items()
+                if name != "films"
+            )
+            + "."
+        )
+    if results["film"]:
+        parts.append(_reckoning(results["film"]))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _reckoning(film):
+    """Reckons what many films cost from what one did, arithmetic shown."""
+    minutes = film["seconds"] / 60
+    scale = _MANY_SECONDS / film["seconds"]
+    extracting = film["extract"]["core_seconds"]
+    lines = [
+        f"Measured on one film of {minutes:.0f} minutes: extract of "
+        f"{film['pairs']} pairs takes {extracting:.0f} core-seconds and "
+        f"{film['megabytes_stored']:.0f} MB of disk.",
+        "",
+        f"{_MANY:,} films of {_MANY_SECONDS // 60} minutes, from that:",
+        "",
+        _product(
+            "extract", extracting, scale, "pairs are few, decoding is the rest"
+        ),
+        f"- disk: {film['megabytes_stored']:.0f} MB x {_MANY:,} = "
+        f"{film['megabytes_stored'] * _MANY / 2**20:,.1f} TB of frames",
+    ]
+    for name, words in (
+        ("verdict", "a verdict with every shot"),
+        ("quick_verdict", "a verdict with --quick"),
+    ):
+        if name in film:
+            lines.append(_product(words, film[name]["core_seconds"], scale, ""))
+    return "\n".join(lines)
+
+
+def _product(words, core_seconds, scale, why):
+    hours = core_seconds * scale * _MANY / 3600
+    reason = f" ({why})" if why else ""
+    return (
+        f"- {words}: {core_seconds:.0f} core-seconds x {scale:.2f} x "
+        f"{_MANY:,} / 3,600 = {hours:,.0f} core-hours{reason}"
+    )
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.growth")
+    add = parser.add_argument
+    add("--sizes", nargs="+", type=int, default=[10, 100, 1000], metavar="N")
+    add("--runner-films", type=int, default=100, metavar="N")
+    add("--film", type=pathlib.Path, help="a film of real length")
+    add("--run", type=pathlib.Path, help="an evaluated run, for verdicts")
+    add("--out", default="results/growth", metavar="DIR")
+    add("--readme", action="store_true", help="into experiments/README.md")
+    arguments = parser.parse_args()
+    sizes = [*arguments.sizes, arguments.runner_films]
+    if min(sizes) < len(GENRES):
+        raise ValueError(
+            f"Expected {len(GENRES)} films or more, one of each genre. "
+            f"Received: {min(sizes)}"
+        )
+    if arguments.film is not None and not arguments.film.is_file():
+        raise ValueError(f"Expected a film. There is no file {arguments.film}.")
+    out = pathlib.Path(arguments.out)
+    work_dir = out / "work"
+    work_dir.mkdir(parents=True, exist_ok=True)
+    results = {
+        "machine": benchmark.machine(),
+        "sizes": [measure(number, work_dir) for number in arguments.sizes],
+        "runners": {
+            "films": arguments.runner_films,
+            **compare_runners(arguments.runner_films, work_dir),
+        },
+        "film": arguments.film
+        and measure_film(arguments.film, arguments.run, work_dir),
+    }
+    text = text_of(results)
+    files.write_json(out / "results.json", results)
+    files.write_text(out / "table.md", text)
+    print(text)
+    print(f"written: {out}/table.md, {out}/results.json")
+    if arguments.readme:
+        readme.put_results("growth", results, text)
+
+
+if __name__ == "__main__":
+    command.run(main)
