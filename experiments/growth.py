@@ -9,12 +9,14 @@ build. With --film, a film of real length is extracted and judged, and what
 """
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import av
@@ -69,26 +71,53 @@ def cost_of(*arguments):
         OutsideError: If it ends with another exit code than 0.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [str(each) for each in arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [str(each) for each in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        kilobytes = 0
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            # Not the usage's ru_maxrss: that begins with the memory of the
+            # process that started it, this one, which holds TensorFlow.
+            kilobytes = max(kilobytes, *map(_peak, _family(process.pid)))
+            time.sleep(0.02)
+        _, status, usage = ended
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        lines = said.read().decode("utf-8", "replace").strip().splitlines()
     if process.returncode:
-        last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise command.OutsideError(
             f"{' '.join(map(str, arguments))} ended with exit code "
-            f"{process.returncode}: {' '.join(last)}"
+            f"{process.returncode}: {' '.join(lines[-1:])}"
         )
     return Cost(
         time.perf_counter() - start,
         usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss / 1024,
+        kilobytes / 1024,
     )
+
+
+def _family(number):
+    """Returns the numbers of a process and of all that it has started."""
+    family = [number]
+    for parent in family:
+        with contextlib.suppress(OSError):
+            for path in pathlib.Path(f"/proc/{parent}/task").glob("*/children"):
+                family += map(int, path.read_text().split())
+    return family
+
+
+def _peak(number):
+    """Returns a process's largest memory so far, in kilobytes."""
+    with contextlib.suppress(OSError):
+        status = pathlib.Path(f"/proc/{number}/status").read_text()
+        for line in status.splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return 0  # it has ended
 
 
 def draw_films(folder, num_films):
