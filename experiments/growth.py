@@ -82,7 +82,7 @@ def cost_of(*arguments):
         while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
             # Not the usage's ru_maxrss: that begins with the memory of the
             # process that started it, this one, which holds TensorFlow.
-            kilobytes = max(kilobytes, *map(_peak, _family(process.pid)))
+            kilobytes = max(kilobytes, *map(_peak, family(process.pid)))
             time.sleep(0.02)
         _, status, usage = ended
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -100,7 +100,7 @@ def cost_of(*arguments):
     )
 
 
-def _family(number):
+def family(number):
     """Returns the numbers of a process and of all that it has started."""
     family = [number]
     for parent in family:

@@ -1,0 +1,638 @@
+"""A campaign of faults: extract, build, train, export and predict.
+
+    python -m experiments.faults --faults 50
+
+Each command runs undisturbed once. Then, again and again, it runs in a folder
+of its own and something is done to it at a random moment; the same command
+runs once more, undisturbed, and must end in what the first one ended in. What
+lay there before, the work of an earlier command, must be whole all along.
+"""
+
+import argparse
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import random
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import keras
+
+from experiments import benchmark
+from experiments import growth
+from experiments import readme
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc import report
+
+_TFDS = "tensorflow_datasets.scripts.cli.main"
+_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
+
+# Of the moments, those that fall before the command has written anything.
+_START_UP_SHARE = 0.2
+
+# A year of seconds: by so much the clock jumps, back or forth.
+_JUMP = 365 * 86_400
+
+# Longer than any command here takes; one that is silent for longer hangs.
+_LIMIT_SECONDS = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A fault, and what it left.
+
+    Attributes:
+        job: String, the command.
+        fault: String, a key of `FAULTS`.
+        seconds: Float, the moment.
+        is_hit: Boolean, whether it came before the command had ended, and
+            could be done.
+        code: Integer, how the disturbed command ended.
+        is_named: Boolean, whether it ended by a signal, in a result, or in
+            one named error, and not in a traceback.
+        is_kept: Boolean, whether what lay there before is whole.
+        is_equal: Boolean, whether the command ended in what the undisturbed
+            one did when it ran once more.
+    """
+
+    job: str
+    fault: str
+    seconds: float
+    is_hit: bool
+    code: int
+    is_named: bool
+    is_kept: bool
+    is_equal: bool
+
+
+class Job:
+    """A command in a folder of its own.
+
+    Args:
+        inputs: `pathlib.Path` of what all jobs read, see `make_inputs`.
+        folder: `pathlib.Path` of this trial's folder: `own/` has a copy of
+            what the command reads, `out/` what it writes.
+    """
+
+    name = ""
+
+    def __init__(self, inputs, folder):
+        self.own, self.out = folder / "own", folder / "out"
+        self.out.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(
+            inputs, self.own, dirs_exist_ok=True, copy_function=os.link
+        )
+        self.said = folder / "said.txt"
+
+    def module(self):
+        """Returns the module that is run, and its arguments."""
+        raise NotImplementedError
+
+    def before(self):
+        """Runs an earlier command, whose work must not be damaged."""
+
+    def outcome(self):
+        """Returns what the command has made, so that it can be compared."""
+        return hashes_of(self.out)
+
+    def resumed(self):
+        """Returns the module and arguments of the command that goes on."""
+        return self.module()
+
+    def start(self, program, wrapper=()):
+        """Starts a program; returns its `subprocess.Popen`."""
+        module, *arguments = program
+        with open(self.said, "wb") as said:
+            return subprocess.Popen(
+                [
+                    *(sys.executable, "-m", *wrapper, module),
+                    *map(str, arguments),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                cwd=self.own.parent,
+                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+            )
+
+    def run(self, program=None):
+        """Runs the command undisturbed; returns its exit code."""
+        process = self.start(program or self.module())
+        try:
+            return process.wait(_LIMIT_SECONDS)
+        finally:
+            process.kill()
+
+
+_ROOT = pathlib.Path(__file__).parent.parent
+
+
+class _Extract(Job):
+    """Extracts films, of which the first ones were extracted before."""
+
+    name = "extract"
+
+    def _of(self, film_list):
+        flags = ("--out", self.out / "frames", "--pairs", 6)
+        return ("keras_ssc.extract", self.own / "films" / film_list, *flags)
+
+    def module(self):
+        return self._of("films_24.csv")
+
+    def before(self):
+        return self.run(self._of("films_6.csv"))
+
+
+class _Build(Job):
+    """Builds a data set beside another one."""
+
+    name = "build"
+
+    def _of(self, folder):
+        flags = ("--config", "frames", "--manual_dir", self.own / folder)
+        data = self.out / folder
+        return (_TFDS, "build", _BUILDER, *flags, "--data_dir", data)
+
+    def module(self):
+        return self._of("frames")
+
+    def before(self):
+        return self.run(self._of("few_frames"))
+
+    def outcome(self):
+        # dataset_info.json says when it was written.
+        return {
+            name: digest
+            for name, digest in hashes_of(self.out).items()
+            if "tfrecord" in name
+        }
+
+
+class _Train(Job):
+    """Trains a small model beside a finished run."""
+
+    name = "train"
+
+    def _of(self, run, epochs):
+        return (
+            *("keras_ssc.train", "--model", "fc", "--deterministic"),
+            *("--dataset", "scene_genre/frames", "--data-dir"),
+            *(self.own / "data", "--image-size", "24x16", "--batch-size", 4),
+            *("--epochs", epochs, "--run-dir", self.out / run),
+        )
+
+    def module(self):
+        return self._of("run", 6)
+
+    def before(self):
+        return self.run(self._of("earlier", 1))
+
+    def resumed(self):
+        if (self.out / "run" / "config.json").exists():
+            return ("keras_ssc.train", "--resume", self.out / "run")
+        shutil.rmtree(self.out / "run", ignore_errors=True)
+        return self.module()
+
+    def outcome(self):
+        model = keras.saving.load_model(self.out / "run" / "model.keras")
+        digest = hashlib.sha256()
+        for weights in model.get_weights():
+            digest.update(weights.tobytes())
+        return digest.hexdigest()
+
+
+class _Export(Job):
+    """Exports a run's second version."""
+
+    name = "export"
+
+    def module(self):
+        out = self.out / "served"
+        return ("keras_ssc.export", self.own / "run", "--out", out)
+
+    def before(self):
+        return self.run()
+
+    def outcome(self):
+        versions = sorted(
+            path for path in (self.out / "served").iterdir() if path.is_dir()
+        )
+        newest = max(versions, key=lambda path: int(path.name))
+        # Graphs name their functions anew each time: what the model answers
+        # is compared, and that every version has all its files, whole.
+        response = newest / "assets.extra" / "sample_response.json"
+        return json.loads(response.read_text()), [
+            is_complete(version) for version in versions
+        ].count(False)
+
+
+class _Predict(Job):
+    """Judges a film, over what an earlier verdict wrote."""
+
+    name = "predict"
+
+    def module(self):
+        film = self.own / "films" / "00003.mp4"
+        flags = ("--pairs", 8, "--csv", self.out / "shots.csv")
+        flags += ("--timeline", self.out / "timeline.png")
+        return ("keras_ssc.predict", self.own / "run", film, *flags)
+
+    def before(self):
+        return self.run()
+
+
+JOBS = {job.name: job for job in (_Extract, _Build, _Train, _Export, _Predict)}
+
+
+def hashes_of(folder):
+    """Returns a dict from each file's path to its SHA-256, hidden ones not."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(
+            part.startswith(".") for part in path.relative_to(folder).parts
+        )
+    }
+
+
+def is_complete(version):
+    """Says whether an export's files are those of its SHA256SUMS."""
+    lines = (version / "SHA256SUMS").read_text().splitlines()
+    sums = dict(reversed(line.split(maxsplit=1)) for line in lines)
+    return all(
+        hashlib.sha256((version / name.lstrip("*")).read_bytes()).hexdigest()
+        == digest
+        for name, digest in sums.items()
+    )
+
+
+def _kill(job, process, generator):
+    process.send_signal(signal.SIGKILL)
+    return True
+
+
+def _terminate(job, process, generator):
+    process.send_signal(signal.SIGTERM)
+    return True
+
+
+def _kill_worker(job, process, generator):
+    workers = growth.family(process.pid)[1:]
+    if not workers:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(generator.choice(workers), signal.SIGKILL)
+    return True
+
+
+def _take_input(job, process, generator):
+    paths = sorted(path for path in job.own.rglob("*") if path.is_file())
+    generator.choice(paths).unlink()
+    return True
+
+
+def _lock_folder(job, process, generator):
+    # Root writes where it may not: it takes the attribute, if the file
+    # system has it.
+    if os.geteuid():
+        return _call("chmod", "-R", "a-w", job.out)
+    return _call("chattr", "-R", "+i", job.out)
+
+
+def _fill_disk(job, process, generator):
+    """Fills the small disk that the job writes to."""
+    if not os.path.ismount(job.out):
+        return False
+    with contextlib.suppress(OSError):
+        (job.out / ".filler").write_bytes(bytes(_DISK_BYTES))
+    return True
+
+
+def _nothing(job, process, generator):
+    return True
+
+
+# What each does to a command at work; it says whether it could.
+FAULTS = {
+    "SIGKILL": _kill,
+    "SIGTERM": _terminate,
+    "a worker dies": _kill_worker,
+    "an input vanishes": _take_input,
+    "the folder becomes read-only": _lock_folder,
+    "the disk is full": _fill_disk,
+    "the clock jumps": _nothing,  # from within, see `run_with_jumping_clock`
+}
+
+_DISK_BYTES = 64 * 2**20
+
+
+def _call(*arguments):
+    ended = subprocess.run(
+        [str(each) for each in arguments], capture_output=True
+    )
+    return ended.returncode == 0
+
+
+def repair(job, inputs):
+    """Undoes what a fault did to the disk and to the inputs."""
+    if os.geteuid():
+        _call("chmod", "-R", "u+w", job.out)
+    else:
+        _call("chattr", "-R", "-i", job.out)
+    (job.out / ".filler").unlink(missing_ok=True)
+    for path in inputs.rglob("*"):
+        own = job.own / path.relative_to(inputs)
+        if path.is_file() and not own.exists():
+            os.link(path, own)
+
+
+def run_with_jumping_clock(module, *arguments):
+    """Runs a module as a program whose clock jumps by a year, to and fro."""
+    now, offset = time.time, [0.0]
+    time.time = lambda: now() + offset[0]
+
+    def jump():
+        generator = random.Random(os.getpid())
+        while True:
+            time.sleep(generator.uniform(0.05, 2.0))
+            offset[0] = generator.choice((-_JUMP, 0.0, _JUMP))
+
+    threading.Thread(target=jump, daemon=True).start()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def make_inputs(folder):
+    """Makes what the jobs read: films, frames, a data set and a run.
+
+    Args:
+        folder: `pathlib.Path`; what is there is kept.
+    """
+    if (folder / "run" / "metrics.json").exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    films = folder / "films"
+    for number in (6, 24):
+        growth.draw_films(films, number)
+    for name, number in (("few_frames", 6), ("frames", 24)):
+        _run(
+            *("keras_ssc.extract", films / f"films_{number}.csv"),
+            *("--out", folder / name, "--pairs", 6),
+        )
+    data = ("--data_dir", folder / "data")
+    _run(
+        *(_TFDS, "build", _BUILDER, "--config", "frames", *data),
+        *("--manual_dir", folder / "frames"),
+    )
+    _run(
+        *("keras_ssc.train", "--model", "fc", "--epochs", 1, "--batch-size", 4),
+        *("--dataset", "scene_genre/frames", "--data-dir", folder / "data"),
+        *("--image-size", "24x16", "--run-dir", folder / "run"),
+    )
+    _run("keras_ssc.evaluate", folder / "run")
+
+
+def _run(module, *arguments):
+    growth.cost_of(sys.executable, "-m", module, *arguments)
+
+
+def undisturbed(make, inputs, folder):
+    """Runs a job to its end.
+
+    Returns:
+        A tuple: its outcome; the seconds until it wrote something, and until
+        it ended.
+
+    Raises:
+        OutsideError: If it fails.
+    """
+    job = make(inputs, folder)
+    job.before()
+    before = hashes_of(job.out)
+    start = time.monotonic()
+    process = job.start(job.module())
+    first = None
+    while process.poll() is None:
+        if first is None and hashes_of(job.out) != before:
+            first = time.monotonic() - start
+        time.sleep(0.05)
+    seconds = time.monotonic() - start
+    if process.returncode:
+        raise command.OutsideError(
+            f"{job.name}, undisturbed, ended with code {process.returncode}: "
+            f"{_last_line(job)}"
+        )
+    return job.outcome(), first or seconds / 2, seconds
+
+
+def _last_line(job):
+    lines = job.said.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def disturb(make, fault, seconds, inputs, folder, expected, generator):
+    """Does something to a job at a moment, and runs it once more.
+
+    Returns:
+        A `Trial`.
+    """
+    job = make(inputs, folder)
+    is_small = fault == "the disk is full" and _call(
+        *("mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", job.out)
+    )
+    try:
+        job.before()
+        kept = hashes_of(job.out)
+        wrapper = ()
+        if fault == "the clock jumps":
+            wrapper = ("experiments.faults", "--jump")
+        process = job.start(job.module(), wrapper)
+        is_late = True
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            is_late = False
+        is_hit = not is_late and FAULTS[fault](job, process, generator)
+        try:
+            code = process.wait(_LIMIT_SECONDS)
+        finally:
+            for number in growth.family(process.pid)[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            process.kill()
+        said = job.said.read_text("utf-8", "replace")
+        repair(job, inputs)
+        now = hashes_of(job.out)
+        is_kept = all(
+            now.get(name) == digest
+            for name, digest in kept.items()
+            if not _is_replaced(name)
+        )
+        is_equal = _is_equal(job, expected)
+    finally:
+        repair(job, inputs)
+        if is_small:
+            _call("umount", job.out)
+    return Trial(
+        job.name,
+        fault,
+        seconds,
+        is_hit,
+        code,
+        "Traceback" not in said or code < 0,
+        is_kept,
+        is_equal,
+    )
+
+
+def _is_replaced(name):
+    """Says whether a file is one that a later command writes anew."""
+    return name.endswith(("index.csv", "shots.csv", "timeline.png"))
+
+
+def _is_equal(job, expected):
+    if job.run(job.resumed()):
+        return False
+    try:
+        return job.outcome() == expected
+    except (OSError, ValueError):
+        return False
+
+
+def campaign(names, faults, num_faults, seed, folder):
+    """Does some faults to each job.
+
+    Args:
+        names: Iterable of keys of `JOBS`.
+        faults: Sequence of keys of `FAULTS`, which take turns.
+        num_faults: Integer, for each job.
+        seed: Integer, of the moments.
+        folder: `pathlib.Path` for all that is written.
+
+    Yields:
+        A `Trial` after the other.
+    """
+    inputs = folder / "inputs"
+    make_inputs(inputs)
+    generator = random.Random(seed)
+    for name in names:
+        make = JOBS[name]
+        # One place for all: what is written may name the files it is from.
+        own = folder / name
+        shutil.rmtree(own, ignore_errors=True)
+        expected, first, seconds = undisturbed(make, inputs, own)
+        print(f"{name}, undisturbed: {seconds:.1f} s", flush=True)
+        for number in range(num_faults):
+            shutil.rmtree(own)
+            moment = generator.uniform(first, seconds)
+            if generator.random() < _START_UP_SHARE:
+                moment = generator.uniform(0, first)
+            yield disturb(
+                make,
+                faults[number % len(faults)],
+                moment,
+                inputs,
+                own,
+                expected,
+                generator,
+            )
+
+
+def is_right(trials):
+    """Says whether nothing was lost, damaged or left unsaid."""
+    return all(
+        trial.is_named and trial.is_kept and trial.is_equal for trial in trials
+    )
+
+
+def text_of(machine, trials):
+    """Writes the campaign as a Markdown table, one row a command and fault."""
+    by_row = collections.defaultdict(list)
+    for trial in trials:
+        by_row[trial.job, trial.fault].append(trial)
+    rows = [
+        [
+            job,
+            fault,
+            len(own),
+            sum(trial.is_hit for trial in own),
+            sum(trial.is_named for trial in own),
+            sum(trial.is_kept for trial in own),
+            sum(trial.is_equal for trial in own),
+        ]
+        for (job, fault), own in by_row.items()
+    ]
+    lost = sum(not (trial.is_kept and trial.is_equal) for trial in trials)
+    header = [
+        "command",
+        "fault",
+        "tried",
+        "hit it at work",
+        "a result, a signal or one named error",
+        "what was there before is whole",
+        "run again, ends as undisturbed",
+    ]
+    return (
+        f"{machine}. {len(trials)} faults, lost or damaged: {lost}.\n\n"
+        + report.markdown_table(header, rows)
+    )
+
+
+def main():
+    """Runs the command."""
+    if sys.argv[1:2] == ["--jump"]:
+        return run_with_jumping_clock(*sys.argv[2:])
+    parser = argparse.ArgumentParser(prog="python -m experiments.faults")
+    add = parser.add_argument
+    add("--faults", type=int, default=50, metavar="N", help="for each command")
+    add("--commands", nargs="+", choices=JOBS, default=list(JOBS))
+    add("--kinds", nargs="+", choices=FAULTS, default=list(FAULTS))
+    add("--seed", type=int, default=0, metavar="N", help="of the moments")
+    add("--out", default="results/faults", metavar="DIR")
+    add("--readme", action="store_true", help="into experiments/README.md")
+    arguments = parser.parse_args()
+    if arguments.faults < 1:
+        raise ValueError(
+            f"Expected --faults above 0. Received: {arguments.faults}"
+        )
+    out = pathlib.Path(arguments.out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    trials = []
+    for trial in campaign(
+        arguments.commands,
+        arguments.kinds,
+        arguments.faults,
+        arguments.seed,
+        out,
+    ):
+        trials.append(trial)
+        print(f"{len(trials)}: {trial}", flush=True)
+    text = text_of(benchmark.machine(), trials)
+    results = {
+        "machine": benchmark.machine(),
+        "trials": [dataclasses.asdict(trial) for trial in trials],
+    }
+    files.write_json(out / "faults.json", results)
+    files.write_text(out / "faults.md", text)
+    print(text)
+    print(f"written: {out}/faults.md, {out}/faults.json")
+    if arguments.readme:
+        readme.put_results("faults", results, text)
+    return int(not is_right(trials))
+
+
+if __name__ == "__main__":
+    command.run(main)

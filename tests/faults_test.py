@@ -1,0 +1,162 @@
+import pathlib
+import random
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from experiments import faults
+
+ROOT = pathlib.Path(faults.__file__).parents[1]
+
+# Writes eight files, one after the other; what is there is not written again.
+PROGRAM = """
+    import os, pathlib, sys, time
+    out, source, is_careful = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+    for number in range(8):
+        path = out / f"{number}.txt"
+        if path.exists():
+            continue
+        text = pathlib.Path(source).read_text() * (number + 1)
+        try:
+            if is_careful == "careful":
+                (out / ".half").write_text(text)
+                time.sleep(0.05)
+                os.replace(out / ".half", path)
+            else:
+                path.write_text(text[:3])
+                time.sleep(0.05)
+                path.write_text(text)
+        except OSError as error:
+            sys.exit(f"error: {error}")
+"""
+
+
+@pytest.fixture
+def make_job(tmp_path, monkeypatch):
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs" / "source.txt").write_text("words ")
+    (tmp_path / "writes.py").write_text(textwrap.dedent(PROGRAM))
+    monkeypatch.setattr(faults, "_ROOT", tmp_path)
+
+    def make(care):
+        class Job(faults.Job):
+            name = care
+
+            def module(self):
+                return ("writes", self.out, self.own / "source.txt", care)
+
+            def before(self):
+                (self.out / "earlier.txt").write_text("whole")
+
+        return Job
+
+    return make
+
+
+def disturbed(make, fault, tmp_path, seconds=0.3):
+    inputs, own = tmp_path / "inputs", tmp_path / "trial"
+    faults.shutil.rmtree(own, ignore_errors=True)
+    expected, first, whole = faults.undisturbed(make, inputs, own)
+    assert 0 < first < whole
+    assert set(expected) == {
+        "earlier.txt",
+        *(f"{number}.txt" for number in range(8)),
+    }
+    faults.shutil.rmtree(own)
+    generator = random.Random(0)
+    return faults.disturb(
+        make, fault, seconds, inputs, own, expected, generator
+    )
+
+
+@pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "an input vanishes"])
+def test_a_command_that_takes_care_ends_as_undisturbed(
+    make_job, tmp_path, fault
+):
+    trial = disturbed(make_job("careful"), fault, tmp_path)
+    assert trial.is_hit and trial.is_kept and trial.is_equal
+    assert faults.is_right([trial]) == trial.is_named
+    if fault == "SIGKILL":
+        assert trial.code == -9 and trial.is_named
+
+
+def test_a_half_file_is_found(make_job, tmp_path):
+    trials = [
+        disturbed(make_job("careless"), "SIGKILL", tmp_path, seconds)
+        for seconds in (0.2, 0.25, 0.3, 0.35)
+    ]
+    assert not faults.is_right(trials)
+    assert not all(trial.is_equal for trial in trials)
+
+
+def test_damage_to_what_was_there_is_found(make_job, tmp_path, monkeypatch):
+    def spoil(job, process, generator):
+        (job.out / "earlier.txt").write_text("spoilt")
+        return True
+
+    monkeypatch.setitem(faults.FAULTS, "spoilt", spoil)
+    trial = disturbed(make_job("careful"), "spoilt", tmp_path)
+    assert not trial.is_kept and not trial.is_equal
+
+
+def test_a_fault_that_comes_too_late_hits_nothing(make_job, tmp_path):
+    trial = disturbed(make_job("careful"), "SIGKILL", tmp_path, seconds=30)
+    assert not trial.is_hit and trial.code == 0 and trial.is_equal
+
+
+def test_the_clock_jumps_to_and_fro(tmp_path):
+    (tmp_path / "watches.py").write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+            start, seen = time.time(), set()
+            end = time.monotonic() + 30
+            while len(seen) < 2 and time.monotonic() < end:
+                seen.add(round((time.time() - start) / 86_400))
+                time.sleep(0.01)
+            print(sys.argv[1], len(seen))
+            """
+        )
+    )
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments.faults", "--jump"),
+            *("watches", "words"),
+        ],
+        capture_output=True,
+        text=True,
+        env={
+            **faults.os.environ,
+            "PYTHONPATH": f"{tmp_path}:{ROOT}",
+        },
+        timeout=120,
+    )
+    assert ended.stdout.split() == ["words", "2"]
+
+
+def test_the_table_counts():
+    trial = faults.Trial("build", "SIGKILL", 1.0, True, -9, True, True, True)
+    lost = faults.dataclasses.replace(trial, is_equal=False)
+    text = faults.text_of("a machine", [trial, trial, lost])
+    assert "3 faults, lost or damaged: 1" in text
+    assert "| build | SIGKILL | 3 | 3 | 3 | 3 | 2 |" in text
+    assert faults.is_right([trial]) and not faults.is_right([lost])
+
+
+def test_every_job_says_what_it_runs(tmp_path):
+    (tmp_path / "inputs").mkdir()
+    for name, make in faults.JOBS.items():
+        job = make(tmp_path / "inputs", tmp_path / name)
+        module, *_ = job.module()
+        assert module.startswith(("keras_ssc.", "tensorflow_datasets."))
+
+
+def test_an_export_is_complete_or_not(tmp_path):
+    (tmp_path / "model").write_bytes(b"weights")
+    digest = faults.hashlib.sha256(b"weights").hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  model\n")
+    assert faults.is_complete(tmp_path)
+    (tmp_path / "model").write_bytes(b"weight")
+    assert not faults.is_complete(tmp_path)
