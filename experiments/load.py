@@ -516,14 +516,14 @@ def write(loads, title, out):
 def title(model, seconds):
     """Says in a line what was measured, and how."""
     version = predictor.newest_version(model)
-    kind, name = "the export of", None
     if version is None:
-        kind, name = "a run of", train.read_config(model).model
+        what = f"a run of {train.read_config(model).model}"
     else:
-        name = export.read_card(version)["model"]
+        what = f"the export of {export.read_card(version)['model']}"
     return (
-        f"{kind} {name}; {seconds:g} seconds a row, the clients on the same "
-        "machine as what they ask; a film of "
+        f"{what}; {seconds:g} seconds a row, the clients on the same "
+        f"machine as what they ask, with {os.getloadavg()[0]:.1f} processes at "
+        "work beforehand; a film of "
         f"{sum(_SHOTS) / 24:g} seconds and {_NUM_PAIRS} pairs, quick; the page "
         f"takes {_MOST} requests at once, and so does the stand-in for "
         "TensorFlow Serving (not its binary) that the serving client asks"
