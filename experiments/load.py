@@ -61,8 +61,9 @@ HEADER = [
     "at the end",
 ]
 
-# As long as a client of the page or of a server waits.
-_TIMEOUT = 60.0
+# As long as a client of a server waits, by its default. On the page one sees
+# the queue move, and waits for all who are before.
+_TIMEOUT, _PAGE_TIMEOUT = 60.0, 300.0
 
 # One who was told that the page is busy does not ask again at once.
 _PAUSE = 0.5
@@ -313,7 +314,7 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def page_clients(url, num_clients, timeout=_TIMEOUT):
+def page_clients(url, num_clients, timeout=_PAGE_TIMEOUT):
     """Opens the page as several visitors.
 
     Returns:
@@ -334,7 +335,7 @@ class PageClient:
         timeout: Float, seconds that the visitor waits.
     """
 
-    def __init__(self, url, timeout=_TIMEOUT):
+    def __init__(self, url, timeout=_PAGE_TIMEOUT):
         import gradio_client
 
         self._timeout = timeout
@@ -344,7 +345,8 @@ class PageClient:
             verbose=False,
             download_files=False,
             analytics_enabled=False,
-            httpx_kwargs={"timeout": timeout},
+            # Of one HTTP request; an answer comes in pieces of a stream.
+            httpx_kwargs={"timeout": _TIMEOUT},
         )
 
     def judge_film(self, film):
@@ -559,6 +561,8 @@ def main():
             "Expected --clients and --seconds above 0. Received: "
             f"{arguments.clients} and {arguments.seconds}"
         )
+    # Ended by another, it leaves no page and no server behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     said = title(arguments.model, arguments.seconds)
     loads = []
     for load in measure(arguments.model, arguments.clients, arguments.seconds):
