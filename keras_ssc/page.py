@@ -35,6 +35,11 @@ from keras_ssc.video import VideoError
 # Uploads and pictures are deleted after this time; judged films at once.
 _LEFT_OVER_SECONDS = 600
 
+# Gradio keeps what each of its last 10,000 visitors was shown, pictures and
+# all, long after they have left. Nothing here is asked of a visitor's session
+# but what the visitor sends anew.
+_KEPT_SESSIONS = 32
+
 # The frames of each shot of an example, and the frame whose pair is one.
 _EXAMPLE_SHOTS, _EXAMPLE_FRAME = (48, 60, 36), 70
 
@@ -132,6 +137,7 @@ class Page:
             server_name=host,
             server_port=port,
             max_file_size=self._limits.megabytes * 2**20,
+            state_session_capacity=_KEPT_SESSIONS,
             prevent_thread_lock=True,
             quiet=True,
             share=False,
@@ -271,13 +277,21 @@ class Page:
         """Deletes what lies in Gradio's folder for longer than ten minutes.
 
         Gradio's own `delete_cache` leaves what an upload that was cut off had
-        brought.
+        brought. Films that were taken stay as long as the longest wait.
         """
         for path in (self._folder / "gradio").rglob("*"):
             with contextlib.suppress(OSError):  # gone, or a folder in use
-                if time.time() - path.stat().st_mtime < _LEFT_OVER_SECONDS:
+                if _age(path) < _LEFT_OVER_SECONDS:
                     continue
                 path.rmdir() if path.is_dir() else path.unlink()
+        # Gradio does not tell of all who leave: a program need not stay
+        # connected after it has sent a film.
+        longest = self._limits.seconds * (self._limits.waiting + 1)
+        for visitor, (film, _) in list(self._taken.items()):
+            with contextlib.suppress(OSError):  # judged by now
+                if _age(film) >= longest + _LEFT_OVER_SECONDS:
+                    self._taken.pop(visitor, None)
+                    film.unlink()
 
     def _sweep_on(self):
         while not self._is_closed.wait(_LEFT_OVER_SECONDS / 10):
@@ -427,6 +441,10 @@ class Page:
                 "Nothing at hand? Frames of a drawn film:"
             )
         return images, ask, buttons
+
+
+def _age(path):
+    return time.time() - path.stat().st_mtime
 
 
 def _build_examples(words):

@@ -59,7 +59,7 @@ def load(model, timeout=60.0):
     if (path / "config.json").exists():
         model = evaluate.load_model(path)
         return of_model(model, _temperature(path), text)
-    version = _newest_version(path)
+    version = newest_version(path)
     if version is None:
         raise ValueError(
             "Expected a run's folder, an export's folder or a server's URL. "
@@ -315,8 +315,13 @@ class Predictor:
         collected.add(read, scores, magnitudes)
 
 
-def _newest_version(path):
-    """Returns an export's version; None if the folder is none of ours."""
+def newest_version(path):
+    """Returns an export's version; None if the folder is none of ours.
+
+    Args:
+        path: `pathlib.Path` of a version's folder, or of the folder of
+            versions.
+    """
     if export.read_card(path) is not None:
         return path
     numbers = [

@@ -45,6 +45,10 @@ _DECODER = re.compile(
     r"([^\n]*?)\s*\[\[(?:\{\{function_node [^}]*\}\})?\{\{node [^}]*?"
     r"\b((?:next_)?frame_bytes)_(\d+)(_or_later)?_is_cut_off_or_corrupt/"
 )
+# What batching says of requests beyond max_enqueued_batches. A server that
+# cannot be reached, or loads its model yet, has the same status.
+_FULL = re.compile(r"\bqueue\b.*\bis full\b", re.DOTALL)
+
 # What can stand before a decoder's own words in their line.
 _PREFIX = re.compile(
     r"^\s*(?:\(\d+\) [A-Z_]+: |\{\{function_node [^}]*\}\}\s*)+"
@@ -53,6 +57,10 @@ _PREFIX = re.compile(
 
 class ServingError(command.OutsideError):
     """A server that cannot be reached, or that fails."""
+
+
+class BusyError(ServingError):
+    """A server that has more to do than it takes on; asked later, it may."""
 
 
 class ResponseError(ServingError):
@@ -138,6 +146,7 @@ class Client:
                 text is the frame of `pairs[3]`.
             ServingError: If the server cannot be reached, does not answer in
                 time, or fails.
+            BusyError: If it says that it has too much to do.
             ResponseError: If what answers is not TensorFlow Serving with a
                 served model of ours.
         """
@@ -203,6 +212,8 @@ class Client:
             explained = explain_error(details)
             if code == grpc.StatusCode.INVALID_ARGUMENT and explained:
                 raise ImageError(explained) from error
+            if code == grpc.StatusCode.UNAVAILABLE and _FULL.search(details):
+                raise _busy_error(f"{code.name}: {details}") from error
             raise ServingError(
                 f"{code.name}: {details}. Expected a running TensorFlow "
                 "Serving, its --port here"
@@ -321,7 +332,13 @@ def _http_error(status, body):
     explained = explain_error(error) if status == 400 else None
     if explained:
         return ImageError(explained)
+    if status == 429 or (status == 503 and _FULL.search(error)):
+        return _busy_error(f"HTTP {status}: {error}")
     return ServingError(f"HTTP {status}: {error}")
+
+
+def _busy_error(said):
+    return BusyError(f"The server is busy, ask again later ({said})")
 
 
 def _response_error(expected, received):

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 import types
 import urllib.parse
 
@@ -219,6 +221,47 @@ def test_what_is_left_over_is_deleted_in_time(tmp_path):
     os.utime(left.parent, (0, 0))
     one.sweep()
     assert not left.parent.exists()
+
+
+def test_film_that_nobody_comes_back_for_is_deleted_in_time(visit, tmp_path):
+    one, visitor = visit(page.Limits(waiting=1, seconds=60.0))
+    [film] = files_of(tmp_path, ".film")
+    # One may wait for another film, and then be judged.
+    now = time.time()
+    os.utime(film, (now - 700, now - 700))
+    one.sweep()
+    assert film.exists()
+    os.utime(film, (now - 730, now - 730))
+    one.sweep()
+    assert not film.exists()
+    with pytest.raises(gradio.Error, match="Drop a film first"):
+        one.judge_film(20, False, visitor, no_progress)
+
+
+def test_what_visitors_were_shown_is_not_kept_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "_KEPT_SESSIONS", 1)
+    one = make_page(tmp_path)
+    url = one.launch(port=None)
+    given = []
+    for number, frame in enumerate(drawn_films.shot(1, 2)):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(tiny_served.encode(frame))
+        given.append(gradio_client.handle_file(str(path)))
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            visitor = gradio_client.Client(url, verbose=False)
+            answers = visitor.predict(*given, api_name="/judge_pair")
+            visitor.close()
+        kept = tracemalloc.take_snapshot().filter_traces(
+            [tracemalloc.Filter(True, page.__file__)]
+        )
+    finally:
+        tracemalloc.stop()
+        one.close()
+    assert len(answers[FIGURES]) > 10_000
+    num_kept = sum(trace.size > 10_000 for trace in kept.traces)
+    assert num_kept <= 2
 
 
 def test_ten_visitors_at_once_get_ten_answers(served, film):

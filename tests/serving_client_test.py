@@ -36,6 +36,7 @@ def running(served_dir):
 def server(running):
     """The stand-in, as if nobody had asked it before."""
     running.requests, running.reply, running.delay = [], None, 0.0
+    running.most = None
     return running
 
 
@@ -184,6 +185,29 @@ def test_a_server_that_is_silent(server, way):
     client = serving_client.Client(getattr(server, way), timeout=0.2)
     with pytest.raises(serving_client.ServingError, match="within 0.2 secon"):
         client.predict(tiny_served.pairs(1))
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_server_whose_queue_is_full_is_busy(server, way):
+    server.most = 0
+    client = serving_client.Client(getattr(server, way))
+    with pytest.raises(serving_client.BusyError) as raised:
+        client.predict(tiny_served.pairs(1))
+    assert str(raised.value).startswith(f"{client.url}: The server is busy")
+    assert "queue to which this task was submitted is full" in str(raised.value)
+    server.most = None
+    assert len(client.predict(tiny_served.pairs(1))) == 1
+
+
+def test_too_many_requests_are_told_as_busy(server):
+    server.reply = (429, b'{"error": "slow down"}')
+    with pytest.raises(serving_client.BusyError, match="busy.*HTTP 429: slow"):
+        serving_client.Client(server.rest).predict([(b"", b"")])
+    # A model that is still being loaded, or a server that is gone, is not.
+    server.reply = (503, b'{"error": "not yet"}')
+    with pytest.raises(serving_client.ServingError) as raised:
+        serving_client.Client(server.rest).predict([(b"", b"")])
+    assert not isinstance(raised.value, serving_client.BusyError)
 
 
 def test_a_server_that_hangs_up():

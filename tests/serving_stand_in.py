@@ -5,9 +5,14 @@ texts of errors are TensorFlow's own. Requests are checked, and responses
 written, as the binary's documents have them: "RESTful API" and
 `prediction_service.proto`. What only the binary can show, such as its limits
 and its batching of several clients, is not tested.
+
+As a process of its own, with REST alone: python -m tests.serving_stand_in
+FOLDER --most 16
 """
 
+import argparse
 import base64
+import collections
 import concurrent.futures
 import contextlib
 import http.server
@@ -27,6 +32,16 @@ _PATH = re.compile(
 )
 
 
+# What the binary's batching says when its queue is full.
+_FULL = "The batch scheduling queue to which this task was submitted is full"
+
+_HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
+
+
 class RefusedError(Exception):
     """An error of the server: a gRPC status code and a text."""
 
@@ -40,10 +55,14 @@ class StandIn:
         requests: List of (path or model's name, number of pairs) so far.
         reply: None, or (HTTP status, bytes) that REST gives instead.
         delay: Float, seconds before an answer.
+        most: None, or how many requests it takes at once; it refuses others
+            as the binary does whose queue is full.
     """
 
-    def __init__(self, folder, name="scene_genre", version="1"):
+    def __init__(self, folder, name="scene_genre", version="1", most=None):
         self._name, self._version = name, version
+        self.most, self._num_open = most, 0
+        self._lock = threading.Lock()
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         with self._session.graph.as_default():
             self._signatures = tf.compat.v1.saved_model.load(
@@ -55,7 +74,7 @@ class StandIn:
     def running(self):
         """Runs both servers."""
         handler = type("Handler", (_Handler,), {"stand_in": self})
-        rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        rest = _Server(("127.0.0.1", 0), handler)
         threading.Thread(target=rest.serve_forever, daemon=True).start()
         server = grpc.server(
             concurrent.futures.ThreadPoolExecutor(2),
@@ -77,6 +96,17 @@ class StandIn:
 
     def predict(self, name, version, signature, inputs):
         """Runs a signature on a dict of arrays; raises `RefusedError`."""
+        with self._lock:
+            if self.most is not None and self._num_open >= self.most:
+                raise RefusedError(grpc.StatusCode.UNAVAILABLE, _FULL)
+            self._num_open += 1
+        try:
+            return self._predict(name, version, signature, inputs)
+        finally:
+            with self._lock:
+                self._num_open -= 1
+
+    def _predict(self, name, version, signature, inputs):
         time.sleep(self.delay)
         if name != self._name or version not in (None, self._version):
             which = (
@@ -107,6 +137,11 @@ class StandIn:
             ) from error
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    # As many may knock at once as do at the binary.
+    request_queue_size = 128
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     """The REST API's predict."""
 
@@ -116,8 +151,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status, answer = self.stand_in.reply or (200, self._answer(body))
         except RefusedError as error:
             code, message = error.args
-            not_found = code == grpc.StatusCode.NOT_FOUND
-            status = 404 if not_found else 400
+            status = _HTTP_STATUS[code]
             answer = json.dumps({"error": message}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -206,3 +240,20 @@ def _plain(value):
     if isinstance(value, np.ndarray):
         return [_plain(item) for item in value]
     return float(value)
+
+
+def main():
+    """Serves an exported model by REST until its process is ended."""
+    parser = argparse.ArgumentParser(prog="python -m tests.serving_stand_in")
+    parser.add_argument("folder", help="a version of an export")
+    parser.add_argument("--most", type=int, help="requests at once")
+    arguments = parser.parse_args()
+    with StandIn(arguments.folder, most=arguments.most).running() as stand_in:
+        # What was asked is of no use here, and would grow.
+        stand_in.requests = collections.deque(maxlen=1)
+        print(f"serving at {stand_in.rest}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+import functools
+import itertools
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+
+import pytest
+
+from experiments import load
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc import page
+from keras_ssc import serving_client
+from tests import app_test
+from tests import drawn_films
+from tests import serving_stand_in
+from tests import tiny_served
+
+
+@pytest.mark.parametrize(
+    "values, share, expected",
+    [
+        (range(1, 101), 50, 50),
+        (range(1, 101), 95, 95),
+        (range(1, 101), 99, 99),
+        ([3.0, 1.0, 2.0, 4.0], 50, 2.0),
+        ([3.0, 1.0, 2.0, 4.0], 51, 3.0),
+        ([3.0, 1.0, 2.0, 4.0], 99, 4.0),
+        ([7.0], 50, 7.0),
+        ([], 50, None),
+    ],
+)
+def test_percentile_is_a_value_that_was_measured(values, share, expected):
+    assert load.percentile(list(values), share) == expected
+
+
+def made_up(*kinds, **changes):
+    values = {
+        "name": "page, a film",
+        "num_clients": 8,
+        "seconds": 4.0,
+        "outcomes": [
+            load.Outcome(kind, seconds, "" if kind == load.ANSWERED else "why")
+            for seconds, kind in enumerate(kinds, start=1)
+        ],
+        "start_bytes": 100 * 2**20,
+        "end_bytes": 110 * 2**20,
+    }
+    return load.Load(**{**values, **changes})
+
+
+def test_table_tells_answers_from_busy_and_errors():
+    one = made_up(
+        *(load.ANSWERED, load.ANSWERED, load.BUSY, load.SILENT, load.FAILED),
+    )
+    assert one.cells() == [
+        *("page, a film", 8, 2, "0.50", "1", "2", "2"),
+        *(1, "3", 1, 1, "100", "110"),
+    ]
+    assert len(one.cells()) == len(load.HEADER)
+    stored = one.as_json()
+    assert stored["outcomes"] == {
+        "answered": 2,
+        "busy": 1,
+        "time-out": 1,
+        "error": 1,
+    }
+    assert stored["errors"] == {"why": 1}
+    assert stored["latency_seconds"] == {"p50": 1, "p95": 2, "p99": 2}
+
+
+@pytest.mark.parametrize(
+    "kinds, is_right",
+    [
+        ([load.ANSWERED], True),
+        ([load.ANSWERED, load.BUSY], True),
+        ([load.ANSWERED, load.SILENT], False),
+        ([load.ANSWERED, load.FAILED], False),
+        ([load.BUSY], False),
+        ([], False),
+    ],
+)
+def test_who_is_not_answered_must_be_told(kinds, is_right):
+    assert made_up(*kinds).is_right() == is_right
+
+
+def test_every_request_is_counted():
+    turn, lock = itertools.count(), threading.Lock()
+    raised = [None, load.BusyError("full"), load.SilentError("s"), OSError("x")]
+
+    def ask():
+        with lock:
+            error = raised[next(turn) % len(raised)]
+        time.sleep(0.01)
+        if error:
+            raise error
+
+    start = time.monotonic()
+    one = load.put_load("made up", [ask] * 3, 0.5, os.getpid(), pause=0.01)
+    assert 0.5 <= one.seconds <= time.monotonic() - start
+    num_asked = next(turn)
+    kinds = (load.ANSWERED, load.BUSY, load.SILENT, load.FAILED)
+    counts = [one.count(kind) for kind in kinds]
+    assert sum(counts) == len(one.outcomes) == num_asked
+    assert min(counts) >= num_asked // 4
+    assert one.as_json()["errors"] == {"OSError: x": counts[3]}
+    assert min(one.seconds_of(load.ANSWERED)) >= 0.01
+
+
+def test_one_who_was_refused_waits_before_asking_again():
+    def refuse():
+        raise load.BusyError
+
+    one = load.put_load("made up", [refuse], 0.5, os.getpid(), pause=0.2)
+    assert 1 <= one.count(load.BUSY) <= 3
+
+
+def test_memory_is_what_a_process_holds():
+    before = load.memory_of(os.getpid())
+    held = bytearray(os.urandom(2**20) * 64)
+    grown = load.memory_of(os.getpid()) - before
+    assert 50 * 2**20 < grown < 80 * 2**20
+    assert len(held) == 2**26
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A film and two frames, as `load.draw_film` gives them."""
+    frames = drawn_films.shot(1, 12)
+    film = drawn_films.write_film(tmp_path / "film.mp4", frames)
+    paths = [film, tmp_path / "1.png", tmp_path / "2.png"]
+    for path, frame in zip(paths[1:], frames, strict=False):
+        path.write_bytes(tiny_served.encode(frame))
+    return paths
+
+
+@pytest.fixture
+def slow_page(tmp_path):
+    """A page where one waits, and that takes its time."""
+
+    def ask(frame, next_frame):
+        time.sleep(0.3)
+        return app_test.answer(frame, next_frame)
+
+    folder = tmp_path / "page"
+    folder.mkdir()
+    one = app_test.make_page(folder, page.Limits(waiting=1), ask)
+    yield one.launch(port=None).rstrip("/")
+    one.close()
+
+
+def test_full_page_says_that_it_is_busy(slow_page, drawn):
+    clients = load.page_clients(slow_page, 5)
+    film, *frames = drawn
+    asks = [functools.partial(client.judge_pair, *frames) for client in clients]
+    asks[-1] = functools.partial(clients[-1].judge_film, film)
+    one = load.put_load("page", asks, 3.0, os.getpid(), pause=0.2)
+    for client in clients:
+        client.close()
+    assert one.is_right(), one.as_json()
+    assert one.count(load.BUSY) >= 2
+    [text] = {each.text for each in one.outcomes if each.kind == load.BUSY}
+    assert "full" in text
+
+
+def test_page_without_an_answer_is_a_time_out(slow_page, drawn):
+    client = load.PageClient(slow_page, timeout=0.2)
+    with pytest.raises(load.SilentError, match="no answer within 0.2 sec"):
+        client.judge_pair(*drawn[1:])
+    client.close()
+
+
+def test_full_server_says_that_it_is_busy(served_dir, drawn):
+    pair = tuple(path.read_bytes() for path in drawn[1:])
+    with serving_stand_in.StandIn(served_dir, most=1).running() as stand_in:
+        client = serving_client.Client(stand_in.rest)
+        ask = functools.partial(load.ask_server, client, pair)
+        ask()
+        stand_in.delay = 0.1
+        asks = [ask] * 4
+        one = load.put_load("server", asks, 1.0, os.getpid(), pause=0.05)
+        assert one.is_right(), one.as_json()
+        assert one.count(load.BUSY) >= 3
+        stand_in.delay = 1.0
+        client = serving_client.Client(stand_in.rest, timeout=0.1)
+        with pytest.raises(load.SilentError, match="within 0.1 seconds"):
+            load.ask_server(client, pair)
+
+
+def test_what_does_not_start_is_told():
+    with (
+        pytest.raises(command.OutsideError, match="of http.server.*'no port'"),
+        load.running("http.server", "no port"),
+    ):
+        pass
+
+
+@pytest.fixture
+def exported(served_dir, tmp_path):
+    """An export of a tiny model, as far as it is looked at."""
+    version = tmp_path / "scene_genre" / "1"
+    shutil.copytree(served_dir, version)
+    card = {"card_version": 1, "format": "savedmodel", "model": "fc"}
+    size = list(tiny_served.SIZE)
+    files.write_json(version / "model_card.json", {**card, "image_size": size})
+    return version.parent
+
+
+def test_page_and_server_bear_their_load(exported, tmp_path):
+    loads = list(load.measure(exported, [2], 0.5))
+    assert [each.name for each in loads] == [
+        "page, a film",
+        "page, two frames",
+        "serving client, two frames",
+    ]
+    assert all(each.num_clients == 2 for each in loads)
+    title = load.title(exported, 1.0)
+    assert "export of fc" in title and "not its binary" in title
+    text = load.write(loads, title, tmp_path)
+    stored = json.loads((tmp_path / "load.json").read_text())
+    assert stored["is_right"] is True, stored
+    assert all(each["start_bytes"] > 2**25 for each in stored["loads"])
+    assert (tmp_path / "load.md").read_text() == text
+    assert len(load.table(loads).splitlines()) == 2 + len(loads)
+
+
+def test_numbers_above_zero_are_wanted(monkeypatch, tmp_path):
+    given = ["load", str(tmp_path), "--seconds", "0"]
+    monkeypatch.setattr(sys, "argv", given)
+    with pytest.raises(ValueError, match=r"Received: \[1, 8, 32\] and 0"):
+        load.main()
+
+
+def test_what_is_no_run_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["load", str(tmp_path)])
+    with pytest.raises(ValueError, match="Expected a run's folder"):
+        load.main()
