@@ -9,6 +9,7 @@ one row for every pair that was kept or dropped, with the reason.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -398,14 +399,20 @@ def without_duplicates(films):
     by_size = collections.defaultdict(list)
     for film in films:
         for path in dict.fromkeys(scene.path for scene in film.scenes):
-            if path.is_file():
-                by_size[path.stat().st_size].append((film, path))
+            # What cannot be looked at is told when the film is read.
+            with contextlib.suppress(OSError):
+                if path.is_file():
+                    by_size[path.stat().st_size].append((film, path))
     problems, spoilt = [], set()
     for group in by_size.values():
         owners = {}
         # Only files of one size can be the same: most films are not hashed.
         for film, path in group if len(group) > 1 else ():
-            owner, owner_path = owners.setdefault(_sha256(path), (film, path))
+            try:
+                checksum = _sha256(path)
+            except OSError:
+                continue
+            owner, owner_path = owners.setdefault(checksum, (film, path))
             if owner.name != film.name:
                 problems.append(
                     f"line {film.scenes[0].line}: {path} is the same file as "
