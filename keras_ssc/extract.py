@@ -210,10 +210,16 @@ def _check_range(scene, index):
 def _find_bars(film, indexes):
     bars = {}
     for path, index in indexes.items():
-        samples = list(video.sample_frames(path, NUM_BAR_FRAMES, index))
+        # In grey: two dozen frames of 8K would take gigabytes.
+        samples = [
+            (seconds, video.grey(frame))
+            for _, seconds, frame in video.sample_frames(
+                path, NUM_BAR_FRAMES, index
+            )
+        ]
         inside = [
             frame
-            for _, seconds, frame in samples
+            for seconds, frame in samples
             if any(
                 scene.start_seconds <= seconds < scene.end_seconds
                 for scene in film.scenes
@@ -223,7 +229,7 @@ def _find_bars(film, indexes):
         # Scenes so short that few samples fall into them: the whole file
         # says more than three frames of one shot.
         if len(inside) < 4:
-            inside = [frame for _, _, frame in samples]
+            inside = [frame for _, frame in samples]
         bars[path] = video.find_bars(inside)
     return bars
 

@@ -195,14 +195,15 @@ def _chunk(kind, body):
     )
 
 
-def _bomb_film(path, side):
-    """Writes a film of two PNGs far larger than its header says."""
+def write_bomb(path, side, num_frames):
+    """Writes a film of PNGs far larger than its header says."""
+    picture = png(side, side)
     with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
         stream = container.add_stream("png", rate=24)
         stream.width, stream.height = SIZE
         stream.pix_fmt = "rgb24"
-        for place in range(2):
-            packet = av.Packet(png(side, side))
+        for place in range(num_frames):
+            packet = av.Packet(picture)
             packet.stream, packet.pts, packet.dts = stream, place, place
             packet.is_keyframe = True
             container.mux(packet)
@@ -299,8 +300,10 @@ def write_films(folder, seed):
     }
     for name, data in found.items():
         (folder / name).write_bytes(data)
-    _bomb_film(folder / "bomb.mov", 16_000)
-    found = [folder / name for name in (*found, "bomb.mov")]
+    bombs = {"bomb.mov": (16_000, 24), "bomb of the largest.mov": (8_000, 8)}
+    for name, settings in bombs.items():
+        write_bomb(folder / name, *settings)
+    found = [folder / name for name in (*found, *bombs)]
     return found + _write_links(folder)
 
 

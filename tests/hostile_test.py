@@ -21,6 +21,7 @@ from keras_ssc import page
 from keras_ssc import predictor
 from keras_ssc import scenes
 from keras_ssc import train
+from keras_ssc import video
 from tests import drawn_films
 from tests import hostile_corpus
 
@@ -259,6 +260,25 @@ def test_a_bomb_is_refused_by_its_header():
     assert len(data) < 200_000
     with pytest.raises(ValueError, match="received one of 30000x30000"):
         frame_store.decode_frame(data)
+
+
+def test_a_film_of_bombs_is_refused(tmp_path):
+    path = tmp_path / "bomb.mov"
+    hostile_corpus.write_bomb(path, 16_000, 24)
+    assert path.stat().st_size < 10 * 2**20
+    with pytest.raises(video.VideoError, match="Received: 16000x16000"):
+        video.index_frames(path)
+
+
+def test_bars_are_sought_in_grey(tmp_path, monkeypatch):
+    path = drawn_films.write_film(tmp_path / "f.mp4", drawn_films.shot(1, 12))
+    film = scenes.Film(
+        "f", "action", "train", (scenes.Scene(path, 0.0, 1e9, 2),)
+    )
+    kept = []
+    monkeypatch.setattr(video, "find_bars", lambda frames: kept.extend(frames))
+    extract._find_bars(film, {path: video.index_frames(path)})
+    assert len(kept) == 12 and all(frame.ndim == 2 for frame in kept)
 
 
 def test_a_frame_that_is_no_file_is_refused(tmp_path):
