@@ -253,15 +253,15 @@ class _Page:
     def send(self, path):
         """Sends a request as it is; says what came back, and looks again."""
         url = urllib.parse.urlsplit(self._url)
-        with socket.create_connection((url.hostname, url.port), 30) as asked:
+        # Where a request says that it is longer, the page waits for the rest.
+        with socket.create_connection((url.hostname, url.port), 10) as asked:
             try:
                 asked.sendall(pathlib.Path(path).read_bytes())
-                asked.shutdown(socket.SHUT_WR)
                 answer = http.client.HTTPResponse(asked)
                 answer.begin()
                 status, body = answer.status, answer.read(2**20)
             except (OSError, http.client.HTTPException):
-                status, body = 400, b""  # it hung up
+                status, body = 400, b""  # it hung up, or waits
         self._check(url)
         if status >= 500:
             raise RuntimeError(f"HTTP {status}: {body[:500]}")
@@ -294,7 +294,9 @@ class _Page:
         """Uploads files and asks for their genre, as a browser does."""
         import gradio_client
 
-        client = gradio_client.Client(self._url, verbose=False)
+        client = gradio_client.Client(
+            self._url, verbose=False, download_files=False
+        )
         given = [gradio_client.handle_file(path) for path in paths]
         try:
             if name == "film":
@@ -670,21 +672,23 @@ def _tasks_of_resumed(ground, models):
         yield Task("train, --resume", what, "train", ("--resume", str(copy)))
 
 
-def warm_up(ground):
-    """Returns tasks after which libraries have written what they keep."""
-    image = str(ground.corpus / "images" / "good.png")
+def warm_up(ground, entry):
+    """Returns a task after which libraries have written what they keep."""
     run_dir = str(ground.run_dir)
-    return [Task("warm-up", "good.png", "predict", (run_dir, image, image))]
+    if entry.startswith("app"):
+        request = str(ground.corpus / "requests" / "000.http")
+        page = (run_dir, str(ground.out / "page"), request)
+        return Task("warm-up", "000.http", "send", page)
+    image = str(ground.corpus / "images" / "good.png")
+    return Task("warm-up", "good.png", "predict", (run_dir, image, image))
 
 
-def measure(ground, tasks, warm_up=(), show=None):
+def measure(ground, tasks, show=None):
     """Does tasks, each entry point's in a process of its own.
 
     Args:
         ground: A `Ground` that is prepared.
         tasks: List of `Task`.
-        warm_up: List of `Task` that are done before the folders are looked
-            at: what libraries keep for themselves is no harm.
         show: Function of an `Ending`, called for each.
 
     Returns:
@@ -698,8 +702,7 @@ def measure(ground, tasks, warm_up=(), show=None):
     for entry, its_tasks in by_entry.items():
         worker = Worker(ground)
         try:
-            for task in warm_up:
-                worker.do(task)
+            worker.do(warm_up(ground, entry))
             before = ground.seen()
             for task in its_tasks:
                 endings.append(worker.do(task))
@@ -818,7 +821,7 @@ def main():
     num_files = len({task.file for task in tasks})
     chosen = [task for task in tasks if re.search(arguments.entry, task.entry)]
     print(f"{len(chosen)} tasks of {num_files} files", flush=True)
-    endings, outside = measure(ground, chosen, warm_up(ground), _show)
+    endings, outside = measure(ground, chosen, _show)
     text = write(endings, outside, num_files, out)
     print(text)
     for path in sorted(set().union(*outside.values())):

@@ -731,7 +731,8 @@ def _request(path, body, head=(), method="POST", length=None):
 
 
 def _bodies():
-    """Yields (name, request), as sent over a socket."""
+    """Yields (name, request), as sent over a socket; the first is good."""
+    yield "good", _request("/", b"", method="GET")
     call = "/gradio_api/call/"
     file = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
     url = {"url": "http://127.0.0.1:9/x.png", **file}
