@@ -185,11 +185,16 @@ class Ground:
             (folder / name).write_bytes(frame_store.encode_frame(frame))
 
     def seen(self):
-        """Returns what lies outside the folder of the output, as it is."""
+        """Returns what lies outside the folder of the output, as it is.
+
+        The system's folder for temporary files is left out: TFDS, Beam and
+        TensorFlow leave files there, of good input too.
+        """
         found = {}
         for folder, names, others in os.walk(self.root):
             if pathlib.Path(folder) == self.root:
                 names.remove("out")
+                names.remove("temporary")
             for name in (*names, *others):
                 path = os.path.join(folder, name)
                 status = os.lstat(path)
@@ -679,6 +684,10 @@ def warm_up(ground, entry):
         request = str(ground.corpus / "requests" / "000.http")
         page = (run_dir, str(ground.out / "page"), request)
         return Task("warm-up", "000.http", "send", page)
+    if entry.startswith("tfds build"):
+        manual_dir = str(ground.out / "manual" / "0")
+        built = (str(ground.out / "warm-up"), manual_dir, "films")
+        return Task("warm-up", "good.csv", "build", built)
     image = str(ground.corpus / "images" / "good.png")
     return Task("warm-up", "good.png", "predict", (run_dir, image, image))
 
