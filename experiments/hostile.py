@@ -45,6 +45,7 @@ from keras_ssc import report
 from keras_ssc import train
 from keras_ssc.train_config import TrainConfig
 from keras_ssc.video import VideoError
+from tests import drawn_films
 from tests import hostile_corpus
 
 BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
@@ -537,7 +538,9 @@ def _tasks_of_images(ground, paths, run_dir):
 
 def _tasks_of_frames(ground, paths, run_dir, small):
     film_list = ground.out / "lists" / "good.csv"
-    _write_list(film_list, [ground.corpus / "film lists" / "good.mp4"])
+    film = ground.corpus / "film lists" / "good.mp4"
+    # The film that the folders' records tell of.
+    drawn_films.write_list(film_list, f"A film,action,train,{film},,")
     for path in paths:
         data_dir = str(ground.out / "built" / f"frames {path.name}")
         yield Task(
@@ -605,14 +608,18 @@ def tasks_of_models(ground, seed=0):
         ("good", {}),
         *hostile_corpus.export_changes(ground.version, seed),
     ):
-        copy = ground.copy_of(ground.version, f"export/{name}")
-        hostile_corpus.write_tree(copy, changes)
-        yield Task(
-            "predict, an export",
-            name,
-            "predict",
-            (str(copy), image, image),
-        )
+        # As damage does it, and as one does who knows the checksums.
+        for sums in ("", "sums of its own, "):
+            copy = ground.copy_of(ground.version, f"export/{sums}{name}")
+            hostile_corpus.write_tree(copy, changes)
+            if sums:
+                export.write_sums(copy)
+            yield Task(
+                "predict, an export",
+                f"{sums}{name}",
+                "predict",
+                (str(copy), image, image),
+            )
     weights = ground.corpus / "weights"
     for path in hostile_corpus.write_weights(weights, seed, ground.outside):
         yield Task(

@@ -88,7 +88,7 @@ def export(
         with files.named(folder):
             parity = _write_model(model, temperature, model_format, folder)
             _write_card(folder, run_dir, config, metrics, model_format, parity)
-            _write_checksums(folder)
+            write_sums(folder)
             return _move(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -336,11 +336,15 @@ def _write_card(folder, run_dir, config, metrics, model_format, parity):
     files.write_text(folder / "model_card.md", text)
 
 
-def _write_checksums(folder):
-    """Writes SHA256SUMS, as `sha256sum --check` reads it."""
+def write_sums(folder):
+    """Writes SHA256SUMS, as `sha256sum --check` reads it.
+
+    Args:
+        folder: `pathlib.Path` of a version's folder.
+    """
     lines = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != "SHA256SUMS":
             lines.append(f"{_sha256(path)}  {path.relative_to(folder)}\n")
     files.write_text(folder / "SHA256SUMS", "".join(lines))
 

@@ -175,6 +175,8 @@ def _check_record(record):
         raise ValueError(f"split is {record['split']!r}")
     for row in record["pairs"]:
         _check_types(row, _ROW_TYPES)
+        if row["status"] not in ("kept", "dropped"):
+            raise ValueError(f"status is {row['status']!r}")
         for name in ("frame_number", "next_frame_number", "seconds"):
             if not 0 <= row[name] <= _MOST:
                 raise ValueError(f"{name} is {row[name]}")
