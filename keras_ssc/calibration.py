@@ -89,3 +89,30 @@ def expected_calibration_error(labels, scores, num_bins=15):
         bins.astype(int), weights=is_right - highest, minlength=num_bins
     )
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def temperature_of(metrics, run_dir):
+    """Returns the temperature that `evaluate` has written.
+
+    Args:
+        metrics: What its `metrics.json` has; anyone may have written it.
+        run_dir: Path of the run, for the error.
+
+    Returns:
+        Float above 0.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    try:
+        temperature = metrics["calibration"]["temperature"]
+    except (KeyError, TypeError, IndexError):
+        temperature = None
+    is_number = type(temperature) in (int, float)
+    # Far beyond what is fitted, scores are no numbers any more.
+    if not is_number or not _BOUNDS[0] / 10 <= temperature <= 10 * _BOUNDS[1]:
+        raise ValueError(
+            "Expected a run that was evaluated, for its scores to be "
+            f"calibrated: python -m keras_ssc.evaluate {run_dir}"
+        )
+    return float(temperature)

@@ -9,7 +9,6 @@ where there is one.
 
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import shutil
@@ -41,6 +40,18 @@ class State:
     num_waited: int = 0
     metrics: list | None = None
     seeds: list | None = None
+
+    def __post_init__(self):
+        for name in ("epoch", "step", "num_waited"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ValueError(
+                    f"Expected {name} of 0 or more. Received: {value!r}"
+                )
+        if not isinstance(self.best_loss, float | int | None):
+            raise ValueError(
+                f"Expected best_loss as a number. Received: {self.best_loss!r}"
+            )
 
     @property
     def is_best(self):
@@ -150,7 +161,7 @@ class Checkpoints(keras.callbacks.Callback):
         source = self.folder / "best.keras"
         if not source.exists():
             source = self.folder / f"{self.state.name()}.keras"
-        model = keras.saving.load_model(source, compile=False, safe_mode=True)
+        model = models.load(source)
         write_model(model, path)
 
 
@@ -198,12 +209,10 @@ def load_newest(folder, may_write=True):
     """
     for path in reversed(by_age(folder)):
         try:
-            text = path.with_suffix(".json").read_text("utf-8")
-            state = State(**json.loads(text))
-            model = keras.saving.load_model(path, safe_mode=True)
+            state = State(**files.read_json(path.with_suffix(".json")))
+            model = models.load(path, compile=True)
             _assign(_seeds_of(model), state.seeds)
-        # Keras, zipfile and h5py raise errors of many kinds for a file that
-        # is cut short.
+        # What is stored of a state can be anything too.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             print(f"{path} cannot be read and is left out: {reason}")

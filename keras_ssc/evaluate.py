@@ -6,13 +6,13 @@ python -m keras_ssc.evaluate runs/20260101-120000_double_stack
 import argparse
 import pathlib
 
-import keras
 import numpy as np
 
 from keras_ssc import calibration
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import input_pipeline
+from keras_ssc import models
 from keras_ssc import report
 from keras_ssc import train
 from keras_ssc.genres import GENRES
@@ -49,6 +49,7 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
     run_dir = pathlib.Path(run_dir)
     config = train.read_config(run_dir)
     model = load_model(run_dir)
+    _check_size(model, config, run_dir)
     if splits is None:
         splits = input_pipeline.DatasetSplits(
             input_pipeline.open_dataset(
@@ -105,7 +106,8 @@ def load_model(run_dir):
         A `keras.Model`, not compiled; its output is logits.
 
     Raises:
-        ValueError: If the run has no model.
+        ValueError: If the run has no model, or what is there is damaged or
+            none of ours.
     """
     path = pathlib.Path(run_dir) / "model.keras"
     if not path.exists():
@@ -113,7 +115,20 @@ def load_model(run_dir):
             f"Expected a finished run. {path} is missing: the training was "
             "stopped, or is still under way."
         )
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = models.load(path)
+    models.check(model, path)
+    return model
+
+
+def _check_size(model, config, run_dir):
+    """Raises `ValueError` if a config is another model's."""
+    size = tuple(model.input["frame"].shape[1:3])
+    if size != config.image_size:
+        raise ValueError(
+            f"Expected model and config of one run. {run_dir}/model.keras "
+            f"sees frames of {size} (height, width), config.json has "
+            f"{config.image_size}."
+        )
 
 
 def _fit_temperature(prepared, logits):

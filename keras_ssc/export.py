@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import hashlib
 import itertools
-import json
 import os
 import pathlib
 import shutil
@@ -20,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import __version__
+from keras_ssc import calibration
 from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export_formats
@@ -79,7 +79,7 @@ def export(
     model = evaluate.load_model(run_dir)
     _check_out(out, model_format)
     metrics = read_or_measure(run_dir, data_dir, verbose)
-    temperature = metrics["calibration"]["temperature"]
+    temperature = calibration.temperature_of(metrics, run_dir)
     out.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(out)
     folder = out / f".{os.getpid()}.unfinished"
@@ -87,9 +87,8 @@ def export(
     try:
         with files.named(folder):
             parity = _write_model(model, temperature, model_format, folder)
-            card = model_card.card(config, metrics, model_format, parity)
-            _write_beside(folder, config, card)
-            _write_checksums(folder)
+            _write_card(folder, run_dir, config, metrics, model_format, parity)
+            write_sums(folder)
             return _move(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -120,11 +119,54 @@ def _check_out(out, model_format):
 def read_card(folder):
     """Reads the card of a version; None if the folder is none of ours."""
     try:
-        card = json.loads((folder / CARD).read_text("utf-8"))
+        card = files.read_json(folder / CARD)
     except (OSError, ValueError):
         return None
-    is_ours = isinstance(card, dict) and card.get("card_version") == 1
-    return card if is_ours and card.get("format") in FORMATS else None
+    is_ours = (
+        isinstance(card, dict)
+        and card.get("card_version") == 1
+        and card.get("format") in list(FORMATS)
+        and isinstance(card.get("image_size"), list)
+        and len(card["image_size"]) == 2
+        and all(type(n) is int and n > 0 for n in card["image_size"])
+    )
+    return card if is_ours else None
+
+
+def check_sums(version):
+    """Checks an export's files against its `SHA256SUMS`.
+
+    That finds what was damaged, not what someone has changed who changed the
+    checksums too.
+
+    Args:
+        version: `pathlib.Path` of a version's folder.
+
+    Raises:
+        ValueError: If a file is missing or is another; names it.
+    """
+    path = version / "SHA256SUMS"
+    try:
+        lines = path.read_text("utf-8").splitlines()
+        expected = {line[66:]: line[:64] for line in lines}
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"Expected an export with its checksums. {path} cannot be read. "
+            "Export the model again."
+        ) from error
+    found = {
+        str(file.relative_to(version)): file
+        for file in version.rglob("*")
+        if file.is_file() and not file.is_symlink()
+    }
+    for name in ("saved_model.pb", *expected):
+        file = found.get(name)
+        is_same = file is not None and _sha256(file) == expected.get(name)
+        if not is_same:
+            raise ValueError(
+                f"{version}/{name} is missing, or is not what was exported: "
+                "its SHA256SUMS says another. Export the model again."
+            )
 
 
 def _is_unfinished(path):
@@ -155,7 +197,9 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
         path.stat().st_mtime >= (run_dir / "model.keras").stat().st_mtime
     )
     if is_new:
-        metrics = json.loads(path.read_text("utf-8"))
+        metrics = files.read_json(path)
+        if not isinstance(metrics, dict):
+            raise _no_metrics(run_dir)
         if "calibration" in metrics and "data" in metrics:
             return metrics
     return evaluate.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
@@ -262,8 +306,21 @@ def _drawn_pairs():
     return {"frame": frame, "next_frame": next_frame}
 
 
-def _write_beside(folder, config, card):
+def _no_metrics(run_dir):
+    return ValueError(
+        f"Expected in {run_dir}/metrics.json what evaluate writes. Measure the "
+        f"run again: python -m keras_ssc.evaluate {run_dir}"
+    )
+
+
+def _write_card(folder, run_dir, config, metrics, model_format, parity):
     """Writes what people and programs read beside the model."""
+    try:
+        card = model_card.card(config, metrics, model_format, parity)
+        text = model_card.markdown(card)
+    # Anyone may have written the metrics.
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _no_metrics(run_dir) from error
     files.write_text(folder / "labels.txt", "\n".join(GENRES) + "\n")
     files.write_json(
         folder / "training_config.json",
@@ -276,17 +333,24 @@ def _write_beside(folder, config, card):
         },
     )
     files.write_json(folder / CARD, card)
-    files.write_text(folder / "model_card.md", model_card.markdown(card))
+    files.write_text(folder / "model_card.md", text)
 
 
-def _write_checksums(folder):
-    """Writes SHA256SUMS, as `sha256sum --check` reads it."""
+def write_sums(folder):
+    """Writes SHA256SUMS, as `sha256sum --check` reads it.
+
+    Args:
+        folder: `pathlib.Path` of a version's folder.
+    """
     lines = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-            lines.append(f"{checksum}  {path.relative_to(folder)}\n")
+        if path.is_file() and path.name != "SHA256SUMS":
+            lines.append(f"{_sha256(path)}  {path.relative_to(folder)}\n")
     files.write_text(folder / "SHA256SUMS", "".join(lines))
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _move(folder, out):

@@ -9,6 +9,7 @@ one row for every pair that was kept or dropped, with the reason.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -209,10 +210,16 @@ def _check_range(scene, index):
 def _find_bars(film, indexes):
     bars = {}
     for path, index in indexes.items():
-        samples = list(video.sample_frames(path, NUM_BAR_FRAMES, index))
+        # In grey: two dozen frames of 8K would take gigabytes.
+        samples = [
+            (seconds, video.grey(frame))
+            for _, seconds, frame in video.sample_frames(
+                path, NUM_BAR_FRAMES, index
+            )
+        ]
         inside = [
             frame
-            for _, seconds, frame in samples
+            for seconds, frame in samples
             if any(
                 scene.start_seconds <= seconds < scene.end_seconds
                 for scene in film.scenes
@@ -222,7 +229,7 @@ def _find_bars(film, indexes):
         # Scenes so short that few samples fall into them: the whole file
         # says more than three frames of one shot.
         if len(inside) < 4:
-            inside = [frame for _, _, frame in samples]
+            inside = [frame for _, frame in samples]
         bars[path] = video.find_bars(inside)
     return bars
 
@@ -398,14 +405,20 @@ def without_duplicates(films):
     by_size = collections.defaultdict(list)
     for film in films:
         for path in dict.fromkeys(scene.path for scene in film.scenes):
-            if path.is_file():
-                by_size[path.stat().st_size].append((film, path))
+            # What cannot be looked at is told when the film is read.
+            with contextlib.suppress(OSError):
+                if path.is_file():
+                    by_size[path.stat().st_size].append((film, path))
     problems, spoilt = [], set()
     for group in by_size.values():
         owners = {}
         # Only files of one size can be the same: most films are not hashed.
         for film, path in group if len(group) > 1 else ():
-            owner, owner_path = owners.setdefault(_sha256(path), (film, path))
+            try:
+                checksum = _sha256(path)
+            except OSError:
+                continue
+            owner, owner_path = owners.setdefault(checksum, (film, path))
             if owner.name != film.name:
                 problems.append(
                     f"line {film.scenes[0].line}: {path} is the same file as "

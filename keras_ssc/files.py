@@ -17,6 +17,32 @@ def named(path):
         raise
 
 
+def read_json(path):
+    """Reads a JSON file.
+
+    Args:
+        path: Its path.
+
+    Returns:
+        A plain value, any at all.
+
+    Raises:
+        ValueError: If it is no JSON; names the file.
+        OSError: If it cannot be read.
+    """
+    path = pathlib.Path(path)
+    # Not a pipe, which would be waited for, nor a device without an end.
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file.")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    # Values in values in values are an error of their own.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path}: expected JSON, received something else ({error})."
+        ) from error
+
+
 def write_bytes(path, data):
     """Writes a file under a temporary name and moves it into place.
 
@@ -34,7 +60,7 @@ def write_bytes(path, data):
     # One name for all tries: what a killed process left is written over.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with named(path), open(temporary, "wb") as file:
+        with named(path), open(temporary, "wb", opener=_open) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -42,6 +68,11 @@ def write_bytes(path, data):
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _open(path, flags):
+    # A folder from elsewhere may have a link there, to any file at all.
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def write_text(path, text):

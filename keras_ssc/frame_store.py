@@ -15,10 +15,10 @@ import collections
 import csv
 import dataclasses
 import io
-import json
 import os
 import pathlib
 import shutil
+import struct
 
 import cv2
 import numpy as np
@@ -42,6 +42,38 @@ INDEX_COLUMNS = (
     "frame_file",
     "next_frame_file",
 )
+
+# What a record and a row of it must have; anyone may have written them.
+_RECORD_TYPES = {
+    "film": str,
+    "genre": str,
+    "split": str,
+    "movie": int,
+    "bars": dict,
+    "source": dict,
+    "pairs": list,
+}
+_ROW_TYPES = {
+    "status": str,
+    "reason": str,
+    "scene": int,
+    "path": str,
+    "frame_number": int,
+    "next_frame_number": int,
+    "seconds": (int, float),
+    "frame_file": str,
+    "next_frame_file": str,
+}
+
+# Seconds of a film, and frames of one, are fewer.
+_MOST = 10**9
+
+# A frame of 8K has half as many pixels. A PNG of a few bytes may claim to
+# have more than there is memory.
+_MAX_PIXELS = 2**26
+
+# No PNG of so many pixels has more bytes.
+_MAX_BYTES = 8 * _MAX_PIXELS
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
@@ -74,7 +106,10 @@ def open_folder(out, settings):
     """
     settings_path = out / "extract.json"
     if settings_path.exists():
-        earlier = json.loads(settings_path.read_text("utf-8"))
+        earlier = files.read_json(settings_path)
+        if not isinstance(earlier, dict):
+            raise ValueError(f"{settings_path}: expected extract's settings.")
+        _check_links(out)
         differing = [
             f"{name} {earlier.get(name)} (asked: {value})"
             for name, value in settings.items()
@@ -95,6 +130,16 @@ def open_folder(out, settings):
     files.write_json(settings_path, settings)
 
 
+def _check_links(out):
+    """Raises `ValueError` if what is written would be written elsewhere."""
+    links = sorted(path for path in out.iterdir() if path.is_symlink())
+    if links:
+        raise ValueError(
+            f"Expected --out without links in it. {links[0]} leads elsewhere: "
+            "put the files themselves there."
+        )
+
+
 def read_records(root):
     """Reads the records of all films of a folder that are done.
 
@@ -111,17 +156,49 @@ def read_records(root):
     records = []
     for path in sorted((pathlib.Path(root) / "index").glob("*.json")):
         try:
-            record = json.loads(path.read_text("utf-8"))
-            for name in ("film", "genre", "split", "movie", "pairs", "source"):
-                record[name]
-        except (ValueError, TypeError, KeyError) as error:
+            record = files.read_json(path)
+            _check_record(record)
+        except ValueError as error:
             raise ValueError(
                 f"{path}: expected a film's record, received something else "
-                f"({type(error).__name__}: {error}). Delete it and extract "
-                "again."
+                f"({error}). Delete it and extract again."
             ) from error
         records.append(record)
     return records
+
+
+def _check_record(record):
+    """Raises `ValueError` if a record is none of `store`'s."""
+    _check_types(record, _RECORD_TYPES)
+    _check_film(record)
+    if record["split"] not in pairs.SPLITS:
+        raise ValueError(f"split is {record['split']!r}")
+    for row in record["pairs"]:
+        _check_types(row, _ROW_TYPES)
+        if row["status"] not in ("kept", "dropped"):
+            raise ValueError(f"status is {row['status']!r}")
+        for name in ("frame_number", "next_frame_number", "seconds"):
+            if not 0 <= row[name] <= _MOST:
+                raise ValueError(f"{name} is {row[name]}")
+
+
+def _check_types(value, types):
+    if not isinstance(value, dict):
+        raise ValueError(f"{type(value).__name__}, not fields")
+    for name, allowed in types.items():
+        found = value.get(name)
+        if isinstance(found, bool) or not isinstance(found, allowed):
+            raise ValueError(f"{name} is missing, or is none")
+        if isinstance(found, str):
+            found.encode("utf-8")  # JSON can write what is no text
+
+
+def _check_film(known):
+    """Raises `ValueError` if these are no names: files are called by them."""
+    if known["genre"] not in pairs.PREFIXES:
+        raise ValueError(f"genre is {known['genre']!r}")
+    if not 0 < known["movie"] <= _MOST:
+        raise ValueError(f"movie is {known['movie']}")
 
 
 def undone(films, records, out):
@@ -211,8 +288,22 @@ def assign_places(films, records, out):
 
 
 def _intents(out):
-    paths = sorted((out / ".partial").glob("*.json"))
-    return [json.loads(path.read_text("utf-8")) for path in paths]
+    """Reads what is under way; frames are deleted by it, so it is checked."""
+    intents = []
+    for path in sorted((out / ".partial").glob("*.json")):
+        try:
+            intent = files.read_json(path)
+            _check_types(intent, {"film": str, "genre": str, "movie": int})
+            _check_film(intent)
+            for name in intent.get("replaces", ()):
+                pairs.parse_movie_name(name)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}: expected a film under way, received something else "
+                f"({error}). Delete it and extract again."
+            ) from error
+        intents.append(intent)
+    return intents
 
 
 def sweep(done, out):
@@ -351,8 +442,9 @@ def write_index(out):
     for record in read_records(out):
         film = {name: record[name] for name in ("film", "genre", "split")}
         for row in record["pairs"]:
+            cells = {name: row[name] for name in _ROW_TYPES}
             time = scenes.format_time(row["seconds"])
-            writer.writerow({**film, **row, "time": time})
+            writer.writerow({**film, **cells, "time": time})
     files.write_text(out / "index.csv", text.getvalue())
 
 
@@ -390,7 +482,9 @@ def decode_frame(data):
     """
     # OpenCV fills what a cut file lacks with grey and says nothing, so the
     # chunk that ends every PNG is looked for first.
-    if data.startswith(_PNG_START) and data.rstrip(b"\0").endswith(_PNG_END):
+    is_whole = data.rstrip(b"\0").endswith(_PNG_END)
+    if data.startswith(_PNG_START) and is_whole:
+        _check_size(data)
         array = np.frombuffer(data, np.uint8)
         frame = cv2.imdecode(array, cv2.IMREAD_COLOR)
         if frame is not None:
@@ -400,6 +494,16 @@ def decode_frame(data):
     )
 
 
+def _check_size(data):
+    """Refuses a picture by its header, before memory is taken for it."""
+    width, height = struct.unpack(">II", data[16:24])
+    if width * height > _MAX_PIXELS:
+        raise ValueError(
+            f"expected a PNG of {_MAX_PIXELS:,} pixels or fewer, received one "
+            f"of {width}x{height}"
+        )
+
+
 def read_frame(path):
     """Reads a stored frame, see `decode_frame`.
 
@@ -407,7 +511,10 @@ def read_frame(path):
         ValueError: If the file is no whole PNG; names the file.
         OSError: If the file cannot be read.
     """
+    path = pathlib.Path(path)
     try:
-        return decode_frame(pathlib.Path(path).read_bytes())
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            raise ValueError("expected a PNG, received no file or a huge one")
+        return decode_frame(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Extract the film again.") from error

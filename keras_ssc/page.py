@@ -10,8 +10,11 @@ import functools
 import html
 import os
 import pathlib
+import sys
 import threading
 import time
+import traceback
+import types
 import uuid
 
 # Gradio and the library of its hub call home, unless told so before.
@@ -22,6 +25,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import cv2
 import gradio
 import numpy as np
+from starlette.middleware import Middleware
 
 from keras_ssc import command
 from keras_ssc import film_reader
@@ -87,6 +91,69 @@ class Limits:
                 )
 
 
+class _Refusing:
+    """Answers a request that breaks its server's own code with one line.
+
+    Args:
+        app: The ASGI application that is asked first.
+    """
+
+    def __init__(self, app):
+        self._app = app
+
+    async def __call__(self, scope, receive, send):
+        """Passes a request on."""
+        has_begun = False
+
+        async def watched(message):
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            if _is_ours(sys.exc_info()[2]) or scope["type"] != "http":
+                raise
+            _print_exception()
+            if not has_begun:
+                head = {"type": "http.response.start", "status": 400}
+                await send({**head, "headers": []})
+                await send({"type": "http.response.body", "body": b"refused"})
+
+
+def _is_ours(frames):
+    """Says whether an error comes from this project's own code."""
+    return any(
+        frame.f_globals.get("__name__", "").startswith("keras_ssc")
+        and frame.f_code.co_name not in ("__call__", "watched")
+        for frame, _ in traceback.walk_tb(frames)
+    )
+
+
+def _print_exception():
+    """Prints the error that is handled: a stranger's as a line, ours whole."""
+    kind, error, frames = sys.exc_info()
+    if _is_ours(frames):
+        traceback.print_exc()
+    else:
+        text = " ".join(f"{kind.__name__}: {error}".split())[:200]
+        print(f"request refused: {text!a}", file=sys.stderr, flush=True)
+
+
+# Gradio prints a traceback of each request that is none: anyone could fill the
+# log with them, and what is a bug would be lost in it.
+for _module in (gradio.queueing, gradio.routes, gradio.utils):
+    _module.traceback = types.SimpleNamespace(
+        **{**vars(traceback), "print_exc": _print_exception}
+    )
+
+
+def _refusal(text, **settings):
+    # A visitor's mistake is no bug: it leaves no traceback in the log.
+    return gradio.Error(text, print_exception=False, **settings)
+
+
 class _StoppedError(Exception):
     """A visitor has cancelled, or left."""
 
@@ -142,6 +209,7 @@ class Page:
             quiet=True,
             share=False,
             ssr_mode=False,
+            app_kwargs={"middleware": [Middleware(_Refusing)]},
             footer_links=[],
             theme=gradio.themes.Default(**_FONTS),
         )
@@ -171,7 +239,7 @@ class Page:
     ):
         """Judges the film that was taken, and deletes it."""
         if request.session_hash not in self._taken:
-            raise gradio.Error("Drop a film first.")
+            raise _refusal("Drop a film first.")
         film, name = self._taken.pop(request.session_hash)
         try:
             return self._judge(film, name, num_pairs, quick, request, progress)
@@ -181,7 +249,7 @@ class Page:
     def judge_pair(self, frame, next_frame):
         """Judges two frames."""
         if frame is None or next_frame is None:
-            raise gradio.Error("Drop both frames first.")
+            raise _refusal("Drop both frames first.")
         encoded = tuple(
             pathlib.Path(path).read_bytes() for path in (frame, next_frame)
         )
@@ -577,4 +645,4 @@ def _named_errors(path="", name=""):
         text = str(error)
         if path:
             text = text.replace(str(path), name)
-        raise gradio.Error(html.escape(text), duration=None) from error
+        raise _refusal(html.escape(text), duration=None) from error

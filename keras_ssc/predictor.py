@@ -10,7 +10,6 @@ A run, an export and a running TF Serving are asked alike.
 import collections
 import concurrent.futures
 import dataclasses
-import json
 import os
 import pathlib
 
@@ -20,6 +19,7 @@ import tensorflow as tf
 from keras_ssc import calibration
 from keras_ssc import evaluate
 from keras_ssc import export
+from keras_ssc import files
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
@@ -119,7 +119,8 @@ class Predictor:
             motion magnitudes, float32 (pairs,).
 
         Raises:
-            ValueError: If the frames are something else.
+            ValueError: If the frames are something else, or the model gives
+                no numbers.
         """
         frame, next_frame = np.asarray(frame), np.asarray(next_frame)
         for name, array in (("frame", frame), ("next_frame", next_frame)):
@@ -145,9 +146,15 @@ class Predictor:
             return np.zeros((0, len(GENRES)), np.float32), np.zeros(
                 0, np.float32
             )
-        return tuple(
+        scores, magnitudes = (
             np.concatenate(part) for part in zip(*answers, strict=True)
         )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"Expected scores that are numbers. {self.name} gives none: "
+                "its weights are damaged, or it was trained astray."
+            )
+        return scores, magnitudes
 
     def predict_pair(self, frame, next_frame):
         """Classifies one pair.
@@ -353,7 +360,16 @@ def _ask_export(version):
         raise ValueError(
             f"Expected an export as savedmodel. {version} is {card['format']}."
         )
-    signature = tf.saved_model.load(str(version)).signatures["frames"]
+    export.check_sums(version)
+    try:
+        signature = tf.saved_model.load(str(version)).signatures["frames"]
+    # As many kinds as a graph can be broken in ways.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"Expected a SavedModel of keras_ssc.export. {version} is none: "
+            f"{reason}"
+        ) from error
 
     def ask(frame, next_frame):
         answer = signature(
@@ -405,10 +421,7 @@ class _Model:
 
 def _temperature(run_dir):
     try:
-        metrics = json.loads((run_dir / "metrics.json").read_text("utf-8"))
-        return float(metrics["calibration"]["temperature"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            "Expected a run that was evaluated, for its scores to be "
-            f"calibrated: python -m keras_ssc.evaluate {run_dir}"
-        ) from error
+        metrics = files.read_json(run_dir / "metrics.json")
+    except (OSError, ValueError):
+        metrics = None
+    return calibration.temperature_of(metrics, run_dir)

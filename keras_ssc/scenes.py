@@ -8,7 +8,10 @@ and `end` are hh:mm:ss or hh:mm:ss.mmm, empty for the file's beginning or end.
 
 import csv
 import dataclasses
+import errno
+import io
 import math
+import os
 import pathlib
 import re
 
@@ -136,7 +139,7 @@ class _CellError(ValueError):
 
 def _rows(path):
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _read(path)
     except UnicodeDecodeError as error:
         raise FilmListError(
             f"{path}: expected a CSV file in UTF-8, received other bytes at "
@@ -147,8 +150,9 @@ def _rows(path):
             f"{path}: expected a film list, a CSV file with the columns "
             f"{', '.join(COLUMNS)}. It cannot be read: {error.strerror}."
         ) from error
-    lines = text.splitlines()
-    reader = csv.DictReader(lines, delimiter=_delimiter(lines))
+    # Not text.splitlines(): it also ends lines within a cell.
+    lines = io.StringIO(text)
+    reader = csv.DictReader(lines, delimiter=_delimiter(text))
     try:
         header = [name.strip().lower() for name in reader.fieldnames or ()]
         missing = [name for name in COLUMNS if name not in header]
@@ -170,8 +174,15 @@ def _rows(path):
     return rows
 
 
-def _delimiter(lines):
-    header = lines[0] if lines else ""
+def _read(path):
+    # A device or a pipe may have no end, or no beginning.
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _delimiter(text):
+    header = text.splitlines()[0] if text else ""
     return max(",;\t", key=header.count)
 
 
@@ -186,6 +197,8 @@ def _parse_row(row, folder, line):
     for column in ("film", "genre", "split", "path"):
         if not cells[column]:
             raise _CellError(column, "it is empty. Fill it in.")
+    if "\0" in cells["path"]:
+        raise _CellError("path", "it has a zero byte in it. Correct it.")
     try:
         genre = genre_named(cells["genre"])
     except ValueError as error:
@@ -238,11 +251,16 @@ def _contradictions(rows):
                 )
     by_path = {}
     for line, _, film in rows:
-        by_path.setdefault(film.scenes[0].path.resolve(), []).append(
+        by_path.setdefault(_resolved(film.scenes[0].path), []).append(
             (film.scenes[0].start_seconds, line, film)
         )
     for scenes in by_path.values():
         yield from _overlaps(sorted(scenes, key=lambda item: item[:2]))
+
+
+def _resolved(path):
+    # Not path.resolve(): links in a circle are an error there, and not here.
+    return os.path.realpath(path)
 
 
 def _overlaps(scenes):

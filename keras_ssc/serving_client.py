@@ -42,13 +42,16 @@ _ASSERTION = re.compile(
     r"assertion failed: \[(.*?)\](?=\s*\[\[|\s*$)", re.DOTALL
 )
 _DECODER = re.compile(
-    r"([^\n]*?)\s*\[\[(?:\{\{function_node [^}]*\}\})?\{\{node [^}]*?"
+    r"\[\[(?:\{\{function_node [^}]*\}\})?\{\{node [^}]*?"
     r"\b((?:next_)?frame_bytes)_(\d+)(_or_later)?_is_cut_off_or_corrupt/"
 )
 # What batching says of requests beyond max_enqueued_batches. A server that
 # cannot be reached, or loads its model yet, has the same status.
 _FULL = re.compile(r"\bqueue\b.*\bis full\b", re.DOTALL)
 
+# The words that are looked for come first. In more of them a server that means
+# harm could keep the search busy for hours.
+_MAX_ERROR = 2**14
 # What can stand before a decoder's own words in their line.
 _PREFIX = re.compile(
     r"^\s*(?:\(\d+\) [A-Z_]+: |\{\{function_node [^}]*\}\}\s*)+"
@@ -277,12 +280,14 @@ def explain_error(text):
         String, one sentence or two without TensorFlow's own words around
         them; or None if the error is about something else.
     """
+    text = text[:_MAX_ERROR]
     found = _ASSERTION.search(text)
     if found:
         return found[1]
     found = _DECODER.search(text)
     if found:
-        said, name, place, or_later = found.groups()
+        name, place, or_later = found.groups()
+        said = text[: found.start()].rstrip().rpartition("\n")[2]
         place = f"{place} or later" if or_later else place
         said = _PREFIX.sub("", said).rstrip(".")
         return f"{name}[{place}] is cut off or corrupt ({said})"

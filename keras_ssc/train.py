@@ -10,7 +10,6 @@ stopped goes on with --resume RUN.
 import argparse
 import csv
 import dataclasses
-import json
 import pathlib
 import sys
 import time
@@ -101,6 +100,7 @@ def resume(run_dir, verbose=True, splits=None):
         )
         is_new = model is None
         model, state = model or _build(config), state or checkpoints.State(0)
+    models.check(model, run_dir / "checkpoints")
     distribution.check_agreement(strategy, state.name())
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
     if is_new:
@@ -413,17 +413,32 @@ def read_config(run_dir):
     """
     path = pathlib.Path(run_dir) / "config.json"
     try:
-        values = json.loads(path.read_text("utf-8"))
-        names = {field.name for field in dataclasses.fields(TrainConfig)}
-        kept = {name: values[name] for name in names}
+        values = files.read_json(path)
+        kept = {
+            field.name: _value_of(field, values[field.name])
+            for field in dataclasses.fields(TrainConfig)
+        }
+        config = TrainConfig(**kept)
+        train_config.check(config)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"Expected a run's folder, which `python -m keras_ssc.train` "
-            f"wrote. {path} is missing or none of ours."
+            f"wrote. {path} is missing or none of ours ({error})."
         ) from error
-    for name in ("image_size", "dense_units"):
-        kept[name] = kept[name] and tuple(kept[name])
-    return TrainConfig(**kept)
+    return config
+
+
+def _value_of(field, value):
+    """Returns a field's value of what JSON has; `TypeError` if it is none."""
+    if isinstance(value, list):
+        value = tuple(value)
+        is_pair = field.name != "image_size" or len(value) == 2
+        if not is_pair or any(type(n) is not int or n < 1 for n in value):
+            raise TypeError(f"{field.name} is {value}")
+    is_whole = type(value) is int and isinstance(1.0, field.type)
+    if not isinstance(value, field.type) and not is_whole:
+        raise TypeError(f"{field.name} is {value!r}")
+    return value
 
 
 def read_history(run_dir):

@@ -222,7 +222,7 @@ def fill_in(config):
             if getattr(config, name) is None
         },
     )
-    _check(config)
+    check(config)
     if config.flow == "auto" and "flow" in _options_of(config.model):
         config = dataclasses.replace(
             config, flow=distribution.flow_of_machine()
@@ -247,7 +247,16 @@ def _fill_in_phases(config):
     )
 
 
-def _check(config):
+def check(config):
+    """Checks a config that is filled in.
+
+    Args:
+        config: A `TrainConfig`.
+
+    Raises:
+        ValueError: If there is no such option or choice, or a number is out of
+            its range.
+    """
     _check_choice("strategy", config.strategy, distribution.STRATEGIES)
     _check_choice("optimizer", config.optimizer, OPTIMIZERS)
     _check_choice("schedule", config.schedule, SCHEDULES)

@@ -74,6 +74,10 @@ _MIN_BAR = 2
 _MAX_BAR = 0.36
 _MIN_PICTURE = 0.3
 
+# Twice the pixels of 8K. A film of a few kilobytes may claim to have more than
+# there is memory, and a header may claim less than is there.
+_MAX_PIXELS = 2**26
+
 # The second: no room for the stack of one of the decoder's threads.
 _NO_MEMORY = (MemoryError, BlockingIOError)
 
@@ -310,6 +314,13 @@ def _film_stream(path, container):
             f"{path}: its pictures are in a format that no decoder here "
             "knows. Convert it to H.264."
         )
+    if stream.width * stream.height > _MAX_PIXELS:
+        raise VideoError(
+            f"{path}: expected pictures of {_MAX_PIXELS:,} pixels or fewer. "
+            f"Received: {stream.width}x{stream.height}. Convert it to smaller "
+            "ones, as with ffmpeg -i and -vf scale=1920:-2."
+        )
+    stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all  # sound is not even read
@@ -800,6 +811,13 @@ class Bars:
         ]
 
 
+def grey(frame):
+    """Returns a frame in grey, uint8 (height, width); a grey one as it is."""
+    if frame.ndim == 2:
+        return frame
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+
+
 def find_bars(frames):
     """Finds dark bars at the picture's borders that are in all frames.
 
@@ -809,9 +827,9 @@ def find_bars(frames):
     where in doubt nothing is cropped.
 
     Args:
-        frames: Iterable of RGB arrays, uint8, shape `(height, width, 3)`, one
-            film's, best from moments far apart. Blank ones say nothing and
-            are left out.
+        frames: Iterable of RGB arrays, uint8, shape `(height, width, 3)`, or
+            grey ones, `(height, width)`: one film's, best from moments far
+            apart. Blank ones say nothing and are left out.
 
     Returns:
         `Bars`, the soft pixels at their edges included.
@@ -820,7 +838,7 @@ def find_bars(frames):
         ValueError: If the frames differ in shape.
     """
     # One at a time: of 8K, each takes 100 MB.
-    grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    grays = [grey(frame) for frame in frames]
     shapes = {gray.shape for gray in grays}
     if len(shapes) > 1:
         raise ValueError(

@@ -14,6 +14,9 @@ from keras_ssc.models.frame_models import vgg16
 from keras_ssc.models.freezing import ALL as ALL_BLOCKS
 from keras_ssc.models.freezing import all_layers
 from keras_ssc.models.freezing import freeze
+from keras_ssc.models.loading import ModelError
+from keras_ssc.models.loading import check
+from keras_ssc.models.loading import load
 from keras_ssc.models.motion_models import double_stack
 from keras_ssc.models.motion_models import flownet_fc
 from keras_ssc.models.motion_models import inception_v3_6ch
@@ -22,10 +25,13 @@ from keras_ssc.models.motion_models import motion_magnitude_stack
 __all__ = [
     "ALL_BLOCKS",
     "MODELS",
+    "ModelError",
     "WeightsError",
     "all_layers",
     "build_model",
+    "check",
     "freeze",
+    "load",
 ]
 
 # In the order of the report's table.

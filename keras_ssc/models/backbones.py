@@ -168,7 +168,10 @@ def _check_size(name, image_size):
 
 def _load_network(backbone, image_size, weights, pooling):
     is_path = weights not in (None, "imagenet")
-    if is_path and not h5py.is_hdf5(weights):
+    # A pipe would be waited for.
+    if is_path and not (
+        pathlib.Path(weights).is_file() and h5py.is_hdf5(weights)
+    ):
         raise WeightsError(_explain(backbone, weights, "not HDF5"))
     try:
         return backbone.application(

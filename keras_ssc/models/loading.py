@@ -1,0 +1,78 @@
+"""A stored Keras model -> the model, or one named error."""
+
+import pathlib
+
+import keras
+
+from keras_ssc.genres import GENRES
+
+# What a model may take of a pair, and the channels of each.
+_CHANNELS = {"frame": 3, "next_frame": 3, "flow": 2}
+
+
+class ModelError(ValueError):
+    """A file that is no model, or none of this project's."""
+
+
+def load(path, compile=False):
+    """Loads a stored model; no code that is stored in it is run.
+
+    Args:
+        path: Path of a `.keras` file.
+        compile: Boolean, whether its optimizer and loss are wanted too.
+
+    Returns:
+        A `keras.Model`, any at all; `check` says whether it is one of ours.
+
+    Raises:
+        ModelError: If the file is missing, damaged, or asks for what Keras
+            does not load.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ModelError(f"Expected a Keras model. {path} is no file.")
+    try:
+        return keras.saving.load_model(path, compile=compile, safe_mode=True)
+    # Keras, zipfile, h5py and TensorFlow raise errors of as many kinds as a
+    # file can be damaged in ways.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(
+            f"Expected a Keras model. {path} is damaged, or not to be "
+            f"trusted: {reason}"
+        ) from error
+
+
+def check(model, path):
+    """Raises `ModelError` if a model is none of `MODELS`.
+
+    Args:
+        model: A `keras.Model`.
+        path: Where it came from, for the error.
+    """
+    try:
+        inputs = {name: each.shape for name, each in model.input.items()}
+        outputs = tuple(model.output.shape)
+    except (AttributeError, ValueError) as error:
+        raise _error(path, error) from error
+    sizes = {tuple(shape[1:3]) for shape in inputs.values()}
+    is_ours = (
+        "frame" in inputs
+        and set(inputs) <= set(_CHANNELS)
+        and len(sizes) == 1
+        and None not in sizes.pop()
+        and all(
+            len(shape) == 4 and shape[3] == _CHANNELS[name]
+            for name, shape in inputs.items()
+        )
+        and outputs == (None, len(GENRES))
+    )
+    if not is_ours:
+        raise _error(path, f"it takes {inputs} and gives {outputs}")
+
+
+def _error(path, reason):
+    return ModelError(
+        "Expected a model of this project, which takes frame, next_frame or "
+        f"flow and gives {len(GENRES)} logits. {path} is another: {reason}"
+    )
