@@ -31,6 +31,7 @@ from experiments import benchmark
 from experiments import growth
 from experiments import readme
 from keras_ssc import command
+from keras_ssc import export
 from keras_ssc import files
 from keras_ssc import report
 
@@ -269,14 +270,12 @@ def hashes_of(folder):
 
 
 def is_complete(version):
-    """Says whether an export's files are those of its SHA256SUMS."""
-    lines = (version / "SHA256SUMS").read_text().splitlines()
-    sums = dict(reversed(line.split(maxsplit=1)) for line in lines)
-    return all(
-        hashlib.sha256((version / name.lstrip("*")).read_bytes()).hexdigest()
-        == digest
-        for name, digest in sums.items()
-    )
+    """Says whether an export's files are those of its checksums."""
+    try:
+        export.check_sums(version)
+    except ValueError:
+        return False
+    return True
 
 
 def _kill(job, process, generator):

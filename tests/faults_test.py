@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from experiments import faults
+from keras_ssc import export
 
 ROOT = pathlib.Path(faults.__file__).parents[1]
 
@@ -154,9 +155,8 @@ def test_every_job_says_what_it_runs(tmp_path):
 
 
 def test_an_export_is_complete_or_not(tmp_path):
-    (tmp_path / "model").write_bytes(b"weights")
-    digest = faults.hashlib.sha256(b"weights").hexdigest()
-    (tmp_path / "SHA256SUMS").write_text(f"{digest}  model\n")
+    (tmp_path / "saved_model.pb").write_bytes(b"graph")
+    export.write_sums(tmp_path)
     assert faults.is_complete(tmp_path)
-    (tmp_path / "model").write_bytes(b"weight")
+    (tmp_path / "saved_model.pb").write_bytes(b"grap")
     assert not faults.is_complete(tmp_path)
