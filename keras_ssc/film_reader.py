@@ -10,10 +10,12 @@ import itertools
 import json
 import multiprocessing.connection
 import pathlib
+import queue
 import resource
 import signal
 import subprocess
 import sys
+import threading
 
 import cv2
 import numpy as np
@@ -41,6 +43,9 @@ _PROGRAM = (
     "import sys; from keras_ssc import film_reader; "
     "film_reader.work(*sys.argv[1:])"
 )
+
+# Frames that are decoded ahead of the one that is looked at.
+_NUM_AHEAD = 16
 
 # Frames between two signs of life while cuts are sought.
 _FRAMES_A_SIGN = 48
@@ -272,13 +277,14 @@ def _read(path, plan, tell):
 def _first_frames(index, tell):
     """Finds the first frame of every shot: behind a cut, behind a fade."""
     firsts, last, last_grey, was_blank = [0], None, None, False
-    for number, _, frame in video.read_frames(
+    frames = video.read_frames(
         index.path,
         range(index.num_frames),
         index,
         way="forward",
         long_side=_LONG_SIDE,
-    ):
+    )
+    for number, _, frame in _ahead(frames):
         frame = _enlarged(frame)
         grey = cv2.resize(
             cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY),
@@ -306,6 +312,35 @@ def _enlarged(frame):
     return cv2.resize(
         frame, (max(width, _LEAST_SIDE), max(height, _LEAST_SIDE))
     )
+
+
+def _ahead(items):
+    """Yields the items of an iterator that runs ahead in a thread of its own.
+
+    Decoders and OpenCV let go of Python's lock: the next frames are decoded
+    while one is looked at.
+    """
+    made = queue.Queue(_NUM_AHEAD)
+
+    def make():
+        try:
+            for item in items:
+                made.put((item, None))
+            made.put((None, StopIteration()))
+        except BaseException as error:  # told where the items are used
+            made.put((None, error))
+
+    try:
+        threading.Thread(target=make, daemon=True).start()
+    except RuntimeError as error:  # no room for its stack
+        raise MemoryError(str(error)) from error
+    while True:
+        item, error = made.get()
+        if isinstance(error, StopIteration):
+            return
+        if error is not None:
+            raise error
+        yield item
 
 
 def _choose(index, firsts, ends, plan):

@@ -158,3 +158,16 @@ def test_film_left_in_the_middle_leaves_no_process_behind(film):
 def test_plan_out_of_range(settings):
     with pytest.raises(ValueError, match="above 0"):
         film_reader.Plan(**settings)
+
+
+def test_what_runs_ahead_gives_all_and_its_error():
+    assert list(film_reader._ahead(iter(range(100)))) == list(range(100))
+
+    def failing():
+        yield 1
+        raise video.VideoError("damaged")
+
+    ahead = film_reader._ahead(failing())
+    assert next(ahead) == 1
+    with pytest.raises(video.VideoError, match="damaged"):
+        next(ahead)
