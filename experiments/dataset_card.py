@@ -25,6 +25,7 @@ from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import input_pipeline
+from keras_ssc import model_card
 from keras_ssc import report
 from keras_ssc.genres import GENRES
 from keras_ssc.pairs import SPLITS
@@ -244,7 +245,7 @@ def markdown(card):
         _warnings_text(card["warnings"]),
         "## Genres and splits\n",
         "Films (pairs) of each genre; no film is in two splits.\n",
-        _counts_table(card["counts"]),
+        model_card.films_table(card["counts"]),
         "![Pairs by genre and split](figures/splits.png)\n",
         "## Dropped pairs\n",
         _dropped_text(card),
@@ -289,22 +290,6 @@ def _warnings_text(found):
         f"{number}. **{each['code'].replace('_', ' ')}**: {each['text']} "
         f"*{each['what_to_do']}*\n"
         for number, each in enumerate(found, start=1)
-    )
-
-
-def _counts_table(counts):
-    return report.markdown_table(
-        ["genre", *counts],
-        [
-            [
-                genre,
-                *(
-                    f"{own[genre]['films']} ({own[genre]['pairs']:,})"
-                    for own in counts.values()
-                ),
-            ]
-            for genre in GENRES
-        ],
     )
 
 

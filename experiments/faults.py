@@ -36,7 +36,6 @@ from keras_ssc import files
 from keras_ssc import report
 
 _TFDS = "tensorflow_datasets.scripts.cli.main"
-_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
 # Of the moments, those that fall before the command has written anything.
 _START_UP_SHARE = 0.2
@@ -162,7 +161,7 @@ class _Build(Job):
     def _of(self, folder):
         flags = ("--config", "frames", "--manual_dir", self.own / folder)
         data = self.out / folder
-        return (_TFDS, "build", _BUILDER, *flags, "--data_dir", data)
+        return (_TFDS, "build", growth.BUILDER, *flags, "--data_dir", data)
 
     def module(self):
         return self._of("frames")
@@ -258,9 +257,7 @@ JOBS = {job.name: job for job in (_Extract, _Build, _Train, _Export, _Predict)}
 def hashes_of(folder):
     """Returns a dict from each file's path to its SHA-256, hidden ones not."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
+        str(path.relative_to(folder)): files.sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and not any(
@@ -393,7 +390,7 @@ def make_inputs(folder):
         )
     data = ("--data_dir", folder / "data")
     _run(
-        *(_TFDS, "build", _BUILDER, "--config", "frames", *data),
+        *(_TFDS, "build", growth.BUILDER, "--config", "frames", *data),
         *("--manual_dir", folder / "frames"),
     )
     _run(

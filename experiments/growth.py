@@ -35,7 +35,7 @@ from keras_ssc import scenes
 from keras_ssc import video
 from keras_ssc.genres import GENRES
 
-_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
+BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
 # A drawn film: as small and short as one can be and still have pairs of two
 # scenes, since what grows is the number of films.
@@ -213,7 +213,7 @@ def measure(num_films, work_dir):
 def _build(config, source, data, *options):
     tfds = pathlib.Path(sys.executable).with_name("tfds")
     return [
-        *(tfds, "build", _BUILDER, "--config", config),
+        *(tfds, "build", BUILDER, "--config", config),
         *("--manual_dir", source, "--data_dir", data, *options),
     ]
 

@@ -152,8 +152,8 @@ def table(results, networks):
                 f"{width}x{height}",
                 f"{network['multiply_adds'] / 1e6:,.1f}",
                 f"{network['seconds_a_step']:.3g}",
-                _mean_and_spread(pair),
-                _mean_and_spread(film),
+                mean_and_spread(pair),
+                mean_and_spread(film),
                 ", ".join(f"{share:.1f}" for share in pair),
                 train_config.REPORT_ACCURACY[name],
             ]
@@ -166,11 +166,20 @@ def _accuracies(results, name, by):
     return [100 * result[by] for result in results if result["model"] == name]
 
 
-def _mean_and_spread(values):
-    mean = f"{statistics.mean(values):.1f}"
+def mean_and_spread(values, digits=1):
+    """Writes a mean and, of several values, the standard deviation.
+
+    Args:
+        values: Sequence of floats, at least one.
+        digits: Integer, how many behind the point.
+
+    Returns:
+        String.
+    """
+    mean = f"{statistics.mean(values):.{digits}f}"
     if len(values) < 2:
         return mean
-    return f"{mean} ± {statistics.stdev(values):.1f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 def gains(results):

@@ -21,6 +21,7 @@ from scipy import stats
 from experiments import baselines
 from experiments import benchmark
 from experiments import film_splits
+from experiments import model_table
 from experiments import readme
 from experiments import trainings
 from keras_ssc import command
@@ -528,10 +529,12 @@ def _table_of_models(summary):
             [
                 name,
                 *(
-                    _spread([100 * each[key] for each in results])
+                    model_table.mean_and_spread(
+                        [100 * each[key] for each in results]
+                    )
                     for key in ("pair", "scene", "film", "macro_f1")
                 ),
-                _spread(
+                model_table.mean_and_spread(
                     [each["expected_calibration_error"] for each in results], 3
                 ),
                 f"{statistics.median(seconds):.0f}" if seconds else "-",
@@ -542,10 +545,16 @@ def _table_of_models(summary):
         rows.append(
             [
                 f"*{_baseline(name)}*",
-                _spread([100 * each["pair"]["accuracy"] for each in results]),
+                model_table.mean_and_spread(
+                    [100 * each["pair"]["accuracy"] for each in results]
+                ),
                 "-",
-                _spread([100 * each["film"]["accuracy"] for each in results]),
-                _spread([100 * each["pair"]["macro_f1"] for each in results]),
+                model_table.mean_and_spread(
+                    [100 * each["film"]["accuracy"] for each in results]
+                ),
+                model_table.mean_and_spread(
+                    [100 * each["pair"]["macro_f1"] for each in results]
+                ),
                 *("-",) * 3,
             ]
         )
@@ -574,17 +583,10 @@ def _table_of_genres(results):
                 for each in given
                 if each["per_genre"][genre] is not None
             ]
-            cells.append(_spread(shares) if shares else "-")
+            cells.append(model_table.mean_and_spread(shares) if shares else "-")
         rows.append([name, *cells])
     names = [genre.replace("_", " ") for genre in GENRES]
     return report.markdown_table(["", *names], rows)
-
-
-def _spread(values, digits=1):
-    mean = f"{statistics.mean(values):.{digits}f}"
-    if len(values) < 2:
-        return mean
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 def _table_of_questions(summary):

@@ -51,10 +51,8 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
     model = load_model(run_dir)
     _check_size(model, config, run_dir)
     if splits is None:
-        splits = input_pipeline.DatasetSplits(
-            input_pipeline.open_dataset(
-                config.dataset, data_dir or config.data_dir
-            )
+        splits = input_pipeline.open_splits(
+            config.dataset, data_dir or config.data_dir
         )
     predicted = {
         name: _predict(splits, name, config, model, verbose)

@@ -7,7 +7,6 @@ Each call writes the next version, `served/scene_genre/<N>/`.
 
 import argparse
 import dataclasses
-import hashlib
 import itertools
 import os
 import pathlib
@@ -161,7 +160,7 @@ def check_sums(version):
     }
     for name in ("saved_model.pb", *expected):
         file = found.get(name)
-        is_same = file is not None and _sha256(file) == expected.get(name)
+        is_same = file is not None and files.sha256(file) == expected.get(name)
         if not is_same:
             raise ValueError(
                 f"{version}/{name} is missing, or is not what was exported: "
@@ -345,12 +344,8 @@ def write_sums(folder):
     lines = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != "SHA256SUMS":
-            lines.append(f"{_sha256(path)}  {path.relative_to(folder)}\n")
+            lines.append(f"{files.sha256(path)}  {path.relative_to(folder)}\n")
     files.write_text(folder / "SHA256SUMS", "".join(lines))
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _move(folder, out):

@@ -23,6 +23,7 @@ import numpy as np
 import tqdm
 
 from keras_ssc import command
+from keras_ssc import files
 from keras_ssc import frame_store
 from keras_ssc import pairs
 from keras_ssc import scenes
@@ -415,7 +416,7 @@ def without_duplicates(films):
         # Only files of one size can be the same: most films are not hashed.
         for film, path in group if len(group) > 1 else ():
             try:
-                checksum = _sha256(path)
+                checksum = files.sha256(path)
             except OSError:
                 continue
             owner, owner_path = owners.setdefault(checksum, (film, path))
@@ -428,14 +429,6 @@ def without_duplicates(films):
                 )
                 spoilt.add(film.name)
     return [film for film in films if film.name not in spoilt], problems
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _run_all(tasks, workers, progress):

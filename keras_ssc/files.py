@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -41,6 +42,19 @@ def read_json(path):
         raise ValueError(
             f"{path}: expected JSON, received something else ({error})."
         ) from error
+
+
+def sha256(path):
+    """Returns a file's SHA-256 in hexadecimal, whatever its size.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_bytes(path, data):

@@ -219,6 +219,15 @@ class DatasetSplits:
         return prepare(self._builder, split, image_size, features, progress)
 
 
+def open_splits(name, data_dir=None):
+    """Opens a built data set's own splits, see `open_dataset`.
+
+    Returns:
+        A `DatasetSplits`.
+    """
+    return DatasetSplits(open_dataset(name, data_dir))
+
+
 def open_dataset(name, data_dir=None):
     """Opens a data set that is built.
 

@@ -76,7 +76,7 @@ def markdown(card):
         f"It sees frames of {width}x{height} pixels.\n",
         f"## Data: {card['dataset']}\n",
         "Films (pairs) of each genre; no film is in two splits.\n",
-        _data_table(card["data"]),
+        films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
         evaluate.metrics_table(
             card["metrics"]["pair"], card["metrics"]["film"]
@@ -119,7 +119,16 @@ def _loading(model_format):
     ]
 
 
-def _data_table(data):
+def films_table(data):
+    """Writes the films and pairs of each genre in each split as Markdown.
+
+    Args:
+        data: Dict from splits to dicts from genres to dicts of `films` and
+            `pairs`, as `evaluate`'s metrics have under `data`.
+
+    Returns:
+        String.
+    """
     return report.markdown_table(
         ["genre", *data],
         [

@@ -29,12 +29,13 @@ from starlette.middleware import Middleware
 
 from keras_ssc import command
 from keras_ssc import film_reader
+from keras_ssc import frame_store
 from keras_ssc import report
 from keras_ssc import sample_films
 from keras_ssc import scenes
 from keras_ssc import verdict_pictures
+from keras_ssc import video
 from keras_ssc.genres import GENRES
-from keras_ssc.video import VideoError
 
 # Uploads and pictures are deleted after this time; judged films at once.
 _LEFT_OVER_SECONDS = 600
@@ -290,7 +291,7 @@ class Page:
             if stop.is_set():
                 raise _StoppedError
             if time.monotonic() - started > self._limits.seconds:
-                raise VideoError(
+                raise video.VideoError(
                     f"{name}: stopped after {self._limits.seconds:g} seconds, "
                     "as long as a film may be worked on here. Ask for fewer "
                     "pairs, or for quick."
@@ -394,10 +395,9 @@ class Page:
 
     def _example_pair(self, genre):
         """Returns two frames of a drawn film of a genre."""
-        capture = cv2.VideoCapture(str(self._example(genre)))
-        frames = [capture.read()[1] for _ in range(_EXAMPLE_FRAME + 2)][-2:]
-        capture.release()
-        return [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]
+        numbers = (_EXAMPLE_FRAME, _EXAMPLE_FRAME + 1)
+        read = video.read_frames(self._example(genre), numbers)
+        return [frame for _, _, frame in read]
 
     def _build(self):
         with gradio.Blocks(
@@ -563,7 +563,7 @@ def _figures(pictures):
     """Returns HTML: pictures with words below, side by side as they fit."""
     figures = []
     for picture, words in pictures:
-        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        data = frame_store.encode_frame(picture)
         text = base64.b64encode(data).decode("ascii")
         figures.append(
             '<figure style="flex: 1 1 260px; margin: 0">'
@@ -618,8 +618,7 @@ def _bars(scores):
 
 
 def _image(png):
-    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    return gradio.Image(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), visible=True)
+    return gradio.Image(frame_store.decode_frame(png), visible=True)
 
 
 def _hidden_image():
@@ -641,7 +640,12 @@ def _named_errors(path="", name=""):
     """Tells a visitor what failed, by the name that the visitor knows."""
     try:
         yield
-    except (VideoError, command.OutsideError, ValueError, OSError) as error:
+    except (
+        video.VideoError,
+        command.OutsideError,
+        ValueError,
+        OSError,
+    ) as error:
         text = str(error)
         if path:
             text = text.replace(str(path), name)

@@ -110,10 +110,8 @@ def _pictures_of(inputs):
         if name in inputs
     }
     if "flow" in inputs:
-        # One scale for all, as how much moves is what tells genres apart. A
-        # few wild vectors at the borders must not make the rest pale.
-        lengths = np.hypot(inputs["flow"][..., 0], inputs["flow"][..., 1])
-        longest = np.percentile(lengths, 99)
+        # One scale for all, as how much moves is what tells genres apart.
+        longest = flow.longest_motion(inputs["flow"])
         pictures[f"flow\n(full: {longest:.1f} pixels)"] = np.stack(
             [flow.flow_colours(motion, longest) for motion in inputs["flow"]]
         )

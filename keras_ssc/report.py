@@ -258,9 +258,9 @@ def models_figure(rows, title):
         axes.plot(
             values, [row] * len(values), "o", color="black", ms=3, zorder=3
         )
-        axes.text(
-            max(mean, *values) + 1.5, row, f"{mean:.1f}", va="center", zorder=4
-        )
+        # Behind every mark of the row, which would cover it.
+        end = max(mean, *values, reported or 0)
+        axes.text(end + 1.5, row, f"{mean:.1f}", va="center", zorder=4)
         if reported is not None:
             axes.plot(
                 reported, row, "D", mfc="white", mec=_ORANGE, mew=1.5, zorder=2

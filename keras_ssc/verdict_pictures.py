@@ -124,9 +124,8 @@ def evidence(frame, next_frame, heat_maps, genre):
         the words below it.
     """
     motion = flow.farneback_flow(frame, next_frame)
-    # A few wild vectors at the borders must not make the rest pale.
-    longest = float(np.percentile(np.hypot(*np.moveaxis(motion, -1, 0)), 99))
-    longest = max(longest, 0.1)  # noise of a still picture is no motion
+    # The noise of a still picture is no motion.
+    longest = max(flow.longest_motion(motion), 0.1)
     colours = flow.flow_colours(motion, longest)
     drawn = [
         (frame, "frame"),

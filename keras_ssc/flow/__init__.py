@@ -6,6 +6,7 @@ for batches inside a model, a SavedModel or on a GPU.
 """
 
 from keras_ssc.flow.colours import flow_colours
+from keras_ssc.flow.colours import longest_motion
 from keras_ssc.flow.farneback import FARNEBACK_PARAMETERS
 from keras_ssc.flow.farneback import farneback_flow
 from keras_ssc.flow.magnitude import motion_magnitude
@@ -16,5 +17,6 @@ __all__ = [
     "OpticalFlow",
     "farneback_flow",
     "flow_colours",
+    "longest_motion",
     "motion_magnitude",
 ]
