@@ -11,7 +11,6 @@ import argparse
 import concurrent.futures
 import dataclasses
 import functools
-import itertools
 import json
 import math
 import os
@@ -599,9 +598,9 @@ def _frame_numbers(path, plan):
     """Returns the first frame's number of each pair that ours judges."""
     index = video.index_frames(path)
     seconds = [
-        pair.seconds
-        for pair in itertools.islice(film_reader.read_film(path, plan), 1, None)
-        if not pair.reason
+        item.seconds
+        for item in film_reader.read_film(path, plan)
+        if isinstance(item, film_reader.Pair) and not item.reason
     ]
     return np.searchsorted(index.seconds, np.array(seconds) - 1e-6).tolist()
 

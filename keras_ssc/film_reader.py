@@ -44,10 +44,13 @@ _PROGRAM = (
     "film_reader.work(*sys.argv[1:])"
 )
 
-# Frames that are decoded ahead of the one that is looked at.
+# Frames that are decoded ahead of the one that is looked at, and pairs of a
+# shot that are kept until it ends; fewer where they would take more bytes.
 _NUM_AHEAD = 16
+_MOST_KEPT = 24
+_MOST_BYTES = 2**28
 
-# Frames between two signs of life while cuts are sought.
+# Frames between two signs of life while all are read.
 _FRAMES_A_SIGN = 48
 
 # A file without time stamps is decoded to its end for its list of frames, a
@@ -64,8 +67,8 @@ class Plan:
     """What is read of a film.
 
     Attributes:
-        num_pairs: Integer, pairs spread over the film; each shot has at least
-            one.
+        num_pairs: Integer, pairs spread over the film at even times. A shot
+            that has none of them has one of about its middle.
         every: Float, seconds from a pair to the next, instead of `num_pairs`.
         quick: Boolean, whether the search for shots is left out: each pair
             then stands for the part of the film around it.
@@ -105,7 +108,6 @@ class Pair:
     """A pair that was read.
 
     Attributes:
-        shot: Integer, the shot's place in the film.
         seconds: Float, the frame's presentation time.
         reason: String, why it is not used: `blank`, `cut` or `a frame could
             not be decoded`; empty if it is.
@@ -114,7 +116,6 @@ class Pair:
         next_frame: The same.
     """
 
-    shot: int
     seconds: float
     reason: str
     frame: np.ndarray | None = None
@@ -129,11 +130,12 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
         plan: A `Plan`.
         max_silence: Float, seconds that the reading process may neither give
             a sign of life nor read its file before it is ended.
-        progress: Function of a string and two integers, called while cuts are
-            sought and pairs are read: what is done, how many of how many.
+        progress: Function of a string and two integers, called while frames
+            or pairs are read: what is read, how many of how many.
 
     Yields:
-        First a list of `Shot`; then each `Pair`, in the film's order.
+        Each `Pair` in the film's order; behind the pairs of a shot, maybe
+        none, the `Shot`.
 
     Raises:
         VideoError: If the film cannot be read, or its reader hangs or dies.
@@ -249,42 +251,162 @@ def _read(path, plan, tell):
             f"Received: {index.end_seconds:.0f} seconds"
         )
     tell("film", 0, index.num_frames)
-    firsts = [0] if plan.quick else _first_frames(index, tell)
-    ends = [*firsts[1:], index.num_frames]
-    chosen = _choose(index, firsts, ends, plan)
-    if plan.quick:
-        # Each pair stands for what lies between the middles to its
-        # neighbours.
-        numbers = [number for _, number in chosen]
-        middles = [
-            (one + other + 1) // 2 for one, other in itertools.pairwise(numbers)
-        ]
-        firsts, ends = [0, *middles], [*middles, index.num_frames]
-        chosen = list(enumerate(numbers))
-    seconds = np.append(index.seconds, index.end_seconds)
-    yield [
-        Shot(float(seconds[first]), float(seconds[end]))
-        for first, end in zip(firsts, ends, strict=True)
-    ]
     config = extract.ExtractConfig()
     samples = video.sample_frames(path, extract.NUM_BAR_FRAMES, index)
     bars = video.find_bars(frame for _, _, frame in samples)
-    for place, pair in enumerate(_pairs(index, chosen, bars, config), start=1):
-        yield pair
-        tell("pairs", place, len(chosen))
+    numbers = _spread(index, plan)
+    read = _read_around if plan.quick else _read_all
+    yield from read(index, numbers, _PairMaker(index, bars, config), tell)
 
 
-def _first_frames(index, tell):
-    """Finds the first frame of every shot: behind a cut, behind a fade."""
-    firsts, last, last_grey, was_blank = [0], None, None, False
-    frames = video.read_frames(
-        index.path,
-        range(index.num_frames),
-        index,
-        way="forward",
-        long_side=_LONG_SIDE,
-    )
-    for number, _, frame in _ahead(frames):
+def _spread(index, plan):
+    """Returns frames at even times: the middles of equal parts of the film."""
+    if index.num_frames < 2:
+        return []
+    every = plan.every or index.end_seconds / plan.num_pairs
+    count = max(1, round(index.end_seconds / every))
+    times = index.end_seconds * (np.arange(count) + 0.5) / count
+    shown = np.searchsorted(index.seconds, times, "right") - 1
+    return np.unique(np.clip(shown, 0, index.num_frames - 2)).tolist()
+
+
+@dataclasses.dataclass(frozen=True)
+class _PairMaker:
+    """Makes a film's pairs, and its shots."""
+
+    index: video.FrameIndex
+    bars: video.Bars
+    config: extract.ExtractConfig
+
+    def pair(self, number, frames):
+        """Returns the `Pair` of two whole frames, as extract stores them."""
+        frames = [
+            extract.stored_frame(frame, self.bars, self.config)
+            for frame in frames
+        ]
+        reason = extract.why_dropped(frames, self.config)
+        return Pair(self._seconds(number), reason, *([] if reason else frames))
+
+    def unread(self, number):
+        """Returns the `Pair` of a frame that could not be decoded."""
+        return Pair(self._seconds(number), "a frame could not be decoded")
+
+    def shot(self, first, end):
+        """Returns the `Shot` from a frame up to, not with, another."""
+        return Shot(self._seconds(first), self._seconds(end))
+
+    def _seconds(self, number):
+        if number == self.index.num_frames:
+            return float(self.index.end_seconds)
+        return float(self.index.seconds[number])
+
+
+# ---- every frame, for every shot ----
+
+
+def _read_all(index, numbers, make, tell):
+    """Finds the shots and reads their pairs, in one pass over the film."""
+    wanted = collections.deque(numbers)
+    num_bytes = 3 * index.width * index.height  # of 10 bits a colour
+    most_kept = int(np.clip(_MOST_BYTES // (2 * num_bytes), 2, _MOST_KEPT))
+    shot = _OpenShot(0, most_kept, wanted, make)
+    for number, is_first, whole in _with_cuts(index, tell):
+        if is_first:
+            yield from shot.close(number)
+            shot = _OpenShot(number, most_kept, wanted, make)
+        yield from shot.add(number, whole)
+    yield from shot.close(index.num_frames)
+
+
+class _OpenShot:
+    """A shot whose end has not been seen yet.
+
+    Args:
+        first: Integer, its first frame.
+        most_kept: Integer, how many of its pairs are kept until it ends, for
+            that the one of its middle is among them, or nearly.
+        wanted: `collections.deque` of the frames whose pairs are to be read;
+            those of this shot are taken out.
+        make: A `_PairMaker`.
+    """
+
+    def __init__(self, first, most_kept, wanted, make):
+        self._first, self._most_kept = first, most_kept
+        self._wanted, self._make = wanted, make
+        self._kept, self._step = [], 1
+        self._before = self._latest = (None, None)
+        self._last_read = None
+        self._num_lost = 0
+
+    def add(self, number, whole):
+        """Takes the shot's next frame; yields a `Pair` if one is due."""
+        last, last_whole = self._before
+        self._before = number, whole
+        if last != number - 1:
+            return
+        self._latest = last, (last_whole, whole)
+        while self._wanted and self._wanted[0] < last:
+            yield self._lose(self._wanted.popleft())
+        if self._wanted and self._wanted[0] == last:
+            yield self._read(self._wanted.popleft(), self._latest[1])
+        if self._last_read is None:
+            self._keep(last)
+
+    def close(self, end):
+        """Yields what is left of the pairs up to a frame, and the `Shot`."""
+        # A pair's next frame is in its shot, too.
+        last = end - 2
+        while self._wanted and self._wanted[0] < end:
+            number = min(self._wanted.popleft(), last)
+            if number < self._first or number == self._last_read:
+                continue
+            if number == self._latest[0]:
+                yield self._read(*self._latest)
+            else:
+                yield self._lose(number)
+        if self._last_read is None:
+            middle = (self._first + last + 1) // 2
+            if self._kept:
+                yield self._read(
+                    *min(self._kept, key=lambda kept: abs(kept[0] - middle))
+                )
+            elif last >= self._first and not self._num_lost:
+                yield self._lose(middle)
+        yield self._make.shot(self._first, end)
+
+    def _read(self, number, wholes):
+        self._last_read = number
+        self._kept.clear()
+        return self._make.pair(number, [whole() for whole in wholes])
+
+    def _lose(self, number):
+        self._num_lost += 1
+        return self._make.unread(number)
+
+    def _keep(self, number):
+        """Keeps a pair, at steps that double when there are too many."""
+        if (number - self._first) % self._step:
+            return
+        self._kept.append(self._latest)
+        if len(self._kept) > self._most_kept:
+            self._step *= 2
+            self._kept = [
+                kept
+                for kept in self._kept
+                if (kept[0] - self._first) % self._step == 0
+            ]
+
+
+def _with_cuts(index, tell):
+    """Yields (number, whether a shot begins with it, whole) of all frames.
+
+    Shots begin behind a cut and behind a fade.
+    """
+    num_bytes = 3 * index.width * index.height
+    num_ahead = int(np.clip(_MOST_BYTES // (4 * num_bytes), 1, _NUM_AHEAD))
+    frames = video.scan_frames(index.path, index, _LONG_SIDE)
+    last, last_grey, was_blank = None, None, False
+    for number, _, frame, whole in _ahead(frames, num_ahead):
         frame = _enlarged(frame)
         grey = cv2.resize(
             cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY),
@@ -292,17 +414,18 @@ def _first_frames(index, tell):
             interpolation=cv2.INTER_AREA,
         )
         is_blank = grey.std() < _LEAST_CONTRAST and shots.is_blank(frame)
+        is_first = False
         if last is not None and not is_blank:
             change = float(cv2.absdiff(grey, last_grey).mean())
-            is_cut = change > _LEAST_CHANGE and shots.is_cut(last, frame)
-            # What comes out of black is another shot, however slowly. A film
-            # that begins in black begins with its first shot all the same.
-            if is_cut or (was_blank and number > firsts[-1]):
-                firsts.append(number)
+            # What comes out of black is another shot, however slowly.
+            is_first = was_blank or (
+                change > _LEAST_CHANGE and shots.is_cut(last, frame)
+            )
         last, last_grey, was_blank = frame, grey, is_blank
+        yield number, is_first, whole
         if number % _FRAMES_A_SIGN == 0:
-            tell("cuts", number, index.num_frames)
-    return firsts
+            tell("frames", number, index.num_frames)
+    tell("frames", index.num_frames, index.num_frames)
 
 
 def _enlarged(frame):
@@ -314,13 +437,13 @@ def _enlarged(frame):
     )
 
 
-def _ahead(items):
+def _ahead(items, num_ahead):
     """Yields the items of an iterator that runs ahead in a thread of its own.
 
     Decoders and OpenCV let go of Python's lock: the next frames are decoded
     while one is looked at.
     """
-    made = queue.Queue(_NUM_AHEAD)
+    made = queue.Queue(num_ahead)
 
     def make():
         try:
@@ -343,51 +466,37 @@ def _ahead(items):
         yield item
 
 
-def _choose(index, firsts, ends, plan):
-    """Chooses frames whose pairs are read: (shot, frame number)."""
-    every = plan.every or index.end_seconds / plan.num_pairs
-    chosen = []
-    for shot, (first, end) in enumerate(zip(firsts, ends, strict=True)):
-        last = end - 2  # a pair's next frame is in its shot
-        if last < first:
-            continue
-        length = float(index.seconds[end - 1] - index.seconds[first])
-        count = max(1, round(length / every))
-        # Middles of equal parts: a shot of one pair gives its middle.
-        times = index.seconds[first] + length * (np.arange(count) + 0.5) / count
-        numbers = np.searchsorted(index.seconds, times)
-        numbers = np.unique(np.clip(numbers, first, last))
-        chosen += [(shot, int(number)) for number in numbers]
-    return chosen
+# ---- only what lies around the pairs ----
 
 
-def _pairs(index, chosen, bars, config):
-    """Yields a `Pair` for each frame that was chosen."""
-    waiting = collections.deque(chosen)
-    wanted = {number + step for _, number in chosen for step in (0, 1)}
-    before = (None, None)
-    for number, _, frame in video.read_frames(index.path, wanted, index):
-        frame = extract.stored_frame(frame, bars, config)
-        while waiting and waiting[0][1] < number - 1:
-            yield _unread(index, *waiting.popleft())
-        if waiting and waiting[0][1] == number - 1:
-            shot, first = waiting.popleft()
-            if before[0] == first:
-                yield _judged(index, shot, first, [before[1], frame], config)
-            else:
-                yield _unread(index, shot, first)
-        before = (number, frame)
-    for shot, number in waiting:
-        yield _unread(index, shot, number)
+def _read_around(index, numbers, make, tell):
+    """Reads pairs, each of which stands for the part of the film around it."""
+    if not numbers:
+        yield make.shot(0, index.num_frames)
+        return
+    # Up to the middles between neighbours.
+    ends = [
+        (one + other + 1) // 2 for one, other in itertools.pairwise(numbers)
+    ]
+    parts = itertools.pairwise([0, *ends, index.num_frames])
+    frames = _groups(index, numbers)
+    for place, (number, part) in enumerate(zip(numbers, parts, strict=True)):
+        pair = next(frames)
+        yield make.unread(number) if pair is None else make.pair(number, pair)
+        yield make.shot(*part)
+        tell("pairs", place + 1, len(numbers))
 
 
-def _unread(index, shot, number):
-    return Pair(
-        shot, float(index.seconds[number]), "a frame could not be decoded"
-    )
-
-
-def _judged(index, shot, number, frames, config):
-    reason = extract.why_dropped(frames, config)
-    seconds = float(index.seconds[number])
-    return Pair(shot, seconds, reason, *([] if reason else frames))
+def _groups(index, numbers):
+    """Yields for each frame it and the next; None if one is missing."""
+    wanted = {number + step for number in numbers for step in (0, 1)}
+    frames = video.read_frames(index.path, wanted, index)
+    read = collections.deque(maxlen=2)
+    for number in numbers:
+        while not read or read[-1][0] <= number:
+            if (item := next(frames, None)) is None:
+                break
+            read.append((item[0], item[2]))
+        found = dict(read)
+        pair = [found.get(number), found.get(number + 1)]
+        yield None if any(frame is None for frame in pair) else pair

@@ -54,7 +54,11 @@ _EXAMPLE_SEED = 1_000
 # Pictures of a pair are drawn at most this wide or high.
 _LONG_SIDE = 480
 
-_DOING = {"film": "reading", "cuts": "looking for cuts", "pairs": "judging"}
+_DOING = {
+    "film": "reading",
+    "frames": "reading and judging",
+    "pairs": "judging",
+}
 
 # Gradio gives a function that has it as a default the visitor's own.
 _PROGRESS = gradio.Progress()

@@ -10,6 +10,7 @@ A run, an export and a running TF Serving are asked alike.
 import collections
 import concurrent.futures
 import dataclasses
+import itertools
 import os
 import pathlib
 
@@ -244,10 +245,10 @@ class Predictor:
             VideoError: If the film cannot be read, or none of its pairs can
                 be used.
         """
-        reading = film_reader.read_film(path, plan, progress=progress)
-        shots = next(reading)
-        collected = verdict.Collector(shots, pictures)
-        self._collect(reading, collected)
+        collected = verdict.Collector(pictures)
+        self._collect(
+            film_reader.read_film(path, plan, progress=progress), collected
+        )
         return collected.verdict(path, min_confidence)
 
     def predict_frames(self, root, min_confidence=verdict.MIN_CONFIDENCE):
@@ -278,10 +279,9 @@ class Predictor:
         }
         verdicts = []
         for movie, stored in by_film.items():
-            collected = verdict.Collector([film_reader.Shot(0.0, 1.0)])
+            collected = verdict.Collector()
             reading = (
                 film_reader.Pair(
-                    0,
                     0.0,
                     "",
                     frame_store.read_frame(pair.frame_path),
@@ -289,7 +289,8 @@ class Predictor:
                 )
                 for pair in stored
             )
-            self._collect(reading, collected)
+            whole = film_reader.Shot(0.0, 1.0)
+            self._collect(itertools.chain(reading, [whole]), collected)
             verdicts.append(
                 dataclasses.replace(
                     collected.verdict(names.get(movie, movie), min_confidence),
@@ -301,25 +302,37 @@ class Predictor:
 
     def _collect(self, reading, collected):
         """Answers for pairs as they are read, a batch at a time."""
-        waiting = []
-        for pair in reading:
-            if pair.reason:
-                collected.drop(pair)
+        waiting, num_pairs = [], 0
+        for item in reading:
+            is_pair = isinstance(item, film_reader.Pair)
+            if is_pair and item.reason:
+                collected.drop(item)
                 continue
-            waiting.append(pair)
-            if len(waiting) == _BATCH:
+            waiting.append(item)
+            num_pairs += is_pair
+            if num_pairs == _BATCH:
                 self._answer(waiting, collected)
-                waiting = []
+                waiting, num_pairs = [], 0
         self._answer(waiting, collected)
 
     def _answer(self, read, collected):
-        if not read:
-            return
-        scores, magnitudes = self.scores(
-            np.stack([pair.frame for pair in read]),
-            np.stack([pair.next_frame for pair in read]),
-        )
-        collected.add(read, scores, magnitudes)
+        pairs_read = [
+            item for item in read if isinstance(item, film_reader.Pair)
+        ]
+        answers = iter(())
+        if pairs_read:
+            answers = zip(
+                *self.scores(
+                    np.stack([pair.frame for pair in pairs_read]),
+                    np.stack([pair.next_frame for pair in pairs_read]),
+                ),
+                strict=True,
+            )
+        for item in read:
+            if isinstance(item, film_reader.Pair):
+                collected.add(item, *next(answers))
+            else:
+                collected.end_shot(item)
 
 
 def newest_version(path):

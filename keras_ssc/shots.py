@@ -8,6 +8,8 @@ and what then still differs speaks for a cut. Five such measures are weighed
 into one score.
 """
 
+import dataclasses
+
 import cv2
 import numpy as np
 
@@ -60,6 +62,14 @@ _LAPLACE = np.float32([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])
 _WEIGHTS = np.array([11.1, 1.8, 14.2, 4.6, 5.4])
 _OFFSET = -26.8
 
+# Detail that is opposed rather than other is chance, and counts as other.
+_MOST_DETAIL = 1.1
+
+# Standstill and palette are known before motion is sought; the others add up
+# to this at most.
+_KNOWN_WEIGHTS = _WEIGHTS[[2, 4]]
+_MOST = _WEIGHTS[[0, 1, 3]] @ [_MOST_DETAIL, 1.0, 1.0]
+
 
 def cut_score(frame, next_frame):
     """Computes how likely a cut lies between two frames.
@@ -81,16 +91,7 @@ def cut_score(frame, next_frame):
         ValueError: If a frame is not uint8 (height, width, 3), is smaller
             than 16x16, or the shapes differ.
     """
-    _check(frame, next_frame)
-    frame, next_frame = _without_bars(
-        _at_most(frame, _DETAIL_LONG_SIDE),
-        _at_most(next_frame, _DETAIL_LONG_SIDE),
-    )
-    contrast, next_contrast = _contrast(frame), _contrast(next_frame)
-    if min(contrast, next_contrast) < _FAINT:
-        return min(abs(contrast - next_contrast) / _SUDDEN, 1.0)
-    evidence = _evidence(frame, next_frame)
-    return float(1 / (1 + np.exp(-(evidence @ _WEIGHTS + _OFFSET))))
+    return _score(frame, next_frame)
 
 
 def is_cut(frame, next_frame, threshold=CUT_THRESHOLD):
@@ -107,7 +108,32 @@ def is_cut(frame, next_frame, threshold=CUT_THRESHOLD):
     Raises:
         ValueError: As `cut_score` does.
     """
-    return cut_score(frame, next_frame) > threshold
+    return _score(frame, next_frame, threshold) > threshold
+
+
+def _score(frame, next_frame, threshold=0.0):
+    """Computes the `cut_score`; 0 where it is surely not above a threshold.
+
+    Most frames of a film hardly differ from the one before, and what could
+    make a cut of them is known without following every pixel.
+    """
+    _check(frame, next_frame)
+    frame, next_frame = _without_bars(
+        _at_most(frame, _DETAIL_LONG_SIDE),
+        _at_most(next_frame, _DETAIL_LONG_SIDE),
+    )
+    contrast, next_contrast = _contrast(frame), _contrast(next_frame)
+    if min(contrast, next_contrast) < _FAINT:
+        return min(abs(contrast - next_contrast) / _SUDDEN, 1.0)
+    pictures = _prepare(frame, next_frame)
+    known = _known(pictures)
+    if _as_score(_MOST + _KNOWN_WEIGHTS @ known) <= threshold:
+        return 0.0
+    return _as_score(_evidence(frame, next_frame, pictures, *known) @ _WEIGHTS)
+
+
+def _as_score(sum_of_evidence):
+    return float(1 / (1 + np.exp(-(sum_of_evidence + _OFFSET))))
 
 
 def is_blank(frame):
@@ -229,12 +255,68 @@ def _bent_surface(image):
 # ---- explaining one frame by the other ----
 
 
-def _evidence(frame, next_frame):
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Pictures:
+    """What is compared of two frames, each a tuple of both's.
+
+    Attributes:
+        small: uint8 arrays (rows, columns, 3), RGB.
+        even: float32 arrays (rows, columns), of even contrast.
+        halves: float32 arrays, of half as many rows and columns.
+        noise: Float, grey levels that say nothing.
+    """
+
+    small: tuple
+    even: tuple
+    halves: tuple
+    noise: float
+
+
+def _prepare(frame, next_frame):
+    small = (
+        _at_most(frame, _LONG_SIDE),
+        _at_most(next_frame, _LONG_SIDE),
+    )
+    greys = [_grey(picture) for picture in small]
+    noise = _LEAST_NOISE + 1.5 * max(_noise(grey) for grey in greys)
+    even = tuple(
+        _even_contrast(_smooth(grey, 0.7), 6.0, noise) for grey in greys
+    )
+    halves = tuple(
+        cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        for picture in even
+    )
+    return _Pictures(small, even, halves, noise)
+
+
+def _known(pictures):
+    """Returns standstill and palette, which need no motion."""
+    return (
+        _standstill(*pictures.halves),
+        _palette_difference(*pictures.small),
+    )
+
+
+def _standstill(half, next_half):
+    """Says how badly the pictures fit unshifted: 1 less their correlation."""
+    energy = float((half**2).sum()) * float((next_half**2).sum())
+    return 1 - float((half * next_half).sum()) / _scale(energy, half.size)
+
+
+def _scale(energy, size):
+    # Faint pictures correlate by chance: 2 % of full contrast is added.
+    return np.sqrt(np.maximum(energy, 0) + (0.02 * size) ** 2)
+
+
+def _evidence(frame, next_frame, pictures, standstill, palette):
     """Measures what motion and light leave unexplained.
 
     Args:
         frame: uint8 array (height, width, 3), RGB, without bars.
         next_frame: uint8 array of the same shape, RGB.
+        pictures: Their `_Pictures`.
+        standstill: Float, see `_standstill`.
+        palette: Float, see `_palette_difference`.
 
     Returns:
         float64 array (5,), in the order of `_WEIGHTS`, each about 0 to 1:
@@ -242,41 +324,31 @@ def _evidence(frame, next_frame):
         standstill, of the coarse structure if nothing had moved; area, of
         the picture; palette, of the colours wherever they are.
     """
-    small, next_small = (
-        _at_most(frame, _LONG_SIDE),
-        _at_most(next_frame, _LONG_SIDE),
-    )
-    grey, next_grey = _grey(small), _grey(next_small)
-    noise = _LEAST_NOISE + 1.5 * max(_noise(grey), _noise(next_grey))
-    even = _even_contrast(_smooth(grey, 0.7), 6.0, noise)
-    next_even = _even_contrast(_smooth(next_grey, 0.7), 6.0, noise)
-    shift, standstill = _best_shift(even, next_even)
-    flow, trusted, energy = _follow(even, next_even, shift)
-    differing = _colour_difference(small, next_small, shift, flow)
+    shift = _best_shift(*pictures.halves)
+    flow, trusted, energy = _follow(*pictures.even, shift)
+    differing = _colour_difference(*pictures.small, shift, flow)
+    detail = _detail_difference(frame, next_frame, shift, flow, pictures.noise)
     return np.array(
         [
-            _detail_difference(frame, next_frame, shift, flow, noise),
+            min(detail, _MOST_DETAIL),
             (differing * energy).sum() / (energy.sum() + 0.02 * energy.size),
             standstill,
             np.mean((differing > 0.6) | (trusted < 0.5)),
-            _palette_difference(small, next_small),
+            palette,
         ]
     )
 
 
-def _best_shift(even, next_even):
+def _best_shift(half, next_half):
     """Finds the shift of the whole picture that fits best.
 
     Args:
-        even: float32 array (height, width), of even contrast.
-        next_even: float32 array of the same shape.
+        half: float32 array (height, width), of even contrast.
+        next_half: float32 array of the same shape.
 
     Returns:
-        The shift (x, y) in pixels, integers, and how badly the pictures fit
-        unshifted: 1 less their normalised correlation.
+        The shift (x, y) in integers, pixels of pictures twice the size.
     """
-    half = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=3)
-    next_half = cv2.resize(next_even, None, fx=0.5, fy=0.5, interpolation=3)
     height, width = half.shape
     largest_y = int(height * _LARGEST_SHIFT)
     largest_x = int(width * _LARGEST_SHIFT)
@@ -284,20 +356,17 @@ def _best_shift(even, next_even):
     one = np.ones_like(half)
     energy = _correlate(half**2, one, shape)
     next_energy = _correlate(one, next_half**2, shape)
-    # Faint pictures correlate by chance: 2 % of full contrast is added.
-    scale = np.sqrt(
-        np.maximum(energy * next_energy, 0) + (0.02 * half.size) ** 2
+    fit = _correlate(half, next_half, shape) / _scale(
+        energy * next_energy, half.size
     )
-    fit = _correlate(half, next_half, shape) / scale
     ys = np.r_[0 : largest_y + 1, -largest_y:0]
     xs = np.r_[0 : largest_x + 1, -largest_x:0]
     fit = fit[np.ix_(ys, xs)]
     row, column = np.unravel_index(np.argmax(fit), fit.shape)
-    standstill = 1 - fit[0, 0]
     # Between equals, standing still is likelier.
     if fit[row, column] < fit[0, 0] + 0.03:
-        return (0, 0), standstill
-    return (2 * int(xs[column]), 2 * int(ys[row])), standstill
+        return 0, 0
+    return 2 * int(xs[column]), 2 * int(ys[row])
 
 
 def _correlate(first, second, shape):

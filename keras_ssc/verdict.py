@@ -22,6 +22,9 @@ MIN_CONFIDENCE = 0.5
 # has thousands of shots.
 MOST_PICTURES = 200
 
+# Pictures of a shot that are kept until it ends.
+_MOST_SEEN = 32
+
 _PICTURE_SIZE = (240, 135)
 
 
@@ -132,66 +135,84 @@ def _digits(number):
 
 
 class Collector:
-    """Collects the answers for a film's pairs.
+    """Collects the answers for a film's pairs, and its shots, in its order.
 
     Args:
-        shots: List of `film_reader.Shot`.
         pictures: Boolean, whether a small frame of each shot is kept, of the
             200 longest ones at most, and the pair that speaks most for each
             genre.
     """
 
-    def __init__(self, shots, pictures=False):
-        self._shots = shots
+    def __init__(self, pictures=False):
         self._wants_pictures = pictures
-        self._pictures = {}  # from a shot to (seconds from its middle, picture)
-        self._scores = [[] for _ in shots]
-        self._magnitudes = [[] for _ in shots]
+        self._shots = []
+        self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
         # Of each genre, the highest score of a pair, and that pair.
         self._strongest = [(-1.0, None)] * len(GENRES)
+        self._begin_shot()
+
+    def _begin_shot(self):
+        self._scores, self._magnitudes = [], []
+        self._seen = []  # (seconds, picture) of pairs
 
     def drop(self, pair):
         """Counts a pair that is not used."""
         self._dropped[pair.reason] += 1
 
-    def add(self, pairs, scores, magnitudes):
-        """Takes the answers for pairs.
+    def add(self, pair, scores, magnitude):
+        """Takes the answer for a pair.
 
         Args:
-            pairs: List of `film_reader.Pair`.
-            scores: float32 array (pairs, genres).
-            magnitudes: float32 array (pairs,).
+            pair: A `film_reader.Pair`.
+            scores: float32 array (genres,).
+            magnitude: Float.
         """
-        for place, pair in enumerate(pairs):
-            self._scores[pair.shot].append(scores[place])
-            self._magnitudes[pair.shot].append(float(magnitudes[place]))
-            if self._wants_pictures:
-                self._keep_strongest(pair, scores[place])
-                self._keep_picture(pair)
+        self._scores.append(scores)
+        self._magnitudes.append(float(magnitude))
+        if not self._wants_pictures:
+            return
+        for place, score in enumerate(scores):
+            if score > self._strongest[place][0]:
+                self._strongest[place] = (float(score), pair)
+        picture = cv2.resize(
+            pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
+        )
+        self._seen.append((pair.seconds, picture))
+        # Where the shot's middle is, is known when it ends.
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[1::2]
 
-    def _keep_picture(self, pair):
-        """Keeps a pair's picture, unless there is a better one."""
-        shot = self._shots[pair.shot]
-        middle = (shot.start_seconds + shot.end_seconds) / 2
-        distance = abs(pair.seconds - middle)
-        kept_distance, _ = self._pictures.get(pair.shot, (np.inf, None))
-        if distance < kept_distance:
-            picture = cv2.resize(
-                pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
+    def end_shot(self, shot):
+        """Takes the `film_reader.Shot` of the pairs since the last one."""
+        place = len(self._shots)
+        self._shots.append(self._judge(shot))
+        if self._seen:
+            middle = (shot.start_seconds + shot.end_seconds) / 2
+            _, self._pictures[place] = min(
+                self._seen, key=lambda seen: abs(seen[0] - middle)
             )
-            self._pictures[pair.shot] = (distance, picture)
         if len(self._pictures) > MOST_PICTURES:
             del self._pictures[min(self._pictures, key=self._length)]
+        self._begin_shot()
 
     def _length(self, place):
         shot = self._shots[place]
         return shot.end_seconds - shot.start_seconds
 
-    def _keep_strongest(self, pair, scores):
-        for place, score in enumerate(scores):
-            if score > self._strongest[place][0]:
-                self._strongest[place] = (float(score), pair)
+    def _judge(self, shot):
+        start, end = shot.start_seconds, shot.end_seconds
+        if not self._scores:
+            return ShotVerdict(start, end, 0, None, None, None)
+        mean = np.mean(self._scores, axis=0, dtype=np.float64)
+        return ShotVerdict(
+            start,
+            end,
+            len(self._scores),
+            GENRES[int(mean.argmax())],
+            dict(zip(GENRES, mean.tolist(), strict=True)),
+            float(np.mean(self._magnitudes)),
+        )
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
         """Returns the film's `FilmVerdict`.
@@ -199,7 +220,10 @@ class Collector:
         Raises:
             VideoError: If none of its pairs can be used.
         """
-        shots = [self._shot(place) for place in range(len(self._shots))]
+        shots = [
+            dataclasses.replace(shot, picture=self._pictures.get(place))
+            for place, shot in enumerate(self._shots)
+        ]
         judged = [shot for shot in shots if shot.num_pairs]
         if not judged:
             reasons = ", ".join(
@@ -224,27 +248,9 @@ class Collector:
             runner_up=GENRES[second],
             scores=dict(zip(GENRES, scores.tolist(), strict=True)),
             shares=dict(zip(GENRES, (weights @ speaks).tolist(), strict=True)),
-            seconds=self._shots[-1].end_seconds,
+            seconds=shots[-1].end_seconds,
             num_pairs=sum(shot.num_pairs for shot in judged),
             dropped=dict(self._dropped),
             shots=shots,
             strongest=self._strongest[first][1],
-        )
-
-    def _shot(self, place):
-        shot, scores = self._shots[place], self._scores[place]
-        if not scores:
-            return ShotVerdict(
-                shot.start_seconds, shot.end_seconds, 0, None, None, None
-            )
-        mean = np.mean(scores, axis=0, dtype=np.float64)
-        _, picture = self._pictures.get(place, (None, None))
-        return ShotVerdict(
-            shot.start_seconds,
-            shot.end_seconds,
-            len(scores),
-            GENRES[int(mean.argmax())],
-            dict(zip(GENRES, mean.tolist(), strict=True)),
-            float(np.mean(self._magnitudes[place])),
-            picture,
         )

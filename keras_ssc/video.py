@@ -537,28 +537,70 @@ def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
     return _read(index, numbers, way, long_side)
 
 
+def scan_frames(path, index=None, long_side=None):
+    """Reads all of a film, each frame small; whole only where it is asked for.
+
+    Args:
+        path: Path of a film file on this machine.
+        index: The film's `FrameIndex`, if there is one already.
+        long_side: Integer, pixels: larger frames are scaled down to it.
+
+    Returns:
+        An iterator of tuples (frame_number, seconds, small, whole): the first
+        three as of `read_frames`; whole is a function without arguments that
+        returns the frame in its own size, also when later ones have been
+        read. Until it is let go, it holds the decoded picture.
+
+    Raises:
+        VideoError: If the file cannot be read.
+    """
+    index = index or index_frames(path)
+    return _scan(index, long_side)
+
+
+def _scan(index, long_side):
+    small = functools.partial(_to_rgb, index, _reformatter(), long_side)
+    # Another one: small pictures may be made in another thread.
+    whole = functools.partial(_to_rgb, index, _reformatter(), None)
+    numbers = range(index.num_frames)
+    for number, decoded in _select_any(index, numbers, "forward"):
+        yield (
+            number,
+            float(index.seconds[number]),
+            small(*decoded),
+            functools.partial(whole, *decoded),
+        )
+
+
 def _read(index, numbers, way, long_side=None):
+    convert = functools.partial(_to_rgb, index, _reformatter(), long_side)
+    for number, decoded in _select_any(index, numbers, way):
+        yield number, float(index.seconds[number]), convert(*decoded)
+
+
+def _reformatter():
+    return av.video.reformatter.VideoReformatter()
+
+
+def _select_any(index, numbers, way):
+    """Yields (number, (decoded frame, is_pq)), where a seek fails forward."""
     if way in ("auto", "seek") and not index.seekable:
         way = "forward"
-    reformatter = av.video.reformatter.VideoReformatter()
     last = -1
     with _opened(index.path) as (container, stream):
         try:
             for number, frame in _select(
                 index, container, stream, numbers, way
             ):
-                rgb = _to_rgb(index, frame, reformatter, long_side)
-                if stream.codec_context.color_trc == _PQ:
-                    rgb = cv2.LUT(rgb, _sdr_levels())
-                yield number, float(index.seconds[number]), rgb
+                yield number, (frame, stream.codec_context.color_trc == _PQ)
                 last = number
             return
         except _SeekError:
             rest = [number for number in numbers if number > last]
-    yield from _read(index, rest, "forward", long_side)
+    yield from _select_any(index, rest, "forward")
 
 
-def _to_rgb(index, frame, reformatter, long_side):
+def _to_rgb(index, reformatter, long_side, frame, is_pq):
     width, height = index.width, index.height
     if long_side is not None and max(width, height) > long_side:
         scale = long_side / max(width, height)
@@ -570,7 +612,8 @@ def _to_rgb(index, frame, reformatter, long_side):
     rgb = reformatter.reformat(
         frame, width=width, height=height, format="rgb24"
     ).to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, index.rotation // 90))
+    rgb = np.ascontiguousarray(np.rot90(rgb, index.rotation // 90))
+    return cv2.LUT(rgb, _sdr_levels()) if is_pq else rgb
 
 
 @functools.cache

@@ -139,7 +139,9 @@ def fit_weights(films):
         for number, cut in enumerate(film.is_cut):
             pair = shots._without_bars(*small[number : number + 2])
             if min(map(shots._contrast, pair)) >= shots._FAINT:
-                evidence.append(shots._evidence(*pair))
+                pictures = shots._prepare(*pair)
+                known = shots._known(pictures)
+                evidence.append(shots._evidence(*pair, pictures, *known))
                 is_cut.append(cut)
     # Hardly regularised: five weights, thousands of transitions.
     fit = linear_model.LogisticRegression(C=100, max_iter=2000)

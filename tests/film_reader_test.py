@@ -1,3 +1,4 @@
+import collections
 import contextlib
 import itertools
 import pathlib
@@ -8,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from keras_ssc import extract
 from keras_ssc import film_reader
 from keras_ssc import video
 from tests import drawn_films
@@ -25,26 +27,88 @@ def film(tmp_path_factory):
 
 
 def read(path, **settings):
-    reading = film_reader.read_film(path, film_reader.Plan(**settings))
-    return next(reading), list(reading)
+    """Returns a film's shots, its pairs, and the pairs of each shot."""
+    shots, pairs, of_shots = [], [], [[]]
+    for item in film_reader.read_film(path, film_reader.Plan(**settings)):
+        if isinstance(item, film_reader.Shot):
+            shots.append(item)
+            of_shots.append([])
+        else:
+            pairs.append(item)
+            of_shots[-1].append(item)
+    assert of_shots.pop() == []
+    return shots, pairs, of_shots
 
 
 def test_shots_begin_behind_cuts_and_fades(film):
-    shots, pairs = read(film, num_pairs=10)
+    shots, _, of_shots = read(film, num_pairs=10)
     starts = [round(24 * shot.start_seconds) for shot in shots]
     assert starts == [0, 30, 76]
     ends = [round(24 * shot.end_seconds) for shot in shots]
     assert ends == [30, 76, 106]
     # Each shot has its share of pairs, and each pair lies in its shot.
-    for place, shot in enumerate(shots):
-        own = [pair for pair in pairs if pair.shot == place]
+    for shot, own in zip(shots, of_shots, strict=True):
         assert 2 <= len(own) <= 6
         for pair in own:
             assert shot.start_seconds <= pair.seconds < shot.end_seconds
 
 
+def test_a_shot_without_a_pair_has_that_of_its_middle(film):
+    # One pair at the film's middle, frame 53; the other shots have none.
+    _, pairs, of_shots = read(film, num_pairs=1)
+    assert [len(own) for own in of_shots] == [1, 1, 1]
+    frames = [round(24 * pair.seconds) for pair in pairs]
+    assert frames == [14, 53, 90]
+    decoded = {
+        number: frame for number, _, frame in video.read_frames(film, frames)
+    }
+    for number, pair in zip(frames, pairs, strict=True):
+        stored = extract.stored_frame(
+            decoded[number], video.Bars(), extract.ExtractConfig()
+        )
+        np.testing.assert_array_equal(pair.frame, stored)
+
+
+def test_middle_of_a_shot_is_near_where_few_pairs_are_kept(film, monkeypatch):
+    index = video.index_frames(film)
+    make = film_reader._PairMaker(index, video.Bars(), extract.ExtractConfig())
+    frames = [frame for _, _, frame in video.read_frames(film, range(30))]
+    wanted = collections.deque()
+    for most_kept, nearest in ((2, 8), (8, 2), (64, 1)):
+        shot = film_reader._OpenShot(0, most_kept, wanted, make)
+        for number, frame in enumerate(frames):
+            assert list(shot.add(number, lambda frame=frame: frame)) == []
+            assert len(shot._kept) <= most_kept
+        pair, ended = shot.close(30)
+        assert abs(24 * pair.seconds - 14) <= nearest
+        assert ended == film_reader.Shot(0.0, float(index.seconds[30]))
+
+
+def test_pairs_that_cannot_be_read_are_told(film):
+    """Frames 10 to 19 are damaged; 12 and 25 are wanted, and so is 29."""
+    index = video.index_frames(film)
+    make = film_reader._PairMaker(index, video.Bars(), extract.ExtractConfig())
+    frames = {n: frame for n, _, frame in video.read_frames(film, range(30))}
+    wanted = collections.deque([12, 25, 29, 60])
+    shot = film_reader._OpenShot(0, 8, wanted, make)
+    read_pairs = []
+    for number in [*range(10), *range(20, 30)]:
+        read_pairs += shot.add(number, lambda number=number: frames[number])
+    *rest, _ = shot.close(30)
+    told = [(round(24 * p.seconds), p.reason) for p in [*read_pairs, *rest]]
+    # The next frame of 29 is in another shot: 28 stands for it.
+    assert told == [(12, "a frame could not be decoded"), (25, ""), (28, "")]
+    assert list(wanted) == [60]
+    # A shot of which nothing can be read says so once, a single frame nothing.
+    unread, _ = film_reader._OpenShot(30, 8, wanted, make).close(40)
+    assert unread.reason == "a frame could not be decoded"
+    assert round(24 * unread.seconds) == 34
+    (single,) = film_reader._OpenShot(40, 8, wanted, make).close(41)
+    assert isinstance(single, film_reader.Shot)
+
+
 def test_pairs_are_what_extract_would_store(film):
-    _, pairs = read(film, num_pairs=6)
+    _, pairs, _ = read(film, num_pairs=6)
     used = [pair for pair in pairs if not pair.reason]
     assert used
     for pair in used:
@@ -54,8 +118,8 @@ def test_pairs_are_what_extract_would_store(film):
 
 
 def test_quick_leaves_the_search_for_shots_out(film):
-    shots, pairs = read(film, num_pairs=10, quick=True)
-    assert len(shots) == len(pairs) == 10
+    shots, pairs, _ = read(film, num_pairs=20, quick=True)
+    assert len(shots) == len(pairs) == 20
     # Together, the parts are the film.
     assert shots[0].start_seconds == 0
     assert shots[-1].end_seconds == pytest.approx(106 / 24, abs=0.01)
@@ -66,19 +130,22 @@ def test_quick_leaves_the_search_for_shots_out(film):
 
 
 def test_a_pair_every_so_many_seconds(film):
-    _, pairs = read(film, every=0.5, quick=True)
+    _, pairs, _ = read(film, every=0.5, quick=True)
     assert len(pairs) == 9
     steps = np.diff([pair.seconds for pair in pairs])
     assert steps == pytest.approx(np.full(8, 0.49), abs=0.05)
 
 
-def test_progress_is_told(film):
+@pytest.mark.parametrize("quick, what", [(False, "frames"), (True, "pairs")])
+def test_progress_is_told(film, quick, what):
     told = []
     reading = film_reader.read_film(
-        film, film_reader.Plan(3), progress=lambda *done: told.append(done)
+        film,
+        film_reader.Plan(3, quick=quick),
+        progress=lambda *done: told.append(done),
     )
     list(reading)
-    assert {what for what, _, _ in told} == {"film", "cuts", "pairs"}
+    assert {what for what, _, _ in told} == {"film", what}
     assert told[-1][1] == told[-1][2]
 
 
@@ -135,12 +202,13 @@ def test_script_without_a_main_guard_reads_films(film, tmp_path):
     script.write_text(
         "import sys\n"
         "from keras_ssc import film_reader\n"
-        "print(len(next(film_reader.read_film(sys.argv[1]))))\n"
+        "plan = film_reader.Plan(5)\n"
+        "print(len(list(film_reader.read_film(sys.argv[1], plan))))\n"
     )
     ended = subprocess.run(
         [sys.executable, script, film], capture_output=True, text=True
     )
-    assert ended.stdout.split() == ["3"], ended.stderr
+    assert ended.stdout.split() == ["8"], ended.stderr
 
 
 def test_film_left_in_the_middle_leaves_no_process_behind(film):
@@ -161,13 +229,13 @@ def test_plan_out_of_range(settings):
 
 
 def test_what_runs_ahead_gives_all_and_its_error():
-    assert list(film_reader._ahead(iter(range(100)))) == list(range(100))
+    assert list(film_reader._ahead(iter(range(100)), 3)) == list(range(100))
 
     def failing():
         yield 1
         raise video.VideoError("damaged")
 
-    ahead = film_reader._ahead(failing())
+    ahead = film_reader._ahead(failing(), 3)
     assert next(ahead) == 1
     with pytest.raises(video.VideoError, match="damaged"):
         next(ahead)

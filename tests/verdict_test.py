@@ -8,17 +8,18 @@ from keras_ssc.genres import GENRES
 
 def collect(shots, pairs_of_shot):
     """Collects pairs whose frames all have their number as their colour."""
-    collector = verdict.Collector(shots, pictures=True)
-    scores = np.full((1, len(GENRES)), 1 / len(GENRES), np.float32)
+    collector = verdict.Collector(pictures=True)
+    scores = np.full(len(GENRES), 1 / len(GENRES), np.float32)
     number = 0
-    for place, shot in enumerate(shots):
+    for shot in shots:
         length = shot.end_seconds - shot.start_seconds
         for share in (np.arange(pairs_of_shot) + 0.5) / pairs_of_shot:
             seconds = shot.start_seconds + share * length
             frame = np.full((270, 480, 3), number % 256, np.uint8)
-            pair = film_reader.Pair(place, seconds, "", frame, frame)
-            collector.add([pair], scores, np.ones(1, np.float32))
+            pair = film_reader.Pair(seconds, "", frame, frame)
+            collector.add(pair, scores, 1.0)
             number += 1
+        collector.end_shot(shot)
     return collector
 
 
