@@ -9,14 +9,18 @@ written anew from its description; it is a baseline and used nowhere else.
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
+import importlib.util
 import json
 import math
 import os
 import pathlib
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -344,6 +348,76 @@ def _num_steps_for(seconds, model, dataset):
     return max(4, math.ceil(seconds / seconds_a_step(model, dataset, 4)))
 
 
+# Keras' other backends: what stands in KERAS_BACKEND is the package's name.
+_BACKENDS = ("jax", "torch")
+
+
+def compare_backends(runs, name="inception_v3"):
+    """Compares a network's step in Keras on TensorFlow with other backends.
+
+    Args:
+        runs: Integer, how often each is timed.
+        name: String, a key of `models.MODELS`; it has the sample's settings.
+
+    Yields:
+        A `Comparison` for each backend that is installed.
+    """
+    settings = train_config.SAMPLE_SETTINGS[name]
+    config = train_config.fill_in(TrainConfig(model=name, **settings))
+    size = (*config.image_size, config.batch_size)
+    for backend in _BACKENDS:
+        if importlib.util.find_spec(backend) is None:
+            continue
+        with (
+            _stepper("tensorflow", name, *size) as ours,
+            _stepper(backend, name, *size) as theirs,
+        ):
+            measured = in_turn(runs, ours, theirs)
+        yield Comparison(
+            f"{name}'s step in Keras at {size[1]}x{size[0]} pixels, batch "
+            f"{size[2]}, on TensorFlow, against Keras on {backend}",
+            "seconds a step",
+            *measured,
+            "-",
+            larger_is_better=False,
+        )
+
+
+@contextlib.contextmanager
+def _stepper(backend, *arguments):
+    """Gives a function that times a step in a process of its own."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "experiments.backend_step",
+            *map(str, arguments),
+        ],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def step():
+        process.stdin.write("\n")
+        process.stdin.flush()
+        said = process.stdout.readline()
+        if not said:
+            raise command.OutsideError(
+                f"The step on {backend} ended with exit code {process.wait()}."
+            )
+        return float(said)
+
+    try:
+        yield step
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
 def seconds_a_step(model, dataset, num_steps, callbacks=()):
     """Trains a compiled model some steps; returns the seconds of one."""
     fit = lambda: model.fit(  # noqa: E731
@@ -651,7 +725,15 @@ def machine():
     )
 
 
-PARTS = ("extraction", "loading", "step", "flow", "serving", "verdict")
+PARTS = (
+    "extraction",
+    "loading",
+    "step",
+    "backends",
+    "flow",
+    "serving",
+    "verdict",
+)
 
 
 def benchmark(parts, names, dataset, data_dir, work_dir, runs):
@@ -678,6 +760,8 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
     if "step" in parts:
         for name in names:
             yield compare_step(builder, name, runs)
+    if "backends" in parts:
+        yield from compare_backends(runs)
     if "flow" in parts:
         yield from compare_flow(runs)
     if "serving" in parts:

@@ -82,7 +82,7 @@ def cost_of(*arguments):
         while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
             # Not the usage's ru_maxrss: that begins with the memory of the
             # process that started it, this one, which holds TensorFlow.
-            kilobytes = max(kilobytes, *map(_peak, family(process.pid)))
+            kilobytes = max(kilobytes, *map(peak, family(process.pid)))
             time.sleep(0.02)
         _, status, usage = ended
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -110,7 +110,7 @@ def family(number):
     return family
 
 
-def _peak(number):
+def peak(number):
     """Returns a process's largest memory so far, in kilobytes."""
     with contextlib.suppress(OSError):
         status = pathlib.Path(f"/proc/{number}/status").read_text()
@@ -197,7 +197,9 @@ def measure(num_films, work_dir):
         "films": num_films,
         "extract": dataclasses.asdict(cost_of(*call)),
         "extract_again": dataclasses.asdict(cost_of(*call)),
-        "build": dataclasses.asdict(cost_of(*_build("frames", frames, data))),
+        "build": dataclasses.asdict(
+            cost_of(*build_command("frames", frames, data))
+        ),
     }
     start = time.perf_counter()
     extract.without_duplicates(scenes.read_film_list(film_list)[0])
@@ -210,7 +212,15 @@ def measure(num_films, work_dir):
     return measured
 
 
-def _build(config, source, data, *options):
+def build_command(config, source, data, *options):
+    """Returns the arguments of `tfds build` of one of the builder's configs.
+
+    Args:
+        config: String, the config's name.
+        source: Path of the manual folder.
+        data: Path of the folder of data sets.
+        *options: Strings, more arguments.
+    """
     tfds = pathlib.Path(sys.executable).with_name("tfds")
     return [
         *(tfds, "build", BUILDER, "--config", config),
@@ -240,7 +250,7 @@ def compare_runners(num_films, work_dir):
         data = work_dir / "data"
         shutil.rmtree(data, ignore_errors=True)
         costs[name] = dataclasses.asdict(
-            cost_of(*_build("films", source, data, *options))
+            cost_of(*build_command("films", source, data, *options))
         )
     return costs
 

@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 import urllib.parse
 
@@ -33,6 +34,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from experiments import benchmark
+from experiments import growth
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
@@ -60,6 +62,9 @@ _NAMED = (ValueError, command.OutsideError, VideoError, OSError)
 
 # A film of a second, an image or a model of a few weights.
 _MAX_SECONDS = 120.0
+
+# Between two looks at what a worker's other processes hold.
+_SECONDS_BETWEEN = 0.02
 
 # Above it, in bytes that are really used, a small file has won.
 MAX_MEMORY = 3 * 2**30
@@ -103,8 +108,8 @@ class Ending:
         task: The `Task`.
         outcome: String, `RESULT`, `ERROR` or one of `BAD`.
         said: String, the error or the traceback.
-        memory: Integer, the most bytes that the worker or a process of its
-            own has used until then.
+        memory: Integer, the most bytes that the worker, or another process of
+            its own, used for it.
     """
 
     task: Task
@@ -354,6 +359,8 @@ def work(number, said_path):
             program, arguments = connection.recv()
         except EOFError:
             os._exit(0)
+        # From here on, the kernel counts the process's peak anew (proc(5)).
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
         start = os.path.getsize(said_path)
         outcome, words = _do(program, arguments)
         sys.stdout.flush()
@@ -365,10 +372,7 @@ def work(number, said_path):
         is_ours = program != "build" or outcome == RESULT
         if is_ours and "Traceback (most recent" in printed:
             outcome, words = TRACEBACK, printed
-        memory = 1024 * max(
-            resource.getrusage(who).ru_maxrss
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        )
+        memory = 1024 * growth.peak("self")
         connection.send((outcome, words or printed[-2000:], memory))
 
 
@@ -402,10 +406,12 @@ class Worker:
             self._start()
         self._connection.send((task.program, task.arguments))
         try:
-            if not self._connection.poll(max_seconds):
+            memory = self._watch(max_seconds)
+            if memory is None:
                 self.stop()
                 return Ending(task, HANG, f"{max_seconds:g} seconds", 0)
-            ending = Ending(task, *self._connection.recv())
+            outcome, said, own_memory = self._connection.recv()
+            ending = Ending(task, outcome, said, max(memory, own_memory))
             if ending.memory > MAX_MEMORY:
                 self.stop()  # the next one is measured anew
             return ending
@@ -414,6 +420,22 @@ class Worker:
             said = self._said.read_text("utf-8", "replace")[-2000:]
             self.stop()
             return Ending(task, CRASH, f"exit code {code}: {said}", 0)
+
+    def _watch(self, max_seconds):
+        """Waits for an answer.
+
+        Returns:
+            The most bytes that a process of the worker's held meanwhile; None
+            if no answer came.
+        """
+        kilobytes = 0
+        end = time.monotonic() + max_seconds
+        while not self._connection.poll(_SECONDS_BETWEEN):
+            if time.monotonic() > end:
+                return None
+            others = growth.family(self._process.pid)[1:]
+            kilobytes = max(kilobytes, *map(growth.peak, others), 0)
+        return 1024 * kilobytes
 
     def _start(self):
         self._said = self._ground.out / "said.txt"

@@ -20,11 +20,13 @@ from scipy import stats
 
 from experiments import baselines
 from experiments import benchmark
+from experiments import film_data
 from experiments import film_splits
 from experiments import model_table
 from experiments import readme
 from experiments import trainings
 from keras_ssc import command
+from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import input_pipeline
 from keras_ssc import models
@@ -57,6 +59,8 @@ class Variant:
             budget's.
         deal: Dict of fields of `film_splits.Deal` that differ.
         batch_factor: Float, times the budget's batch size.
+        drawn: Dict of fields of `extract.ExtractConfig`, how its pairs are
+            drawn from the films anew; None for the data set as it was built.
     """
 
     name: str
@@ -64,11 +68,16 @@ class Variant:
     settings: dict = dataclasses.field(default_factory=dict)
     deal: dict = dataclasses.field(default_factory=dict)
     batch_factor: float = 1.0
+    drawn: dict | None = None
 
     @property
     def slug(self):
         """The variant's folder."""
-        return re.sub(r"\W+", "_", self.name)
+        return _slug(self.name)
+
+
+def _slug(text):
+    return re.sub(r"\W+", "_", text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +97,9 @@ class Question:
     other: str
     is_control: bool = False
 
+
+# How many frames on the next frame is.
+_STRIDES = (2, 4, 8, 12)
 
 _TABLE = [Variant(name, name) for name in models.MODELS]
 
@@ -138,6 +150,22 @@ _MORE = [
             batch_factor=factor,
         )
         for factor in (0.5, 2.0)
+    ],
+    *[
+        Variant(
+            f"double_stack, stride {stride}",
+            "double_stack",
+            drawn={"stride": stride},
+        )
+        for stride in (1, *_STRIDES)
+    ],
+    *[
+        Variant(
+            f"inception_v3, bars {'cropped' if is_cropped else 'kept'}",
+            "inception_v3",
+            drawn={"crop_bars": is_cropped},
+        )
+        for is_cropped in (True, False)
     ],
     Variant(
         "inception_v3, ImageNet's weights",
@@ -251,6 +279,19 @@ QUESTIONS = [
         "double_stack",
         "double_stack, batch x 0.5",
     ),
+    *[
+        Question(
+            f"{stride} frames on tell more than the very next",
+            f"double_stack, stride {stride}",
+            "double_stack, stride 1",
+        )
+        for stride in _STRIDES
+    ],
+    Question(
+        "bars that are kept flatter inception_v3",
+        "inception_v3, bars kept",
+        "inception_v3, bars cropped",
+    ),
     Question(
         "ImageNet's weights help the frame alone",
         "inception_v3, ImageNet's weights",
@@ -278,8 +319,10 @@ def config_of(variant, budget, seed, run_dir, **settings):
     )
 
 
-def why_left_out(variant):
+def why_left_out(variant, films=None):
     """Says why a variant cannot be trained here; None if it can."""
+    if variant.drawn is not None and films is None:
+        return "its pairs are drawn anew: needs --films"
     if variant.settings.get("weights") != "imagenet":
         return None
     name = backbones.BACKBONES["inception_v3"].file_name
@@ -299,19 +342,34 @@ class Reproduction:
         budget: String, a key of `BUDGETS`.
         num_folds: Integer, into which the films are dealt.
         settings: Dict of fields of `TrainConfig` for all trainings.
+        films: Path of the list of the data set's films, for variants whose
+            pairs are drawn anew; None to leave them out.
+        drawn: Dict of fields of `extract.ExtractConfig` for all of those.
     """
 
-    def __init__(self, builder, out, names, budget, num_folds, settings):
+    def __init__(
+        self,
+        builder,
+        out,
+        names,
+        budget,
+        num_folds,
+        settings,
+        films=None,
+        drawn=None,
+    ):
         self._builder = builder
         self._out = out
         self._budget = budget
         self._num_folds = num_folds
         self._settings = settings
+        self._films, self._drawn = films, drawn or {}
+        self._data = {}  # how pairs are drawn -> film_data.FilmData
         self._features = None
         self.left_out = {}
         self._variants = []
         for name in names:
-            reason = why_left_out(VARIANTS[name])
+            reason = why_left_out(VARIANTS[name], films)
             if reason is None:
                 self._variants.append(VARIANTS[name])
             else:
@@ -319,15 +377,21 @@ class Reproduction:
         self.results = collections.defaultdict(list)  # variant -> dicts
         self.baselines = collections.defaultdict(list)
         self.failures = []
+        self.problems = set()  # films that could not be drawn anew
         self.untested = {}  # film -> why no model is asked about it
 
     def run(self, fold, seed):
         """Trains and evaluates every variant on a fold with a seed."""
         for variant in self._variants:
-            splits = self._splits(fold, **variant.deal)
+            builder, source = self._data_of(variant)
+            splits = self._splits(builder, fold, **variant.deal)
             run_dir = self._out / variant.slug / f"fold{fold}_seed{seed}"
             config = config_of(
-                variant, self._budget, seed, run_dir, **self._settings
+                variant,
+                self._budget,
+                seed,
+                run_dir,
+                **{**self._settings, **source},
             )
             try:
                 result = trainings.train_and_evaluate(config, splits)
@@ -345,13 +409,34 @@ class Reproduction:
             self.results[variant.name].append({**result, "fold": fold})
         self._run_baselines(fold, seed)
 
-    def _splits(self, fold, **changes):
+    def _splits(self, builder, fold, **changes):
         return film_splits.DealtSplits(
-            self._builder, film_splits.Deal(self._num_folds, fold, **changes)
+            builder, film_splits.Deal(self._num_folds, fold, **changes)
         )
 
+    def _data_of(self, variant):
+        """Returns a variant's builder, and what its config says of it."""
+        if variant.drawn is None:
+            return self._builder, {}
+        # Cropping is the default: variants that say so share the data.
+        fields = dataclasses.asdict(
+            extract.ExtractConfig(**{**self._drawn, **variant.drawn})
+        )
+        name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
+        if name not in self._data:
+            data = film_data.draw(
+                self._films, self._out / "data" / name, True, **fields
+            )
+            self._data[name] = data
+            self.problems |= set(data.problems)
+        data = self._data[name]
+        return data.builder, {
+            "dataset": film_data.DATASET,
+            "data_dir": data.data_dir,
+        }
+
     def _run_baselines(self, fold, seed):
-        splits = self._splits(fold)
+        splits = self._splits(self._builder, fold)
         self.untested |= {
             film: reason
             for film, reason in splits.left_out.items()
@@ -400,6 +485,7 @@ class Reproduction:
             "left_out": self.left_out,
             "untested": self.untested,
             "failures": self.failures,
+            "problems": sorted(self.problems),
         }
 
     def write(self):
@@ -513,6 +599,8 @@ def text_of(summary):
         if told:
             lines = "; ".join(f"{name} ({why})" for name, why in told.items())
             text.append(f"{title}: {lines}.")
+    if summary["problems"]:
+        text.append(f"Not drawn anew: {'; '.join(summary['problems'])}.")
     for failure in summary["failures"]:
         text.append(
             f"**Failed**: {failure['variant']}, fold {failure['fold'] + 1}, "
@@ -708,6 +796,19 @@ def main():
     )
     add("--epochs", type=int, metavar="N", help="default: the budget's")
     add(
+        "--films",
+        metavar="FILMS.csv",
+        help="the list of the data set's films, for the variants whose pairs "
+        "are drawn anew: strides, bars",
+    )
+    add(
+        "--pairs",
+        type=int,
+        default=extract.ExtractConfig.num_pairs,
+        metavar="N",
+        help="pairs a film that are drawn anew (default: %(default)s)",
+    )
+    add(
         "--readme",
         metavar="NAME",
         help="put the tables into experiments/README.md, and the results "
@@ -732,6 +833,8 @@ def main():
         arguments.budget,
         arguments.num_folds,
         settings,
+        arguments.films,
+        {"num_pairs": arguments.pairs},
     )
     for name, reason in done.left_out.items():
         print(f"left out: {name}: {reason}")

@@ -1,12 +1,37 @@
 import dataclasses
+import importlib.util
 import json
 
 import keras
+import pytest
 
 from experiments import benchmark
+from keras_ssc import command
 from keras_ssc import input_pipeline
 from keras_ssc.models import backbones
 from tests import tiny_trunk
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="jax is not installed"
+)
+def test_backends_take_steps_of_the_same_network():
+    comparisons = list(benchmark.compare_backends(2, "fc"))
+    assert "fc's step in Keras at 120x68 pixels, batch 16, on TensorFlow, " in (
+        comparisons[0].name
+    )
+    assert comparisons[0].name.endswith("on jax")
+    for compared in comparisons:
+        assert min(compared.ours + compared.theirs) > 0
+        assert len(compared.ours) == len(compared.theirs) == 2
+
+
+def test_a_backend_that_ends_is_named():
+    with (
+        benchmark._stepper("no_backend", "fc", 16, 16, 2) as step,
+        pytest.raises(command.OutsideError, match="no_backend ended"),
+    ):
+        step()
 
 
 def test_a_ratio_above_one_means_that_ours_is_faster():

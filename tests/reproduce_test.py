@@ -5,10 +5,13 @@ import sys
 import numpy as np
 import pytest
 
+from experiments import film_data
 from experiments import film_splits
+from experiments import growth
 from experiments import readme
 from experiments import reproduce
 from experiments import trainings
+from keras_ssc import command
 from keras_ssc import input_pipeline
 from keras_ssc import models
 from keras_ssc import train
@@ -20,7 +23,7 @@ TWO = ("fc", "fc, split by frame")
 
 @pytest.fixture
 def reproduction(data_dir, tmp_path):
-    def make(names=TWO, out="out", **settings):
+    def make(names=TWO, out="out", films=None, drawn=None, **settings):
         builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
         given = {
             "dataset": "scene_genre/small",
@@ -30,7 +33,7 @@ def reproduction(data_dir, tmp_path):
         }
         (tmp_path / out).mkdir(exist_ok=True)
         return reproduce.Reproduction(
-            builder, tmp_path / out, names, "small", 2, given
+            builder, tmp_path / out, names, "small", 2, given, films, drawn
         )
 
     return make
@@ -180,6 +183,59 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(
         "**Failed**: fc, split by frame, fold 1, seed 0: the loss is nan"
         in text
     )
+
+
+@pytest.fixture(scope="module")
+def film_list(tmp_path_factory):
+    return growth.draw_films(tmp_path_factory.mktemp("films"), 12)
+
+
+def test_pairs_are_drawn_anew_from_the_films(
+    reproduction, film_list, tmp_path, monkeypatch
+):
+    variants = {
+        f"fc, {name}": reproduce.Variant(f"fc, {name}", "fc", drawn=drawn)
+        for name, drawn in (
+            ("stride 1", {"stride": 1}),
+            ("stride 4", {"stride": 4}),
+            ("bars cropped", {"crop_bars": True}),
+        )
+    }
+    monkeypatch.setattr(reproduce, "VARIANTS", variants)
+    claim = reproduce.Question("far on tells more", *list(variants)[1::-1])
+    monkeypatch.setattr(reproduce, "QUESTIONS", [claim])
+    done = reproduction(list(variants), films=film_list, drawn={"num_pairs": 3})
+    done.run(0, 0)
+    text = done.write()
+    assert "far on tells more" in text
+    for results in done.results.values():
+        assert results[0]["dataset"].startswith("scene_genre/frames")
+    # Two ways of drawing, the defaults' among them, and each is done once.
+    folders = list((tmp_path / "out" / "data").iterdir())
+    assert len(folders) == 2
+    strides = {
+        json.loads((folder / "frames" / "extract.json").read_text())["stride"]
+        for folder in folders
+    }
+    assert strides == {1, 4}
+    assert not done.problems and not done.left_out
+
+
+def test_without_the_films_nothing_is_drawn_anew(reproduction):
+    done = reproduction(["fc", "double_stack, stride 4"])
+    assert list(done.left_out) == ["double_stack, stride 4"]
+    assert "--films" in done.left_out["double_stack, stride 4"]
+
+
+def test_a_data_set_that_cannot_be_built_is_told(
+    film_list, tmp_path, monkeypatch
+):
+    def fails(*_):
+        return [sys.executable, "-c", "raise SystemExit('no room')"]
+
+    monkeypatch.setattr(growth, "build_command", fails)
+    with pytest.raises(command.OutsideError, match="exit code 1: no room"):
+        film_data.draw(film_list, tmp_path / "drawn", num_pairs=1)
 
 
 def test_imagenet_s_weights_are_used_where_they_are(tmp_path, monkeypatch):

@@ -1,0 +1,75 @@
+"""Data sets drawn from the same films in other ways: strides, bars kept."""
+
+import dataclasses
+import pathlib
+import subprocess
+
+from experiments import growth
+from keras_ssc import command
+from keras_ssc import extract
+from keras_ssc import input_pipeline
+
+DATASET = "scene_genre/frames"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FilmData:
+    """A data set that was drawn.
+
+    Attributes:
+        builder: What `input_pipeline.open_dataset` returns.
+        data_dir: String, where TFDS finds it.
+        problems: List of strings, the films and rows that gave no pairs.
+    """
+
+    builder: object
+    data_dir: str
+    problems: list
+
+
+def draw(film_list, folder, progress=False, **changes):
+    """Extracts pairs of films and builds a data set of them, unless done.
+
+    Args:
+        film_list: Path of the film list, see `scenes.read_film_list`.
+        folder: Path of a folder for it alone.
+        progress: Boolean, whether to show a progress bar.
+        **changes: Fields of `extract.ExtractConfig` that are not its defaults.
+
+    Returns:
+        A `FilmData`.
+
+    Raises:
+        keras_ssc.scenes.FilmListError: If the list cannot be read.
+        ValueError: If the folder holds pairs drawn in another way.
+        OutsideError: If the data set cannot be built.
+    """
+    folder = pathlib.Path(folder)
+    frames, data_dir = folder / "frames", folder / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Films that are done are not read again.
+    _, problems = extract.extract(
+        film_list,
+        frames,
+        extract.ExtractConfig(**changes),
+        progress=progress,
+    )
+    # TFDS moves a data set to its place when it is whole.
+    if not (data_dir / DATASET).exists():
+        built = subprocess.run(
+            growth.build_command("frames", frames, data_dir),
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+        if built.returncode:
+            last = built.stderr.strip().splitlines()[-1:]
+            raise command.OutsideError(
+                f"{frames}: tfds build ended with exit code "
+                f"{built.returncode}: {' '.join(last)}"
+            )
+    return FilmData(
+        input_pipeline.open_dataset(DATASET, str(data_dir)),
+        str(data_dir),
+        problems,
+    )
