@@ -33,6 +33,7 @@ import tqdm
 
 from experiments import readme
 from keras_ssc import command
+from keras_ssc import export_formats
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import film_reader
@@ -430,6 +431,61 @@ def seconds_a_step(model, dataset, num_steps, callbacks=()):
     return seconds_of(fit) / num_steps
 
 
+def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
+    """Compares OpenVINO with the SavedModel, each asked with frames.
+
+    OpenVINO computes the network in bfloat16 where the processor has it. The
+    weights are random.
+
+    Args:
+        name: String, a key of `models.MODELS`.
+        runs: Integer, how often each way is timed.
+        batch_sizes: Iterable of integers, pairs of a request.
+        image_size: Tuple of two integers, (height, width); the report's if
+            None.
+
+    Yields:
+        A `Comparison` for each batch size; none where OpenVINO is missing.
+    """
+    if importlib.util.find_spec("openvino") is None:
+        return
+    keras.backend.clear_session()
+    size = image_size or train_config.REPORT_SETTINGS[name]["image_size"]
+    model = models.build_model(name, size)
+    served = served_model.ServedModel(model)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(served, folder, signatures=served.signatures())
+        loaded = tf.saved_model.load(folder).signatures["frames"]
+        precision, ours = export_formats.fastest_openvino(model, folder)
+        for batch_size in batch_sizes:
+            pairs = dict(
+                zip(
+                    ("frame", "next_frame"),
+                    drawn_pairs(batch_size, size),
+                    strict=True,
+                )
+            )
+            tensors = {key: tf.constant(x) for key, x in pairs.items()}
+            ways = (
+                functools.partial(ours, pairs),
+                functools.partial(loaded, **tensors),
+            )
+            for way in ways:
+                way()  # traced or compiled, before anything counts
+            yield Comparison(
+                f"{name} at {size[1]}x{size[0]}, batch {batch_size}, frames "
+                f"to scores: OpenVINO in {precision}, against the SavedModel "
+                "in float32",
+                "seconds",
+                *in_turn(
+                    runs,
+                    *(functools.partial(seconds_of, way) for way in ways),
+                ),
+                "1.7 or more" if precision == "bfloat16" else "-",
+                larger_is_better=False,
+            )
+
+
 # Kind of device, pairs in a batch, and the pairs a second to be reached.
 _FLOW_DEVICES = (("CPU", 8, "10"), ("GPU", 32, "1,000"))
 
@@ -732,6 +788,7 @@ PARTS = (
     "backends",
     "flow",
     "serving",
+    "openvino",
     "verdict",
 )
 
@@ -767,6 +824,9 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
     if "serving" in parts:
         for name in names:
             yield from compare_serving(name, runs)
+    if "openvino" in parts:
+        for name in names:
+            yield from compare_openvino(name, runs)
     if "verdict" in parts:
         yield from compare_verdict(work_dir, runs)
 

@@ -112,6 +112,23 @@ def write(model, temperature, folder, format, frame, next_frame):
     return differences
 
 
+def fastest_openvino(model, folder):
+    """Writes a model for OpenVINO; returns it in what this CPU is fastest in.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        folder: Path of a folder that exists.
+
+    Returns:
+        A tuple: `bfloat16` or `float32`, and a function from a dict of uint8
+        arrays `frame` and `next_frame` to the dict of outputs.
+    """
+    frames = served_model.frames_model(in_float32(model), 1.0)
+    runs = _write_openvino(frames, pathlib.Path(folder))
+    precision = "bfloat16" if "bfloat16" in runs else "float32"
+    return precision, runs[precision]
+
+
 def in_float32(model):
     """Returns a model that computes in float32 throughout.
 

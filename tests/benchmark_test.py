@@ -12,6 +12,16 @@ from keras_ssc.models import backbones
 from tests import tiny_trunk
 
 
+def test_openvino_is_compared_with_the_saved_model():
+    pytest.importorskip("openvino")
+    one, three = benchmark.compare_openvino(
+        "fc", runs=2, batch_sizes=(1, 3), image_size=(16, 24)
+    )
+    assert one.name.startswith("fc at 24x16, batch 1, frames to scores: ")
+    assert "batch 3" in three.name
+    assert min(one.ours + one.theirs + three.ours + three.theirs) > 0
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="jax is not installed"
 )
