@@ -570,14 +570,16 @@ def _figures(pictures):
         data = frame_store.encode_frame(picture)
         text = base64.b64encode(data).decode("ascii")
         figures.append(
-            '<figure style="flex: 1 1 260px; margin: 0">'
+            '<figure style="margin: 0">'
             f'<img src="data:image/png;base64,{text}" alt="" '
             'style="width: 100%; border: 1px solid #999">'
             f"<figcaption>{html.escape(words)}</figcaption></figure>"
         )
     return (
-        '<h3>What it saw</h3><div style="display: flex; flex-wrap: wrap; '
-        f'gap: 16px">{"".join(figures)}</div>'
+        '<h3>What it saw</h3><div style="display: grid; gap: 16px; '
+        "grid-template-columns: "
+        "repeat(auto-fill, minmax(min(260px, 100%), 1fr))"
+        f'">{"".join(figures)}</div>'
     )
 
 

@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -63,6 +64,8 @@ def served(folder):
 def folder_of_gradio(served, folder, monkeypatch):
     """Another page in this process takes Gradio's folder for itself."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
+    # Its client leaves empty folders behind.
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
 
 
 @pytest.fixture(scope="module")
