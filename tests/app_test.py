@@ -65,7 +65,7 @@ def folder_of_gradio(served, folder, monkeypatch):
     """Another page in this process takes Gradio's folder for itself."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
     # Its client leaves empty folders behind.
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder.parent))
 
 
 @pytest.fixture(scope="module")
