@@ -431,6 +431,17 @@ def seconds_a_step(model, dataset, num_steps, callbacks=()):
     return seconds_of(fit) / num_steps
 
 
+@contextlib.contextmanager
+def _served(model):
+    """Gives the signatures of a model as it is served, saved and loaded."""
+    served = served_model.ServedModel(model)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(served, folder, signatures=served.signatures())
+        # Kept: its signatures do not hold its variables.
+        loaded = tf.saved_model.load(folder)
+        yield loaded.signatures
+
+
 def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
     """Compares OpenVINO with the SavedModel, each asked with frames.
 
@@ -452,10 +463,7 @@ def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
     keras.backend.clear_session()
     size = image_size or train_config.REPORT_SETTINGS[name]["image_size"]
     model = models.build_model(name, size)
-    served = served_model.ServedModel(model)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(served, folder, signatures=served.signatures())
-        loaded = tf.saved_model.load(folder).signatures["frames"]
+    with _served(model) as signatures, tempfile.TemporaryDirectory() as folder:
         precision, ours = export_formats.fastest_openvino(model, folder)
         for batch_size in batch_sizes:
             pairs = dict(
@@ -468,7 +476,7 @@ def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
             tensors = {key: tf.constant(x) for key, x in pairs.items()}
             ways = (
                 functools.partial(ours, pairs),
-                functools.partial(loaded, **tensors),
+                functools.partial(signatures["frames"], **tensors),
             )
             for way in ways:
                 way()  # traced or compiled, before anything counts
@@ -609,10 +617,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
         key: settings[key] for key in ("dense_units",) if key in settings
     }
     model = models.build_model(name, size, **options)
-    served = served_model.ServedModel(model)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(served, folder, signatures=served.signatures())
-        loaded = tf.saved_model.load(folder)
+    with _served(model) as signatures:
         for batch_size in batch_sizes:
             frames = drawn_pairs(batch_size, (270, 480))
             encoded = [
@@ -621,7 +626,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
             ]
             parts = _parts_of(model, size, encoded)
             whole = functools.partial(
-                loaded.signatures["serving_default"],
+                signatures["serving_default"],
                 frame_bytes=encoded[0],
                 next_frame_bytes=encoded[1],
             )

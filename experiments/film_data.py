@@ -2,10 +2,8 @@
 
 import dataclasses
 import pathlib
-import subprocess
 
 from experiments import growth
-from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import input_pipeline
 
@@ -56,18 +54,7 @@ def draw(film_list, folder, progress=False, **changes):
     )
     # TFDS moves a data set to its place when it is whole.
     if not (data_dir / DATASET).exists():
-        built = subprocess.run(
-            growth.build_command("frames", frames, data_dir),
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        if built.returncode:
-            last = built.stderr.strip().splitlines()[-1:]
-            raise command.OutsideError(
-                f"{frames}: tfds build ended with exit code "
-                f"{built.returncode}: {' '.join(last)}"
-            )
+        growth.cost_of(*growth.build_command("frames", frames, data_dir))
     return FilmData(
         input_pipeline.open_dataset(DATASET, str(data_dir)),
         str(data_dir),

@@ -307,8 +307,7 @@ class _PairMaker:
 def _read_all(index, numbers, make, tell):
     """Finds the shots and reads their pairs, in one pass over the film."""
     wanted = collections.deque(numbers)
-    num_bytes = 3 * index.width * index.height  # of 10 bits a colour
-    most_kept = int(np.clip(_MOST_BYTES // (2 * num_bytes), 2, _MOST_KEPT))
+    most_kept = min(max(_num_frames(index, _MOST_BYTES) // 2, 2), _MOST_KEPT)
     shot = _OpenShot(0, most_kept, wanted, make)
     for number, is_first, whole in _with_cuts(index, tell):
         if is_first:
@@ -316,6 +315,11 @@ def _read_all(index, numbers, make, tell):
             shot = _OpenShot(number, most_kept, wanted, make)
         yield from shot.add(number, whole)
     yield from shot.close(index.num_frames)
+
+
+def _num_frames(index, num_bytes):
+    """Returns how many decoded frames of 10 bits a colour the bytes hold."""
+    return num_bytes // (3 * index.width * index.height)
 
 
 class _OpenShot:
@@ -402,8 +406,7 @@ def _with_cuts(index, tell):
 
     Shots begin behind a cut and behind a fade.
     """
-    num_bytes = 3 * index.width * index.height
-    num_ahead = int(np.clip(_MOST_BYTES // (4 * num_bytes), 1, _NUM_AHEAD))
+    num_ahead = min(max(_num_frames(index, _MOST_BYTES // 4), 1), _NUM_AHEAD)
     frames = video.scan_frames(index.path, index, _LONG_SIDE)
     last, last_grey, was_blank = None, None, False
     for number, _, frame, whole in _ahead(frames, num_ahead):

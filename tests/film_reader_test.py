@@ -69,7 +69,7 @@ def test_a_shot_without_a_pair_has_that_of_its_middle(film):
         np.testing.assert_array_equal(pair.frame, stored)
 
 
-def test_middle_of_a_shot_is_near_where_few_pairs_are_kept(film, monkeypatch):
+def test_middle_of_a_shot_is_near_where_few_pairs_are_kept(film):
     index = video.index_frames(film)
     make = film_reader._PairMaker(index, video.Bars(), extract.ExtractConfig())
     frames = [frame for _, _, frame in video.read_frames(film, range(30))]
