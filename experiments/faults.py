@@ -6,6 +6,9 @@ Each command runs undisturbed once. Then, again and again, it runs in a folder
 of its own and something is done to it at a random moment; the same command
 runs once more, undisturbed, and must end in what the first one ended in. What
 lay there before, the work of an earlier command, must be whole all along.
+
+Trials that are finished in --out are not repeated; delete the folder to try
+changed code.
 """
 
 import argparse
@@ -53,6 +56,7 @@ class Trial:
 
     Attributes:
         job: String, the command.
+        number: Integer, which of its trials, from 0.
         fault: String, a key of `FAULTS`.
         seconds: Float, the moment.
         is_hit: Boolean, whether it came before the command had ended, and
@@ -66,6 +70,7 @@ class Trial:
     """
 
     job: str
+    number: int
     fault: str
     seconds: float
     is_hit: bool
@@ -342,12 +347,16 @@ def _call(*arguments):
     return ended.returncode == 0
 
 
+def _unlock(folder):
+    if os.geteuid():
+        _call("chmod", "-R", "u+w", folder)
+    else:
+        _call("chattr", "-R", "-i", folder)
+
+
 def repair(job, inputs):
     """Undoes what a fault did to the disk and to the inputs."""
-    if os.geteuid():
-        _call("chmod", "-R", "u+w", job.out)
-    else:
-        _call("chattr", "-R", "-i", job.out)
+    _unlock(job.out)
     (job.out / ".filler").unlink(missing_ok=True)
     for path in inputs.rglob("*"):
         own = job.own / path.relative_to(inputs)
@@ -405,52 +414,97 @@ def _run(module, *arguments):
     growth.cost_of(sys.executable, "-m", module, *arguments)
 
 
-def undisturbed(make, inputs, folder):
-    """Runs a job to its end.
+class Stand:
+    """Where one command is tried, again and again.
 
-    Returns:
-        A tuple: its outcome; the seconds until it wrote something, and until
-        it ended.
+    Args:
+        make: A class of `JOBS`.
+        inputs: `pathlib.Path`, see `make_inputs`.
+        folder: `pathlib.Path` of what is tried. It is one for all trials:
+            what a command writes may name the files that it is from.
 
-    Raises:
-        OutsideError: If it fails.
+    Attributes:
+        expected: What the undisturbed command ends in.
+        first: Float, the seconds until it writes something.
+        seconds: Float, the seconds until it ends.
     """
-    job = make(inputs, folder)
-    job.before()
-    before = hashes_of(job.out)
-    start = time.monotonic()
-    process = job.start(job.module())
-    first = None
-    while process.poll() is None:
-        if first is None and hashes_of(job.out) != before:
-            first = time.monotonic() - start
-        time.sleep(0.05)
-    seconds = time.monotonic() - start
-    if process.returncode:
-        raise command.OutsideError(
-            f"{job.name}, undisturbed, ended with code {process.returncode}: "
-            f"{_last_line(job)}"
-        )
-    return job.outcome(), first or seconds / 2, seconds
 
+    def __init__(self, make, inputs, folder):
+        self._make, self._inputs = make, inputs
+        self._folder, self._earlier = folder / "trial", folder / "earlier"
+        self._clear()
+        shutil.rmtree(folder, ignore_errors=True)
 
-def _last_line(job):
-    lines = job.said.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else ""
+    def _clear(self):
+        """Removes what a trial has left, also one that was stopped."""
+        if not self._folder.exists():
+            return
+        out = self._folder / "out"
+        _unlock(out)
+        if os.path.ismount(out):
+            _call("umount", out)
+        shutil.rmtree(self._folder)
 
+    def _prepare(self):
+        """Makes a job whose earlier command has run."""
+        job = self._make(self._inputs, self._folder)
+        if self._earlier.exists():
+            shutil.copytree(self._earlier, job.out, dirs_exist_ok=True)
+        else:
+            job.before()
+            shutil.copytree(job.out, self._earlier)
+        return job
 
-def disturb(make, fault, seconds, inputs, folder, expected, generator):
-    """Does something to a job at a moment, and runs it once more.
+    def run_undisturbed(self):
+        """Runs the command to its end.
 
-    Returns:
-        A `Trial`.
-    """
-    job = make(inputs, folder)
-    is_small = fault == "the disk is full" and _call(
-        *("mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", job.out)
-    )
-    try:
-        job.before()
+        Raises:
+            OutsideError: If it fails.
+        """
+        self._clear()
+        job = self._prepare()
+        before = hashes_of(job.out)
+        start = time.monotonic()
+        process = job.start(job.module())
+        first = None
+        while process.poll() is None:
+            if first is None and hashes_of(job.out) != before:
+                first = time.monotonic() - start
+            time.sleep(0.05)
+        self.seconds = time.monotonic() - start
+        if process.returncode:
+            raise command.OutsideError(
+                f"{job.name}, undisturbed, ended with code "
+                f"{process.returncode}: {_last_line(job)}"
+            )
+        self.first = first or self.seconds / 2
+        self.expected = job.outcome()
+
+    def moment(self, generator):
+        """Draws a moment, in seconds from the command's start."""
+        if generator.random() < _START_UP_SHARE:
+            return generator.uniform(0, self.first)
+        return generator.uniform(self.first, self.seconds)
+
+    def disturb(self, number, fault, seconds, generator):
+        """Does something to the command at a moment, and runs it once more.
+
+        Args:
+            number: Integer, the trial's.
+            fault: String, a key of `FAULTS`.
+            seconds: Float, the moment.
+            generator: `random.Random`, for what the fault draws.
+
+        Returns:
+            A `Trial`.
+        """
+        self._clear()
+        out = self._folder / "out"
+        out.mkdir(parents=True)
+        if fault == "the disk is full":
+            size = f"size={_DISK_BYTES}"
+            _call("mount", "-t", "tmpfs", "-o", size, "tmpfs", out)
+        job = self._prepare()
         kept = hashes_of(job.out)
         wrapper = ()
         if fault == "the clock jumps":
@@ -465,33 +519,35 @@ def disturb(make, fault, seconds, inputs, folder, expected, generator):
         try:
             code = process.wait(_LIMIT_SECONDS)
         finally:
-            for number in growth.family(process.pid)[1:]:
+            for one in growth.family(process.pid)[1:]:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
+                    os.kill(one, signal.SIGKILL)
             process.kill()
         said = job.said.read_text("utf-8", "replace")
-        repair(job, inputs)
+        repair(job, self._inputs)
         now = hashes_of(job.out)
-        is_kept = all(
-            now.get(name) == digest
-            for name, digest in kept.items()
-            if not _is_replaced(name)
+        trial = Trial(
+            job=job.name,
+            number=number,
+            fault=fault,
+            seconds=seconds,
+            is_hit=is_hit,
+            code=code,
+            is_named="Traceback" not in said or code < 0,
+            is_kept=all(
+                now.get(name) == digest
+                for name, digest in kept.items()
+                if not _is_replaced(name)
+            ),
+            is_equal=_is_equal(job, self.expected),
         )
-        is_equal = _is_equal(job, expected)
-    finally:
-        repair(job, inputs)
-        if is_small:
-            _call("umount", job.out)
-    return Trial(
-        job.name,
-        fault,
-        seconds,
-        is_hit,
-        code,
-        "Traceback" not in said or code < 0,
-        is_kept,
-        is_equal,
-    )
+        self._clear()
+        return trial
+
+
+def _last_line(job):
+    lines = job.said.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def _is_replaced(name):
@@ -508,7 +564,7 @@ def _is_equal(job, expected):
         return False
 
 
-def campaign(names, faults, num_faults, seed, folder):
+def campaign(names, faults, num_faults, seed, folder, done=()):
     """Does some faults to each job.
 
     Args:
@@ -517,34 +573,31 @@ def campaign(names, faults, num_faults, seed, folder):
         num_faults: Integer, for each job.
         seed: Integer, of the moments.
         folder: `pathlib.Path` for all that is written.
+        done: Sequence of `Trial`s that are not repeated.
 
     Yields:
         A `Trial` after the other.
     """
+    finished = {(trial.job, trial.number) for trial in done}
     inputs = folder / "inputs"
     make_inputs(inputs)
-    generator = random.Random(seed)
     for name in names:
-        make = JOBS[name]
-        # One place for all: what is written may name the files it is from.
-        own = folder / name
-        shutil.rmtree(own, ignore_errors=True)
-        expected, first, seconds = undisturbed(make, inputs, own)
-        print(f"{name}, undisturbed: {seconds:.1f} s", flush=True)
-        for number in range(num_faults):
-            shutil.rmtree(own)
-            moment = generator.uniform(first, seconds)
-            if generator.random() < _START_UP_SHARE:
-                moment = generator.uniform(0, first)
-            yield disturb(
-                make,
-                faults[number % len(faults)],
-                moment,
-                inputs,
-                own,
-                expected,
-                generator,
-            )
+        numbers = [
+            number
+            for number in range(num_faults)
+            if (name, number) not in finished
+        ]
+        if not numbers:
+            continue
+        stand = Stand(JOBS[name], inputs, folder / name)
+        stand.run_undisturbed()
+        print(f"{name}, undisturbed: {stand.seconds:.1f} s", flush=True)
+        for number in numbers:
+            # Its own: what a trial draws is the same after a stop.
+            generator = random.Random(f"{seed} {name} {number}")
+            fault = faults[number % len(faults)]
+            moment = stand.moment(generator)
+            yield stand.disturb(number, fault, moment, generator)
 
 
 def is_right(trials):
@@ -554,8 +607,43 @@ def is_right(trials):
     )
 
 
-def text_of(machine, trials):
-    """Writes the campaign as a Markdown table, one row a command and fault."""
+def read_trials(path, seed, kinds):
+    """Reads the trials of a campaign that was stopped.
+
+    Args:
+        path: `pathlib.Path` of its results; it may be missing.
+        seed: Integer, of the moments.
+        kinds: Sequence of keys of `FAULTS`.
+
+    Returns:
+        List of `Trial`s.
+
+    Raises:
+        ValueError: If they are of another seed or of other faults.
+    """
+    if not path.exists():
+        return []
+    results = files.read_json(path)
+    if [results["seed"], results["kinds"]] != [seed, list(kinds)]:
+        raise ValueError(
+            f"Expected {path} to hold trials with seed {seed} and "
+            f"{', '.join(kinds)}. Found seed {results['seed']} and "
+            f"{', '.join(results['kinds'])}. Give another --out, or delete "
+            "it."
+        )
+    return [Trial(**trial) for trial in results["trials"]]
+
+
+def text_of(results):
+    """Writes the campaign as a Markdown table, one row a command and fault.
+
+    Args:
+        results: Dict of `machine` and `trials`, dicts of `Trial`s.
+
+    Returns:
+        String.
+    """
+    trials = [Trial(**trial) for trial in results["trials"]]
     by_row = collections.defaultdict(list)
     for trial in trials:
         by_row[trial.job, trial.fault].append(trial)
@@ -582,8 +670,8 @@ def text_of(machine, trials):
         "run again, ends as undisturbed",
     ]
     return (
-        f"{machine}. {len(trials)} faults, lost or damaged: {lost}.\n\n"
-        + report.markdown_table(header, rows)
+        f"{results['machine']}. {len(trials)} faults, lost or damaged: "
+        f"{lost}.\n\n" + report.markdown_table(header, rows)
     )
 
 
@@ -606,22 +694,27 @@ def main():
         )
     out = pathlib.Path(arguments.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    trials = []
+    stored = out / "faults.json"
+    trials = read_trials(stored, arguments.seed, arguments.kinds)
     for trial in campaign(
         arguments.commands,
         arguments.kinds,
         arguments.faults,
         arguments.seed,
         out,
+        trials,
     ):
         trials.append(trial)
+        results = {
+            "machine": benchmark.machine(),
+            "seed": arguments.seed,
+            "kinds": arguments.kinds,
+            "trials": [dataclasses.asdict(each) for each in trials],
+        }
+        files.write_json(stored, results)
         print(f"{len(trials)}: {trial}", flush=True)
-    text = text_of(benchmark.machine(), trials)
-    results = {
-        "machine": benchmark.machine(),
-        "trials": [dataclasses.asdict(trial) for trial in trials],
-    }
-    files.write_json(out / "faults.json", results)
+    results = files.read_json(stored)
+    text = text_of(results)
     files.write_text(out / "faults.md", text)
     print(text)
     print(f"written: {out}/faults.md, {out}/faults.json")

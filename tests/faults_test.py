@@ -1,3 +1,4 @@
+import json
 import pathlib
 import random
 import subprocess
@@ -57,19 +58,14 @@ def make_job(tmp_path, monkeypatch):
 
 
 def disturbed(make, fault, tmp_path, seconds=0.3):
-    inputs, own = tmp_path / "inputs", tmp_path / "trial"
-    faults.shutil.rmtree(own, ignore_errors=True)
-    expected, first, whole = faults.undisturbed(make, inputs, own)
-    assert 0 < first < whole
-    assert set(expected) == {
+    stand = faults.Stand(make, tmp_path / "inputs", tmp_path / "tried")
+    stand.run_undisturbed()
+    assert 0 < stand.first < stand.seconds
+    assert set(stand.expected) == {
         "earlier.txt",
         *(f"{number}.txt" for number in range(8)),
     }
-    faults.shutil.rmtree(own)
-    generator = random.Random(0)
-    return faults.disturb(
-        make, fault, seconds, inputs, own, expected, generator
-    )
+    return stand.disturb(0, fault, seconds, random.Random(0))
 
 
 @pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "an input vanishes"])
@@ -137,10 +133,34 @@ def test_the_clock_jumps_to_and_fro(tmp_path):
     assert ended.stdout.split() == ["words", "2"]
 
 
+def test_a_campaign_goes_on_where_it_stopped(make_job, tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "JOBS", {"careful": make_job("careful")})
+    monkeypatch.setattr(faults, "make_inputs", lambda folder: None)
+    kinds = ("SIGKILL", "SIGTERM")
+
+    def trials(done=()):
+        given = (["careful"], kinds, 3, 7, tmp_path)
+        return list(faults.campaign(*given, done))
+
+    whole = trials()
+    assert [trial.fault for trial in whole] == ["SIGKILL", "SIGTERM", "SIGKILL"]
+    stored = tmp_path / "faults.json"
+    assert faults.read_trials(stored, 7, kinds) == []
+    results = {"seed": 7, "kinds": kinds, "trials": [vars(whole[0])]}
+    stored.write_text(json.dumps(results))
+    done = faults.read_trials(stored, 7, kinds)
+    assert done == whole[:1]
+    assert [trial.number for trial in trials(done)] == [1, 2]
+    assert trials(whole) == []
+    with pytest.raises(ValueError, match="seed 8.*Found seed 7"):
+        faults.read_trials(stored, 8, kinds)
+
+
 def test_the_table_counts():
-    trial = faults.Trial("build", "SIGKILL", 1.0, True, -9, True, True, True)
+    trial = faults.Trial("build", 0, "SIGKILL", 1.0, True, -9, True, True, True)
     lost = faults.dataclasses.replace(trial, is_equal=False)
-    text = faults.text_of("a machine", [trial, trial, lost])
+    trials = [faults.dataclasses.asdict(each) for each in (trial, trial, lost)]
+    text = faults.text_of({"machine": "a machine", "trials": trials})
     assert "3 faults, lost or damaged: 1" in text
     assert "| build | SIGKILL | 3 | 3 | 3 | 3 | 2 |" in text
     assert faults.is_right([trial]) and not faults.is_right([lost])
