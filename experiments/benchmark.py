@@ -35,7 +35,6 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import export_formats
 from keras_ssc import extract
-from keras_ssc import files
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
@@ -847,24 +846,28 @@ def write(comparisons, out):
         out: `pathlib.Path` of the folder.
 
     Returns:
-        String, the Markdown.
+        Dict of what stands in `benchmark.json`: `machine` and `comparisons`,
+        dicts of `Comparison`s.
     """
-    path = out / "benchmark.json"
-    rows = {c.name: c for c in [*_written(path), *comparisons]}.values()
+    old = _written(out / "benchmark.json")
+    rows = {c.name: c for c in [*old, *comparisons]}.values()
+    results = {
+        "machine": machine(),
+        "comparisons": [dataclasses.asdict(row) for row in rows],
+    }
+    readme.write("benchmark", results, text_of(results), out)
+    return results
+
+
+def text_of(results):
+    """Writes what `write` returns as Markdown."""
+    rows = [Comparison(**row) for row in results["comparisons"]]
     runs = sorted({len(row.ours) for row in rows})
-    text = (
-        f"{machine()}; the median of {' or '.join(map(str, runs))} runs in "
-        f"turn.\n\n{report.markdown_table(HEADER, [r.row() for r in rows])}"
+    table = report.markdown_table(HEADER, [row.row() for row in rows])
+    return (
+        f"{results['machine']}; the median of "
+        f"{' or '.join(map(str, runs))} runs in turn.\n\n{table}"
     )
-    files.write_text(out / "benchmark.md", text)
-    files.write_json(
-        path,
-        {
-            "machine": machine(),
-            "comparisons": [dataclasses.asdict(row) for row in rows],
-        },
-    )
-    return text
 
 
 def _written(path):
@@ -904,11 +907,12 @@ def main():
         arguments.runs,
     ):
         comparisons.append(comparison)
-        text = write(comparisons, out)
+        results = write(comparisons, out)
+    text = text_of(results)
     print(text)
     print(f"written: {out}/benchmark.md, {out}/benchmark.json")
     if arguments.readme:
-        readme.put("benchmark", text)
+        readme.put_results("benchmark", results, text)
 
 
 if __name__ == "__main__":

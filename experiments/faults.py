@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import runpy
 import shutil
 import signal
@@ -29,6 +30,7 @@ import threading
 import time
 
 import keras
+import tensorflow as tf
 
 from experiments import benchmark
 from experiments import growth
@@ -110,6 +112,10 @@ class Job:
         """Returns what the command has made, so that it can be compared."""
         return hashes_of(self.out)
 
+    def is_named(self, said):
+        """Says whether what it has said is a result or one named error."""
+        return "Traceback" not in said
+
     def resumed(self):
         """Returns the module and arguments of the command that goes on."""
         return self.module()
@@ -137,6 +143,12 @@ class Job:
             return process.wait(_LIMIT_SECONDS)
         finally:
             process.kill()
+
+
+def _in_order(record):
+    """Returns a serialized example, its features in order."""
+    example = tf.train.Example.FromString(record)
+    return example.SerializeToString(deterministic=True)
 
 
 _ROOT = pathlib.Path(__file__).parent.parent
@@ -175,12 +187,25 @@ class _Build(Job):
         return self.run(self._of("few_frames"))
 
     def outcome(self):
-        # dataset_info.json says when it was written.
+        # Not the files: protobuf writes an example's features in an order of
+        # the process, and dataset_info.json says when it was written.
         return {
-            name: digest
-            for name, digest in hashes_of(self.out).items()
-            if "tfrecord" in name
+            str(path.relative_to(self.out)): [
+                hashlib.sha256(_in_order(record)).hexdigest()
+                for record in tf.data.TFRecordDataset(
+                    str(path)
+                ).as_numpy_iterator()
+            ]
+            for path in sorted(self.out.rglob("*.tfrecord-*"))
+            if path.is_file() and "incomplete" not in str(path)
         }
+
+    def is_named(self, said):
+        # The command is TFDS's, which ends in the traceback of what the
+        # builder raised: its last line names the error.
+        return "Traceback" not in said or re.match(
+            r"[\w.]+(Error|Interrupt): |KeyboardInterrupt", last_line(said)
+        )
 
 
 class _Train(Job):
@@ -475,7 +500,8 @@ class Stand:
         if process.returncode:
             raise command.OutsideError(
                 f"{job.name}, undisturbed, ended with code "
-                f"{process.returncode}: {_last_line(job)}"
+                f"{process.returncode}: "
+                + last_line(job.said.read_text("utf-8", "replace"))
             )
         self.first = first or self.seconds / 2
         self.expected = job.outcome()
@@ -533,7 +559,7 @@ class Stand:
             seconds=seconds,
             is_hit=is_hit,
             code=code,
-            is_named="Traceback" not in said or code < 0,
+            is_named=code < 0 or bool(job.is_named(said)),
             is_kept=all(
                 now.get(name) == digest
                 for name, digest in kept.items()
@@ -541,13 +567,15 @@ class Stand:
             ),
             is_equal=_is_equal(job, self.expected),
         )
+        if not is_right([trial]):
+            print(said, flush=True)
         self._clear()
         return trial
 
 
-def _last_line(job):
-    lines = job.said.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else ""
+def last_line(said):
+    """Returns the last line of what a program said; it may be empty."""
+    return said.strip().rpartition("\n")[2]
 
 
 def _is_replaced(name):
@@ -560,7 +588,7 @@ def _is_equal(job, expected):
         return False
     try:
         return job.outcome() == expected
-    except (OSError, ValueError):
+    except (OSError, ValueError, tf.errors.OpError):
         return False
 
 

@@ -418,10 +418,9 @@ def main():
         and measure_film(arguments.film, arguments.run, work_dir),
     }
     text = text_of(results)
-    files.write_json(out / "results.json", results)
-    files.write_text(out / "table.md", text)
+    readme.write("growth", results, text, out)
     print(text)
-    print(f"written: {out}/table.md, {out}/results.json")
+    print(f"written: {out}/growth.md, {out}/growth.json")
     if arguments.readme:
         readme.put_results("growth", results, text)
 

@@ -40,7 +40,6 @@ from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export
 from keras_ssc import extract
-from keras_ssc import files
 from keras_ssc import predict
 from keras_ssc import predictor
 from keras_ssc import report
@@ -765,25 +764,52 @@ def is_right(endings, outside):
     )
 
 
-def table(endings, outside):
-    """Returns a Markdown table of what `measure` returns."""
-    rows = []
+def count(endings, outside):
+    """Counts what `measure` returns.
+
+    Returns:
+        List of dicts, one an entry point: `entry`, `tried`, how many of each
+        outcome, `memory` in bytes, and how many files were written `outside`.
+    """
+    counted = []
     for entry, changed in outside.items():
         own = [ending for ending in endings if ending.task.entry == entry]
-        count = collections.Counter(ending.outcome for ending in own)
-        rows.append(
-            [
-                entry,
-                len(own),
-                *(count[each] for each in (RESULT, ERROR, *BAD)),
-                max(ending.memory for ending in own) // 2**20,
-                len(changed),
-            ]
+        outcomes = collections.Counter(ending.outcome for ending in own)
+        counted.append(
+            {
+                "entry": entry,
+                "tried": len(own),
+                **{each: outcomes[each] for each in (RESULT, ERROR, *BAD)},
+                "memory": max(ending.memory for ending in own),
+                "outside": len(changed),
+            }
         )
+    return counted
+
+
+def text_of(results):
+    """Writes what was counted as Markdown.
+
+    Args:
+        results: Dict of `machine`, `num_files` and `entries`, see `count`.
+
+    Returns:
+        String.
+    """
+    rows = [
+        [
+            each["entry"],
+            each["tried"],
+            *(each[outcome] for outcome in (RESULT, ERROR, *BAD)),
+            each["memory"] // 2**20,
+            each["outside"],
+        ]
+        for each in results["entries"]
+    ]
     sums = [sum(column) for column in list(zip(*rows, strict=True))[1:7]]
     most = max(row[7] for row in rows)
     rows.append(["all", *sums, most, sum(row[8] for row in rows)])
-    return report.markdown_table(
+    table = report.markdown_table(
         [
             "entry point",
             "tried",
@@ -797,26 +823,11 @@ def table(endings, outside):
         ],
         rows,
     )
-
-
-def write(endings, outside, num_files, out):
-    """Writes `hostile.md` and `hostile.json`; returns the Markdown."""
-    text = (
-        f"{benchmark.machine()}; {num_files} files, "
+    return (
+        f"{results['machine']}; {results['num_files']:,} files, "
         f"{MAX_MEMORY // 2**20:,} MiB and {_MAX_SECONDS:g} seconds for "
-        f"each.\n\n{table(endings, outside)}"
+        f"each.\n\n{table}"
     )
-    files.write_text(out / "hostile.md", text)
-    files.write_json(
-        out / "hostile.json",
-        {
-            "machine": benchmark.machine(),
-            "is_right": is_right(endings, outside),
-            "outside": outside,
-            "endings": [_plain(ending) for ending in endings],
-        },
-    )
-    return text
 
 
 def _plain(ending):
@@ -860,13 +871,20 @@ def main():
     chosen = [task for task in tasks if re.search(arguments.entry, task.entry)]
     print(f"{len(chosen)} tasks of {num_files} files", flush=True)
     endings, outside = measure(ground, chosen, _show)
-    text = write(endings, outside, num_files, out)
+    results = {
+        "machine": benchmark.machine(),
+        "num_files": num_files,
+        "entries": count(endings, outside),
+    }
+    text = text_of(results)
+    readme.write("hostile", results, text, out)
+    readme.write("endings", [_plain(each) for each in endings], None, out)
     print(text)
     for path in sorted(set().union(*outside.values())):
         print(f"written outside: {path!r}")
-    print(f"written: {out}/hostile.md, {out}/hostile.json")
+    print(f"written: {out}/hostile.md, {out}/hostile.json, {out}/endings.json")
     if arguments.readme:
-        readme.put("hostile", text)
+        readme.put_results("hostile", results, text)
     return int(not is_right(endings, outside))
 
 

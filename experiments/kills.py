@@ -27,7 +27,6 @@ from experiments import benchmark
 from experiments import readme
 from keras_ssc import checkpoints
 from keras_ssc import command
-from keras_ssc import files
 from keras_ssc import models
 from keras_ssc import report
 from keras_ssc import train
@@ -337,8 +336,18 @@ def is_right(kills, endings):
     )
 
 
-def table(kills, endings):
-    """Returns a Markdown table of what `kill_and_resume` returns."""
+def text_of(results):
+    """Writes what came of the kills as Markdown.
+
+    Args:
+        results: Dict of `machine`, `training` (a title), and of `kills` and
+            `runs`, dicts of what `kill_and_resume` returns.
+
+    Returns:
+        String.
+    """
+    kills = [Kill(**kill) for kill in results["kills"]]
+    endings = [Ending(**ending) for ending in results["runs"]]
     count = collections.Counter(kill.kind for kill in kills)
     checked = sum(kill.num_checkpoints for kill in kills)
     unreadable = sum(kill.num_unreadable for kill in kills)
@@ -356,24 +365,8 @@ def table(kills, endings):
         ["runs with the undisturbed run's weights", f"{weights} of {runs}"],
         ["runs with the undisturbed run's history", f"{history} of {runs}"],
     ]
-    return report.markdown_table(["what", "number"], rows)
-
-
-def write(kills, endings, title, out):
-    """Writes `kills.md` and `kills.json`; returns the Markdown."""
-    text = f"{benchmark.machine()}; {title}.\n\n{table(kills, endings)}"
-    files.write_text(out / "kills.md", text)
-    files.write_json(
-        out / "kills.json",
-        {
-            "machine": benchmark.machine(),
-            "training": title,
-            "is_right": is_right(kills, endings),
-            "kills": [dataclasses.asdict(kill) for kill in kills],
-            "runs": [dataclasses.asdict(ending) for ending in endings],
-        },
-    )
-    return text
+    table = report.markdown_table(["what", "number"], rows)
+    return f"{results['machine']}; {results['training']}.\n\n{table}"
 
 
 def main():
@@ -407,15 +400,21 @@ def main():
         arguments.seed,
         out / "runs",
     )
-    title = (
-        f"{arguments.model} on {arguments.dataset}, {arguments.epochs} "
-        f"epochs, a checkpoint every {arguments.checkpoint_steps} steps"
-    )
-    text = write(kills, endings, title, out)
+    results = {
+        "machine": benchmark.machine(),
+        "training": (
+            f"{arguments.model} on {arguments.dataset}, {arguments.epochs} "
+            f"epochs, a checkpoint every {arguments.checkpoint_steps} steps"
+        ),
+        "kills": [dataclasses.asdict(kill) for kill in kills],
+        "runs": [dataclasses.asdict(ending) for ending in endings],
+    }
+    text = text_of(results)
+    readme.write("kills", results, text, out)
     print(text)
     print(f"written: {out}/kills.md, {out}/kills.json")
     if arguments.readme:
-        readme.put("kills", text)
+        readme.put_results("kills", results, text)
     return int(not is_right(kills, endings))
 
 

@@ -34,7 +34,6 @@ from experiments import benchmark
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import export
-from keras_ssc import files
 from keras_ssc import frame_store
 from keras_ssc import predictor
 from keras_ssc import report
@@ -134,22 +133,6 @@ class Load:
             self.count(SILENT) or self.count(FAILED)
         )
 
-    def cells(self):
-        """Returns the table's cells."""
-        answers, busy = self.seconds_of(ANSWERED), self.seconds_of(BUSY)
-        return [
-            self.name,
-            self.num_clients,
-            len(answers),
-            f"{len(answers) / self.seconds:.2f}",
-            *(_digits(percentile(answers, share)) for share in (50, 95, 99)),
-            len(busy),
-            _digits(max(busy, default=None)),
-            self.count(SILENT),
-            self.count(FAILED),
-            *(f"{size / 2**20:.0f}" for size in self._bytes()),
-        ]
-
     def as_json(self):
         """Returns plain values."""
         answers = self.seconds_of(ANSWERED)
@@ -174,9 +157,6 @@ class Load:
             "start_bytes": self.start_bytes,
             "end_bytes": self.end_bytes,
         }
-
-    def _bytes(self):
-        return self.start_bytes, self.end_bytes
 
 
 def _digits(seconds):
@@ -494,25 +474,34 @@ def measure(model, numbers, seconds):
             yield from load_server(url, pid, drawn, numbers, seconds)
 
 
-def table(loads):
-    """Returns a Markdown table of `Load`s."""
-    return report.markdown_table(HEADER, [load.cells() for load in loads])
+def text_of(results):
+    """Writes what came of the loads as Markdown.
+
+    Args:
+        results: Dict of `machine`, `title` and `loads`, see `Load.as_json`.
+
+    Returns:
+        String.
+    """
+    table = report.markdown_table(HEADER, map(cells, results["loads"]))
+    return f"{results['machine']}; {results['title']}.\n\n{table}"
 
 
-def write(loads, title, out):
-    """Writes `load.md` and `load.json`; returns the Markdown."""
-    text = f"{benchmark.machine()}; {title}.\n\n{table(loads)}"
-    files.write_text(out / "load.md", text)
-    files.write_json(
-        out / "load.json",
-        {
-            "machine": benchmark.machine(),
-            "title": title,
-            "is_right": all(load.is_right() for load in loads),
-            "loads": [load.as_json() for load in loads],
-        },
-    )
-    return text
+def cells(load):
+    """Returns a table's cells of what `Load.as_json` returns."""
+    outcomes = load["outcomes"]
+    return [
+        load["name"],
+        load["clients"],
+        outcomes[ANSWERED],
+        f"{load['answers_per_second']:.2f}",
+        *map(_digits, load["latency_seconds"].values()),
+        outcomes[BUSY],
+        _digits(load["slowest_busy_seconds"]),
+        outcomes[SILENT],
+        outcomes[FAILED],
+        *(f"{load[name] / 2**20:.0f}" for name in ("start_bytes", "end_bytes")),
+    ]
 
 
 def title(model, seconds):
@@ -567,14 +556,20 @@ def main():
     loads = []
     for load in measure(arguments.model, arguments.clients, arguments.seconds):
         loads.append(load)
-        print(table([load]).splitlines()[-1], flush=True)
+        print(*cells(load.as_json()), sep=" | ", flush=True)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
-    text = write(loads, said, out)
+    results = {
+        "machine": benchmark.machine(),
+        "title": said,
+        "loads": [load.as_json() for load in loads],
+    }
+    text = text_of(results)
+    readme.write("load", results, text, out)
     print(text)
     print(f"written: {out}/load.md, {out}/load.json")
     if arguments.readme:
-        readme.put("load", text)
+        readme.put_results("load", results, text)
     return int(not all(load.is_right() for load in loads))
 
 

@@ -22,7 +22,6 @@ from experiments import readme
 from experiments import trainings
 from experiments.multiply_adds import multiply_adds
 from keras_ssc import command
-from keras_ssc import files
 from keras_ssc import models
 from keras_ssc import report
 from keras_ssc import train
@@ -259,32 +258,28 @@ def differences_text(results):
     )
 
 
-def write(results, networks, dataset, out):
-    """Writes `table.md` and `table.json`; returns the Markdown."""
+def text_of(measured):
+    """Writes what was measured as Markdown.
+
+    Args:
+        measured: Dict of `machine`, `dataset`, `models` and `results`, see
+            `main`.
+
+    Returns:
+        String.
+    """
+    results, networks = measured["results"], measured["models"]
     batch_sizes = sorted({network["batch_size"] for network in networks})
-    text = "\n\n".join(
+    return "\n\n".join(
         [
-            f"{benchmark.machine()}; {dataset}; a training step is of "
-            f"{' or '.join(map(str, batch_sizes))} pairs, on a batch in "
+            f"{measured['machine']}; {measured['dataset']}; a training step is "
+            f"of {' or '.join(map(str, batch_sizes))} pairs, on a batch in "
             "memory; ± is the standard deviation over the seeds.",
             table(results, networks).strip(),
             gains_text(gains(results)),
             differences_text(results),
         ]
     )
-    files.write_text(out / "table.md", f"{text}\n")
-    files.write_json(
-        out / "table.json",
-        {
-            "machine": benchmark.machine(),
-            "dataset": dataset,
-            "models": networks,
-            "results": results,
-            "gains": gains(results),
-            "report_accuracy": train_config.REPORT_ACCURACY,
-        },
-    )
-    return text
 
 
 def main():
@@ -320,11 +315,18 @@ def main():
     results = [trainings.train_and_evaluate(config) for config in configs]
     first = {config.model: config for config in reversed(configs)}
     networks = [measure_network(first[name]) for name in arguments.models]
-    text = write(results, networks, arguments.dataset, out)
+    measured = {
+        "machine": benchmark.machine(),
+        "dataset": arguments.dataset,
+        "models": networks,
+        "results": results,
+    }
+    text = text_of(measured)
+    readme.write("models", measured, text, out)
     print(text)
-    print(f"\nwritten: {out}/table.md, {out}/table.json")
+    print(f"\nwritten: {out}/models.md, {out}/models.json")
     if arguments.readme:
-        readme.put("models", text)
+        readme.put_results("models", measured, text)
     return int(any(result["largest_difference"] for result in results))
 
 

@@ -1,33 +1,43 @@
-"""Puts measured tables into READMEs, so that no number is typed by hand."""
+"""Puts measured tables into READMEs, so that no number is typed by hand.
+
+What a table was written from is committed beside it, and a test writes every
+table anew from that.
+"""
 
 import pathlib
 
 from keras_ssc import files
 
-README = pathlib.Path(__file__).parent.parent / "README.md"
+_FOLDER = pathlib.Path(__file__).parent
 
-# Results that tables are written from, committed beside them.
-RESULTS = pathlib.Path(__file__).parent / "results"
+# Their marks say which of them a table is for.
+READMES = (_FOLDER.parent / "README.md", _FOLDER / "README.md")
+
+# Results that tables are written from.
+RESULTS = _FOLDER / "results"
 
 
-def put(name, text, path=README):
+def put(name, text, paths=READMES):
     """Replaces what stands between a block's two marks.
 
     Args:
         name: String, the block's name: the marks are `<!-- NAME -->` and
             `<!-- /NAME -->`, each on a line of its own.
         text: String, Markdown.
-        path: `pathlib.Path` of the README.
+        paths: Sequence of `pathlib.Path`, of which one has the marks.
 
     Raises:
-        ValueError: If the README lacks the marks.
+        ValueError: If none has the marks, or one has them twice.
     """
-    content = path.read_text("utf-8")
     first, last = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
-    if content.count(first) != 1 or content.count(last) != 1:
+    for path in paths:
+        content = path.read_text("utf-8")
+        if content.count(first) == content.count(last) == 1:
+            break
+    else:
         raise ValueError(
             f"Expected the lines {first.strip()} and {last.strip()} once in "
-            f"{path}."
+            f"{' or '.join(map(str, paths))}."
         )
     before, _, rest = content.partition(first)
     _, _, after = rest.partition(last)
@@ -35,7 +45,7 @@ def put(name, text, path=README):
 
 
 def put_results(name, results, text):
-    """Puts a table into experiments/README.md, and its results beside it.
+    """Puts a table into its README, and its results into `RESULTS`.
 
     Args:
         name: String, the block's name, see `put`, and the results' file's.
@@ -43,8 +53,22 @@ def put_results(name, results, text):
         text: String, the table.
 
     Raises:
-        ValueError: If the README lacks the block's marks.
+        ValueError: If no README has the block's marks.
     """
-    put(name, text, pathlib.Path(__file__).parent / "README.md")
+    put(name, text)
     RESULTS.mkdir(exist_ok=True)
-    files.write_json(RESULTS / f"{name}.json", results)
+    write(name, results, None, RESULTS)
+
+
+def write(name, results, text, out):
+    """Writes `NAME.json` and, of text that is not None, `NAME.md`.
+
+    Args:
+        name: String.
+        results: Plain values.
+        text: String, Markdown; or None.
+        out: `pathlib.Path` of a folder.
+    """
+    if text is not None:
+        files.write_text(out / f"{name}.md", f"{text.strip()}\n")
+    files.write_json(out / f"{name}.json", results)

@@ -25,7 +25,6 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export
-from keras_ssc import files
 from keras_ssc import frame_store
 from keras_ssc import input_pipeline
 from keras_ssc import report
@@ -189,6 +188,24 @@ def _c_answers(program, version, folder):
     return answer
 
 
+def text_of(results):
+    """Writes what was measured as Markdown.
+
+    Args:
+        results: Dict of `machine`, `num_pairs`, `num_films` and `rows`, dicts
+            of `Row`s.
+
+    Returns:
+        String.
+    """
+    rows = [Row(**row).cells() for row in results["rows"]]
+    return (
+        f"{results['machine']}; {results['num_pairs']} pairs of "
+        f"{results['num_films']} films, cuts among them.\n\n"
+        + report.markdown_table(HEADER, rows)
+    )
+
+
 def main():
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m experiments.serving")
@@ -212,20 +229,18 @@ def main():
             folder.mkdir()
             rows.append(measure(run_dir, frames, program, folder))
             shutil.rmtree(folder)
-            table = report.markdown_table(HEADER, [r.cells() for r in rows])
-            text = (
-                f"{benchmark.machine()}; {len(frames[0])} pairs of "
-                f"{len(arguments.films)} films, cuts among them.\n\n{table}"
-            )
-            files.write_text(arguments.out / "serving.md", text)
-            files.write_json(
-                arguments.out / "serving.json",
-                [dataclasses.asdict(row) for row in rows],
-            )
+            results = {
+                "machine": benchmark.machine(),
+                "num_pairs": len(frames[0]),
+                "num_films": len(arguments.films),
+                "rows": [dataclasses.asdict(row) for row in rows],
+            }
+            text = text_of(results)
+            readme.write("serving", results, text, arguments.out)
     print(text)
     print(f"written: {arguments.out}/serving.md, {arguments.out}/serving.json")
     if arguments.readme:
-        readme.put("serving", text)
+        readme.put_results("serving", results, text)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+import tensorflow as tf
 
 from experiments import faults
 from keras_ssc import export
@@ -180,3 +181,39 @@ def test_an_export_is_complete_or_not(tmp_path):
     assert faults.is_complete(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"grap")
     assert not faults.is_complete(tmp_path)
+
+
+def test_records_are_compared_by_what_they_hold(tmp_path):
+    (tmp_path / "inputs").mkdir()
+    job = faults.JOBS["build"](tmp_path / "inputs", tmp_path / "trial")
+    features = {
+        name: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        for value, name in enumerate("abcdefgh")
+    }
+    path = job.out / "data.tfrecord-00000-of-00001"
+    outcomes = []
+    for names in ("abcdefgh", "hgfedcba", "abcdefg"):
+        parts = [
+            tf.train.Example(
+                features=tf.train.Features(feature={name: features[name]})
+            ).SerializeToString()
+            for name in names
+        ]
+        # Joined messages are one message: their features in this order.
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            writer.write(b"".join(parts))
+        outcomes.append(job.outcome())
+    assert outcomes[0] == outcomes[1] != outcomes[2]
+    assert len(outcomes[0][path.name]) == 1
+
+
+def test_tfds_names_an_error_in_its_last_line(tmp_path):
+    (tmp_path / "inputs").mkdir()
+    build, extract = (
+        faults.JOBS[name](tmp_path / "inputs", tmp_path / name)
+        for name in ("build", "extract")
+    )
+    said = "Traceback (most recent call last):\n  File\nOSError: no room\n"
+    assert build.is_named(said) and not extract.is_named(said)
+    assert not build.is_named(f"{said}of another thread\n")
+    assert build.is_named("done\n") and extract.is_named("error: no room\n")

@@ -1,4 +1,4 @@
-import json
+import dataclasses
 import os
 import shutil
 import sys
@@ -160,7 +160,14 @@ def test_a_table_counts_the_kills():
         made_up_kill(),
         made_up_kill(kind=kills.WRITING, num_unreadable=1, num_lost=2),
     ]
-    lines = kills.table(killed, [RIGHT]).splitlines()
+    results = {
+        "machine": "one",
+        "training": "fc",
+        "kills": [dataclasses.asdict(kill) for kill in killed],
+        "runs": [dataclasses.asdict(RIGHT)],
+    }
+    lines = kills.text_of(results).splitlines()
+    assert lines[0] == "one; fc."
     assert "| kills | 2 |" in lines
     assert "| - while a checkpoint was written | 1 |" in lines
     assert "| - after the last epoch | 0 |" in lines
@@ -192,6 +199,3 @@ def test_killed_trainings_end_as_the_undisturbed_one(data_dir, tmp_path):
         settings, 2, 1, seed=0, folder=tmp_path / "runs"
     )
     assert len(killed) == 1 and kills.is_right(killed, endings)
-    kills.write(killed, endings, "fc", tmp_path)
-    assert json.loads((tmp_path / "kills.json").read_text())["is_right"]
-    assert "| kills | 1 |" in (tmp_path / "kills.md").read_text()

@@ -1,6 +1,5 @@
 import functools
 import itertools
-import json
 import os
 import shutil
 import subprocess
@@ -231,7 +230,7 @@ def exported(served_dir, tmp_path):
     return version.parent
 
 
-def test_page_and_server_bear_their_load(exported, tmp_path):
+def test_page_and_server_bear_their_load(exported):
     loads = list(load.measure(exported, [2], 0.5))
     assert [each.name for each in loads] == [
         "page, a film",
@@ -241,12 +240,16 @@ def test_page_and_server_bear_their_load(exported, tmp_path):
     assert all(each.num_clients == 2 for each in loads)
     title = load.title(exported, 1.0)
     assert "export of fc" in title and "not its binary" in title
-    text = load.write(loads, title, tmp_path)
-    stored = json.loads((tmp_path / "load.json").read_text())
-    assert stored["is_right"] is True, stored
-    assert all(each["start_bytes"] > 2**25 for each in stored["loads"])
-    assert (tmp_path / "load.md").read_text() == text
-    assert len(load.table(loads).splitlines()) == 2 + len(loads)
+    results = {
+        "machine": "one",
+        "title": title,
+        "loads": [each.as_json() for each in loads],
+    }
+    assert all(each.is_right() for each in loads), results
+    assert all(each["start_bytes"] > 2**25 for each in results["loads"])
+    first, _, *rows = load.text_of(results).splitlines()
+    assert first == f"one; {title}."
+    assert len(rows) == 2 + len(loads)
 
 
 def test_numbers_above_zero_are_wanted(monkeypatch, tmp_path):

@@ -146,10 +146,15 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
     assert network["multiply_adds"] == 18 * 32 * 3 * 50 + 500 + 400 + 240
     assert network["trained"] > 18 * 32 * 3 * 50
     assert network["not_trained"] == 0
-    model_table.write([result], [network], "scene_genre/small", tmp_path)
-    assert "| fc | " in (tmp_path / "table.md").read_text("utf-8")
-    table = json.loads((tmp_path / "table.json").read_text("utf-8"))
-    assert table["models"] == [network] and "cores" in table["machine"]
+    measured = {
+        "machine": "one",
+        "dataset": "scene_genre/small",
+        "models": [network],
+        "results": [result],
+    }
+    text = model_table.text_of(json.loads(json.dumps(measured)))
+    assert text.startswith("one; scene_genre/small; a training step is of 8 ")
+    assert "| fc | " in text
 
 
 def test_a_stopped_training_goes_on(config, tmp_path, monkeypatch):

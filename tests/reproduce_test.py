@@ -8,7 +8,6 @@ import pytest
 from experiments import film_data
 from experiments import film_splits
 from experiments import growth
-from experiments import readme
 from experiments import reproduce
 from experiments import trainings
 from keras_ssc import command
@@ -246,15 +245,6 @@ def test_imagenet_s_weights_are_used_where_they_are(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / file).write_bytes(b"")
     assert reproduce.why_left_out(variant) is None
-
-
-def test_readme_says_what_its_results_say():
-    content = (readme.RESULTS.parent / "README.md").read_text("utf-8")
-    for path in sorted(readme.RESULTS.glob("reproduce_*.json")):
-        text = reproduce.text_of(json.loads(path.read_text("utf-8")))
-        block = content.partition(f"<!-- {path.stem} -->\n")[2]
-        block = block.partition(f"<!-- /{path.stem} -->")[0]
-        assert block.strip() == text.strip(), path.name
 
 
 def test_a_fold_that_is_not_there_is_told_in_one_line(data_dir, tmp_path):

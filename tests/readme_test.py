@@ -1,0 +1,79 @@
+import json
+import re
+
+import pytest
+
+from experiments import benchmark
+from experiments import faults
+from experiments import growth
+from experiments import hostile
+from experiments import kills
+from experiments import load
+from experiments import model_table
+from experiments import readme
+from experiments import reproduce
+from experiments import serving
+
+# Who wrote a block: its name's first word says.
+WRITERS = {
+    "benchmark": benchmark,
+    "faults": faults,
+    "growth": growth,
+    "hostile": hostile,
+    "kills": kills,
+    "load": load,
+    "models": model_table,
+    "reproduce": reproduce,
+    "serving": serving,
+}
+
+BLOCK = re.compile(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->\n", re.DOTALL)
+BLOCKS = {
+    name: text
+    for path in readme.READMES
+    for name, text in BLOCK.findall(path.read_text("utf-8"))
+}
+
+
+def test_every_result_has_its_table_and_every_table_its_result():
+    stored = {path.stem for path in readme.RESULTS.glob("*.json")}
+    assert stored == set(BLOCKS)
+    assert {name.split("_")[0] for name in BLOCKS} == set(WRITERS)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_table_says_what_its_results_say(name):
+    results = json.loads((readme.RESULTS / f"{name}.json").read_text("utf-8"))
+    text = WRITERS[name.split("_")[0]].text_of(results)
+    assert BLOCKS[name].strip() == text.strip()
+
+
+@pytest.mark.parametrize("path", readme.READMES, ids=str)
+def test_outside_the_tables_nothing_is_measured(path):
+    """Numbers with a unit of what a script measures stand in its tables."""
+    text = BLOCK.sub("", path.read_text("utf-8"))
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    # The report's own, which are facts of the report.
+    told = {
+        f"{share} %"
+        for share in model_table.train_config.REPORT_ACCURACY.values()
+    }
+    unit = r"(?:%|s|ms|seconds|minutes|hours|MB|MiB|GB|GiB|times)"
+    found = set(re.findall(rf"\b\d[\d.,]* {unit}(?![\w/])", text))
+    assert found - told <= SAID
+
+
+# Not measured: what chance is, of six genres.
+SAID = {"16.7 %"}
+
+
+def test_a_block_is_put_where_its_marks_are(tmp_path):
+    paths = [tmp_path / "one.md", tmp_path / "other.md"]
+    paths[0].write_text("first\n")
+    paths[1].write_text("a\n<!-- b -->\nold\n<!-- /b -->\nc\n")
+    readme.put("b", "new", paths)
+    assert paths[0].read_text() == "first\n"
+    put = "a\n<!-- b -->\n\nnew\n\n<!-- /b -->\nc\n"
+    assert paths[1].read_text() == put
+    with pytest.raises(ValueError, match="lines <!-- x --> and <!-- /x -->"):
+        readme.put("x", "new", paths)
