@@ -316,12 +316,24 @@ def _terminate(job, process, generator):
 
 
 def _kill_worker(job, process, generator):
-    workers = growth.family(process.pid)[1:]
+    # Not the standard library's tracker, that does no work: when it is
+    # killed, its successor prints tracebacks, and all else goes on.
+    workers = [
+        number
+        for number in growth.family(process.pid)[1:]
+        if b"resource_tracker" not in _command_line(number)
+    ]
     if not workers:
         return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(generator.choice(workers), signal.SIGKILL)
     return True
+
+
+def _command_line(number):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{number}/cmdline").read_bytes()
+    return b""
 
 
 def _take_input(job, process, generator):

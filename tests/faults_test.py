@@ -217,3 +217,36 @@ def test_tfds_names_an_error_in_its_last_line(tmp_path):
     assert build.is_named(said) and not extract.is_named(said)
     assert not build.is_named(f"{said}of another thread\n")
     assert build.is_named("done\n") and extract.is_named("error: no room\n")
+
+
+def test_a_worker_is_killed_and_not_the_tracker(tmp_path):
+    (tmp_path / "parent.py").write_text(
+        textwrap.dedent(
+            """
+            import multiprocessing, time
+            from multiprocessing import resource_tracker
+            if __name__ == "__main__":
+                resource_tracker.ensure_running()
+                worker = multiprocessing.get_context("spawn").Process(
+                    target=time.sleep, args=(600,)
+                )
+                worker.start()
+                print("ready", flush=True)
+                worker.join()
+                print(worker.exitcode)
+            """
+        )
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        assert len(faults.growth.family(process.pid)) == 3
+        # The tracker would be the first one that is drawn.
+        generator = random.Random(1)
+        assert faults.FAULTS["a worker dies"](None, process, generator)
+        assert process.stdout.read() == "-9\n"
