@@ -5,7 +5,8 @@
 Each number of short drawn films goes through the commands that a user gives,
 each in a process of its own: extract, extract again with nothing to do, and
 build. With --film, a film of real length is extracted and judged, and what
-100,000 of them would cost is reckoned from that, the arithmetic shown.
+100,000 of them would cost is reckoned from that, the arithmetic shown. Parts
+that are not named by --parts stay as they were measured before.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import numpy as np
 import tqdm
 
 from experiments import benchmark
+from experiments import model_table
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import extract
@@ -32,6 +34,7 @@ from keras_ssc import frame_store
 from keras_ssc import pairs
 from keras_ssc import report
 from keras_ssc import scenes
+from keras_ssc import train_config
 from keras_ssc import video
 from keras_ssc.genres import GENRES
 
@@ -47,6 +50,19 @@ _NUM_PAIRS, _STORED = 4, "96x54"
 # What the reckoning is for.
 _MANY = 100_000
 _MANY_SECONDS = 90 * 60
+
+# The training that is reckoned, with the report's settings, and of how many
+# pairs its step is measured: a processor takes as long for each of more.
+_MODEL, _BATCH_SIZE = "double_stack", 8
+
+# Work of a training beside that of one pass forward: the backward one computes
+# the gradients of inputs and of weights, each as much work again.
+_PASSES = 3
+
+# What a GPU keeps up, in TFLOP/s: none was measured, so a range.
+_GPU_SPEEDS = (10, 30, 100)
+
+PARTS = ("sizes", "runners", "film", "training")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,6 +302,29 @@ def measure_film(path, run, work_dir):
     return measured
 
 
+def measure_training(runs=5):
+    """Measures a step of `_MODEL` with the report's settings.
+
+    Args:
+        runs: Integer, how often it is timed.
+
+    Returns:
+        A dict: what `model_table.measure_network` returns; `epochs`; `cores`
+        that it was measured on.
+    """
+    settings = train_config.REPORT_SETTINGS[_MODEL]
+    config = train_config.fill_in(
+        train_config.TrainConfig(
+            model=_MODEL, **{**settings, "batch_size": _BATCH_SIZE}
+        )
+    )
+    return {
+        **model_table.measure_network(config, runs, num_steps=1),
+        "epochs": settings["epochs"],
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
 def _megabytes(folder):
     sizes = (p.stat().st_size for p in folder.rglob("*") if p.is_file())
     return sum(sizes) / 2**20
@@ -296,7 +335,8 @@ def text_of(results):
 
     Args:
         results: Dict of `machine`, `sizes` (list, see `measure`), `runners`
-            (dict, see `compare_runners`) and `film` (dict or None).
+            (dict, see `compare_runners`), and perhaps of `film` and
+            `training` (dicts, see `measure_film`, `measure_training`).
 
     Returns:
         String.
@@ -332,7 +372,7 @@ def text_of(results):
             rows,
         ),
     ]
-    if results["runners"]:
+    if results.get("runners"):
         costs = results["runners"]
         parts.append(
             f"`tfds build --config films` of {costs['films']:,} films by "
@@ -344,8 +384,12 @@ def text_of(results):
             )
             + "."
         )
-    if results["film"]:
+    if results.get("film"):
         parts.append(_reckoning(results["film"]))
+    if results.get("film") and results.get("training"):
+        parts.append(
+            _reckoning_of_training(results["training"], results["film"])
+        )
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -373,16 +417,69 @@ def _reckoning(film):
     ):
         if name in film:
             lines.append(_product(words, film[name]["core_seconds"], scale, ""))
+    lines += [
+        "",
+        "Films are independent of each other: `tfds build` of the `films` "
+        "configs reads them through Beam, and `--beam_pipeline_options` puts "
+        "that on Dataflow, Flink or Spark. Workers of one core for a day's "
+        f"extract: {_hours(extracting, scale):,.0f} / 24 = "
+        f"{_hours(extracting, scale) / 24:,.0f}.",
+    ]
     return "\n".join(lines)
 
 
+def _reckoning_of_training(training, film):
+    """Reckons what it takes to train on many films within a day."""
+    pairs_of_all = film["pairs"] * _MANY
+    seen = pairs_of_all * training["epochs"]
+    operations = 2 * _PASSES * training["multiply_adds"]
+    speed = seen / 86_400
+    tera = speed * operations / 1e12
+    a_core = (
+        training["batch_size"] / training["seconds_a_step"] / training["cores"]
+    )
+    height, width = training["image_size"]
+    gpus = ", ".join(
+        f"{tera:,.0f} / {each} = {tera / each:,.1f} at {each}"
+        for each in _GPU_SPEEDS
+    )
+    return "\n".join(
+        [
+            f"Training {training['model']} on their pairs in a day, with the "
+            f"report's settings ({width}x{height}, {training['epochs']} "
+            "epochs):",
+            "",
+            f"- pairs: {_MANY:,} x {film['pairs']} x {training['epochs']} = "
+            f"{seen:,}, and / 86,400 = {speed:,.0f} a second",
+            f"- work: {training['multiply_adds'] / 1e9:.1f} billion "
+            f"multiply-adds a pair x 2 x {_PASSES} passes x {speed:,.0f} = "
+            f"{tera:,.0f} TFLOP/s, the flow's apart",
+            "- GPUs, by the TFLOP/s that one keeps up (no GPU was at hand: "
+            f"an assumption, and a range): {gpus}",
+            f"- on cores such as these, measured: {a_core:.2f} pairs a second "
+            f"each, so {speed:,.0f} / {a_core:.2f} = {speed / a_core:,.0f} "
+            "cores: not a task for them",
+        ]
+    )
+
+
+def _hours(core_seconds, scale):
+    return core_seconds * scale * _MANY / 3600
+
+
 def _product(words, core_seconds, scale, why):
-    hours = core_seconds * scale * _MANY / 3600
     reason = f" ({why})" if why else ""
     return (
         f"- {words}: {core_seconds:.0f} core-seconds x {scale:.2f} x "
-        f"{_MANY:,} / 3,600 = {hours:,.0f} core-hours{reason}"
+        f"{_MANY:,} / 3,600 = {_hours(core_seconds, scale):,.0f} "
+        f"core-hours{reason}"
     )
+
+
+def read_results(path, machine):
+    """Returns what a file holds of this machine; an empty dict if nothing."""
+    results = files.read_json(path) if path.exists() else {}
+    return results if results.get("machine") == machine else {}
 
 
 def main():
@@ -393,6 +490,7 @@ def main():
     add("--runner-films", type=int, default=100, metavar="N")
     add("--film", type=pathlib.Path, help="a film of real length")
     add("--run", type=pathlib.Path, help="an evaluated run, for verdicts")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS)
     add("--out", default="results/growth", metavar="DIR")
     add("--readme", action="store_true", help="into experiments/README.md")
     arguments = parser.parse_args()
@@ -407,16 +505,21 @@ def main():
     out = pathlib.Path(arguments.out)
     work_dir = out / "work"
     work_dir.mkdir(parents=True, exist_ok=True)
-    results = {
-        "machine": benchmark.machine(),
-        "sizes": [measure(number, work_dir) for number in arguments.sizes],
-        "runners": {
+    results = {"machine": benchmark.machine(), "sizes": []}
+    results |= read_results(out / "growth.json", results["machine"])
+    if "sizes" in arguments.parts:
+        results["sizes"] = [
+            measure(number, work_dir) for number in arguments.sizes
+        ]
+    if "runners" in arguments.parts:
+        results["runners"] = {
             "films": arguments.runner_films,
             **compare_runners(arguments.runner_films, work_dir),
-        },
-        "film": arguments.film
-        and measure_film(arguments.film, arguments.run, work_dir),
-    }
+        }
+    if "film" in arguments.parts and arguments.film:
+        results["film"] = measure_film(arguments.film, arguments.run, work_dir)
+    if "training" in arguments.parts:
+        results["training"] = measure_training()
     text = text_of(results)
     readme.write("growth", results, text, out)
     print(text)

@@ -4,7 +4,9 @@
 
 Every variant is trained once for each fold over the films and each seed. What
 is finished in --out is not repeated, and what was stopped goes on. After each
-fold and seed the tables and figures are written anew, of what there is.
+fold and seed the tables and figures are written anew, of what there is. The
+work goes in rounds: each asks about every film once, with seeds that differ
+from fold to fold, so that the first ones already tell something.
 """
 
 import argparse
@@ -345,6 +347,7 @@ class Reproduction:
         films: Path of the list of the data set's films, for variants whose
             pairs are drawn anew; None to leave them out.
         drawn: Dict of fields of `extract.ExtractConfig` for all of those.
+        is_training: Boolean; without, only what is finished is taken.
     """
 
     def __init__(
@@ -357,6 +360,7 @@ class Reproduction:
         settings,
         films=None,
         drawn=None,
+        is_training=True,
     ):
         self._builder = builder
         self._out = out
@@ -364,6 +368,7 @@ class Reproduction:
         self._num_folds = num_folds
         self._settings = settings
         self._films, self._drawn = films, drawn or {}
+        self._is_training = is_training
         self._data = {}  # how pairs are drawn -> film_data.FilmData
         self._features = None
         self.left_out = {}
@@ -382,10 +387,17 @@ class Reproduction:
 
     def run(self, fold, seed):
         """Trains and evaluates every variant on a fold with a seed."""
-        for variant in self._variants:
+        runs = [
+            (variant, self._out / variant.slug / f"fold{fold}_seed{seed}")
+            for variant in self._variants
+        ]
+        if not self._is_training:
+            runs = [run for run in runs if (run[1] / "result.json").exists()]
+            if not runs:
+                return
+        for variant, run_dir in runs:
             builder, source = self._data_of(variant)
             splits = self._splits(builder, fold, **variant.deal)
-            run_dir = self._out / variant.slug / f"fold{fold}_seed{seed}"
             config = config_of(
                 variant,
                 self._budget,
@@ -482,7 +494,12 @@ class Reproduction:
                 name: [_condensed(each) for each in results]
                 for name, results in self.baselines.items()
             },
-            "left_out": self.left_out,
+            "left_out": self.left_out
+            | {
+                variant.name: "none of its trainings is finished"
+                for variant in self._variants
+                if not self._is_training and variant.name not in self.results
+            },
             "untested": self.untested,
             "failures": self.failures,
             "problems": sorted(self.problems),
@@ -769,6 +786,25 @@ def compare(one, other):
     return float(by_film.mean()), low, high, len(by_film)
 
 
+def in_rounds(folds, seeds, num_rounds=None):
+    """Orders folds and seeds in rounds.
+
+    Args:
+        folds: Sequence of integers.
+        seeds: Sequence of integers.
+        num_rounds: Integer, of how many rounds; None for all, one a seed.
+
+    Returns:
+        List of tuples (fold, seed). A round holds every fold once; all of them
+        hold every fold with every seed.
+    """
+    return [
+        (fold, seeds[(place + turn) % len(seeds)])
+        for turn in range(len(seeds))[:num_rounds]
+        for place, fold in enumerate(folds)
+    ]
+
+
 def main():
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m experiments.reproduce")
@@ -794,6 +830,17 @@ def main():
         metavar="NAME",
         help=f"default: all. {'; '.join(VARIANTS)}",
     )
+    add(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help="each asks about every film once; default: as many as seeds",
+    )
+    add(
+        "--finished",
+        action="store_true",
+        help="train nothing: tables of what --out holds",
+    )
     add("--epochs", type=int, metavar="N", help="default: the budget's")
     add(
         "--films",
@@ -816,6 +863,10 @@ def main():
     )
     arguments = parser.parse_args()
     folds = arguments.folds or range(1, arguments.num_folds + 1)
+    if arguments.rounds is not None and arguments.rounds < 1:
+        raise ValueError(
+            f"Expected --rounds above 0. Received: {arguments.rounds}"
+        )
     builder = input_pipeline.open_dataset(arguments.dataset, arguments.data_dir)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -835,13 +886,17 @@ def main():
         settings,
         arguments.films,
         {"num_pairs": arguments.pairs},
+        not arguments.finished,
     )
     for name, reason in done.left_out.items():
         print(f"left out: {name}: {reason}")
-    for seed in arguments.seeds:
-        for fold in folds:
-            done.run(fold - 1, seed)
-            text = done.write()
+    for fold, seed in in_rounds(folds, arguments.seeds, arguments.rounds):
+        done.run(fold - 1, seed)
+        if not arguments.finished:
+            done.write()
+    if not done.results and not done.failures:
+        raise ValueError(f"Expected trainings that are finished in {out}.")
+    text = done.write()
     print(text)
     print(f"written: {out}/tables.md, {out}/results.json, {out}/figures")
     if arguments.readme:

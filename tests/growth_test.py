@@ -52,6 +52,15 @@ def test_costs_are_a_film_s_and_the_reckoning_is_shown():
             "extract": {**COST, "core_seconds": 72.0},
             "verdict": {**COST, "core_seconds": 360.0},
         },
+        "training": {
+            "model": "double_stack",
+            "image_size": [299, 299],
+            "epochs": 50,
+            "batch_size": 8,
+            "cores": 2,
+            "multiply_adds": 10_000_000_000,
+            "seconds_a_step": 8.0,
+        },
     }
     text = growth.text_of(json.loads(json.dumps(results)))
     row = next(line for line in text.splitlines() if "1,200" in line)
@@ -61,6 +70,29 @@ def test_costs_are_a_film_s_and_the_reckoning_is_shown():
     assert "6 seconds in one process, 4 seconds in several processes" in text
     assert "72 core-seconds x 2.00 x 100,000 / 3,600 = 4,000 core-hours" in text
     assert "60 MB x 100,000 = 5.7 TB" in text
+    assert "a day's extract: 4,000 / 24 = 167." in text
+    assert "100,000 x 300 x 50 = 1,500,000,000, and / 86,400 = 17,361 " in text
+    assert "10.0 billion multiply-adds a pair x 2 x 3 passes x 17,361" in text
+    assert "1,042 / 30 = 34.7 at 30" in text
+    assert "17,361 / 0.50 = 34,722 cores" in text
+    del results["film"], results["training"]
+    assert "core-hours" not in growth.text_of(results)
+
+
+def test_a_training_s_step_is_measured(monkeypatch):
+    monkeypatch.setattr(growth, "_MODEL", "fc")
+    measured = growth.measure_training(runs=1)
+    assert measured["epochs"] == 50 and measured["cores"] >= 1
+    assert measured["multiply_adds"] == 68 * 120 * 3 * 50 + 500 + 400 + 240
+    assert measured["batch_size"] == 8 and measured["seconds_a_step"] > 0
+
+
+def test_parts_of_another_machine_are_not_taken(tmp_path):
+    path = tmp_path / "growth.json"
+    assert growth.read_results(path, "one") == {}
+    path.write_text('{"machine": "one", "film": {"pairs": 3}}')
+    assert growth.read_results(path, "one")["film"] == {"pairs": 3}
+    assert growth.read_results(path, "another") == {}
 
 
 def test_films_are_drawn_once_and_are_of_every_genre(tmp_path):

@@ -22,7 +22,14 @@ TWO = ("fc", "fc, split by frame")
 
 @pytest.fixture
 def reproduction(data_dir, tmp_path):
-    def make(names=TWO, out="out", films=None, drawn=None, **settings):
+    def make(
+        names=TWO,
+        out="out",
+        films=None,
+        drawn=None,
+        is_training=True,
+        **settings,
+    ):
         builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
         given = {
             "dataset": "scene_genre/small",
@@ -32,7 +39,15 @@ def reproduction(data_dir, tmp_path):
         }
         (tmp_path / out).mkdir(exist_ok=True)
         return reproduce.Reproduction(
-            builder, tmp_path / out, names, "small", 2, given, films, drawn
+            builder,
+            tmp_path / out,
+            names,
+            "small",
+            2,
+            given,
+            films,
+            drawn,
+            is_training,
         )
 
     return make
@@ -149,6 +164,27 @@ def test_what_is_done_is_not_done_again(reproduction, monkeypatch):
     again = reproduction(["fc"])
     again.run(0, 0)
     assert len(again.results["fc"]) == 1
+
+
+def test_rounds_ask_about_every_fold_and_are_of_several_seeds():
+    rounds = reproduce.in_rounds([1, 2, 3], [0, 1, 2])
+    assert rounds[:3] == [(1, 0), (2, 1), (3, 2)]
+    assert len(rounds) == len(set(rounds)) == 9
+    assert reproduce.in_rounds([1, 2, 3], [0, 1, 2], 1) == rounds[:3]
+    assert reproduce.in_rounds([1, 2, 3], [7]) == [(1, 7), (2, 7), (3, 7)]
+    assert len(set(reproduce.in_rounds([1, 2], [0, 1, 2]))) == 6
+
+
+def test_tables_are_of_what_is_finished(reproduction, monkeypatch):
+    reproduction(["fc"]).run(0, 0)
+    monkeypatch.setattr(train, "train", None)
+    done = reproduction(is_training=False)
+    for fold in (0, 1):
+        done.run(fold, 0)
+    text = done.write()
+    assert "1 to 1 trainings each (fold, seed): (1, 0)" in text
+    assert len(done.baselines["majority"]) == 1
+    assert "fc, split by frame (none of its trainings is finished)" in text
 
 
 def test_results_of_another_data_set_are_not_taken(
