@@ -537,7 +537,7 @@ class Reproduction:
             figures[f"confusion_{slug}"] = report.confusion_figure(
                 sum(np.array(each["confusion"]) for each in results),
                 GENRES,
-                f"{name}: test pairs of {len(results)} trainings",
+                f"{name}: test pairs of {_trainings(len(results))}",
             )
             run_dir = f"fold{first['fold']}_seed{first['seed']}"
             figures[f"curves_{slug}"] = report.curves_figure(
@@ -565,11 +565,15 @@ def _models_figure(summary):
         for name, results in summary["results"].items()
         if name in models.MODELS
     }
-    for name, results in summary["baselines"].items():
-        shares = [100 * each["pair"]["accuracy"] for each in results]
-        rows[_baseline(name)] = (shares, None)
     return report.models_figure(
-        rows, f"Test accuracy by pair, {summary['dataset']}"
+        rows,
+        f"Test accuracy by pair, {summary['dataset']}",
+        {
+            _baseline(name): [
+                100 * each["pair"]["accuracy"] for each in results
+            ]
+            for name, results in summary["baselines"].items()
+        },
     )
 
 
@@ -598,7 +602,7 @@ def text_of(summary):
     text = [
         f"{summary['machine']}; {summary['dataset']}, films dealt to "
         f"{summary['num_folds']} folds; settings: {summary['budget']}. "
-        f"{min(num_runs)} to {max(num_runs)} trainings each (fold, seed): "
+        f"{_trainings(*num_runs)} each (fold, seed): "
         f"{', '.join(f'({fold + 1}, {seed})' for fold, seed in deals)}. "
         "Mean ± standard deviation over them.",
         _table_of_models(summary),
@@ -613,9 +617,13 @@ def text_of(summary):
         ("Not trained", summary["left_out"]),
         ("In no split", summary["untested"]),
     ):
-        if told:
-            lines = "; ".join(f"{name} ({why})" for name, why in told.items())
-            text.append(f"{title}: {lines}.")
+        by_reason = collections.defaultdict(list)
+        for name, reason in told.items():
+            by_reason[reason].append(name)
+        text += [
+            f"{title}, {reason}: {'; '.join(names)}."
+            for reason, names in by_reason.items()
+        ]
     if summary["problems"]:
         text.append(f"Not drawn anew: {'; '.join(summary['problems'])}.")
     for failure in summary["failures"]:
@@ -624,6 +632,13 @@ def text_of(summary):
             f"seed {failure['seed']}: {failure['reason']}"
         )
     return "\n\n".join(part.strip() for part in text) + "\n"
+
+
+def _trainings(*numbers):
+    least, most = min(numbers), max(numbers)
+    if least != most:
+        return f"{least} to {most} trainings"
+    return "1 training" if most == 1 else f"{most} trainings"
 
 
 def _table_of_models(summary):

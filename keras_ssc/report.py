@@ -236,7 +236,7 @@ def curves_figure(history, title):
     return _png(figure)
 
 
-def models_figure(rows, title):
+def models_figure(rows, title, baselines=None):
     """Draws models' accuracies as bars, each training's as a point.
 
     The report's figure 5.1, with what the report itself measured beside.
@@ -245,32 +245,43 @@ def models_figure(rows, title):
         rows: Dict from a model's name to a tuple: a list of floats, percent,
             one a training; the report's figure, or None.
         title: String.
+        baselines: Dict from a baseline's name to a list of floats as above.
 
     Returns:
         Bytes, a PNG.
     """
+    bars = [(*row, _BLUE) for row in rows.values()]
+    bars += [(values, None, _GREY) for values in (baselines or {}).values()]
     figure, axes = plt.subplots(
-        figsize=(8, 1.6 + 0.42 * len(rows)), layout="constrained"
+        figsize=(8, 1.8 + 0.42 * len(bars)), layout="constrained"
     )
-    for row, (values, reported) in enumerate(rows.values()):
+    for row, (values, reported, colour) in enumerate(bars):
         mean = float(np.mean(values))
-        axes.barh(row, mean, color=_BLUE, height=0.6, zorder=1)
+        axes.barh(row, mean, color=colour, height=0.6, zorder=1)
         axes.plot(
             values, [row] * len(values), "o", color="black", ms=3, zorder=3
         )
-        # Behind every mark of the row, which would cover it.
-        end = max(mean, *values, reported or 0)
-        axes.text(end + 1.5, row, f"{mean:.1f}", va="center", zorder=4)
+        # In a column of their own: beside a mark of the report's it would be
+        # taken for that one's.
+        axes.text(103, row, f"{mean:.1f}", va="center", zorder=4)
         if reported is not None:
             axes.plot(
                 reported, row, "D", mfc="white", mec=_ORANGE, mew=1.5, zorder=2
             )
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(bars)), [*rows, *(baselines or {})])
     axes.invert_yaxis()
-    axes.set(xlim=(0, 112), xlabel="accuracy, %")
+    axes.axvline(100, color="black", lw=0.8)
+    axes.text(103, -0.7, "mean", va="center", weight="bold")
+    axes.set(
+        xlim=(0, 114),
+        ylim=(len(bars) - 0.4, -1.1),
+        xticks=range(0, 101, 20),
+        xlabel="accuracy, %",
+    )
     axes.set_title(title)
     marks = {
-        "mean over the trainings": ("s", _BLUE, _BLUE),
+        "a model, mean": ("s", _BLUE, _BLUE),
+        "a baseline, mean": ("s", _GREY, _GREY),
         "a training": ("o", "black", "black"),
         "the report's, on films of its own: not comparable": (
             "D",
@@ -282,7 +293,7 @@ def models_figure(rows, title):
         plt.Line2D([], [], ls="", marker=shape, mfc=face, mec=edge)
         for shape, face, edge in marks.values()
     ]
-    figure.legend(handles, list(marks), loc="outside lower center", ncols=3)
+    figure.legend(handles, list(marks), loc="outside lower center", ncols=2)
     return _png(figure)
 
 
@@ -492,6 +503,8 @@ def motion_figure(magnitudes, floor, title):
     axes.set_yticks(range(1, len(labels) + 1), labels)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    # Not as powers: that is mathematics, which names may not be read as.
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlim(left=0.8 * floor)
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(

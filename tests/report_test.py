@@ -148,3 +148,38 @@ def test_right_and_wrong_are_told_by_colours_of_the_palette():
     right = picture_of(pairs_figure(("frame",), shares=(0, 1, 0)))[..., :3]
     assert has(wrong, orange) and not has(wrong, blue)
     assert has(right, blue) and not has(right, orange)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keeps figures as they are, not as PNGs."""
+    monkeypatch.setattr(report, "_png", lambda figure: figure)
+
+
+def test_powers_of_ten_are_numbers_and_no_mathematics(drawn):
+    magnitudes = {"action": np.array([1e-4, 1e-2])}
+    figure = report.motion_figure(magnitudes, 1e-4, "t")
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    labels = [each.get_text() for each in axes.get_xticklabels()]
+    assert {"0.0001", "0.001", "0.01"} <= set(labels)
+    assert not any("$" in label for label in labels)
+
+
+def test_a_mean_is_not_beside_the_report_s_mark(drawn):
+    rows = {"fc": ([45.0], 36.7), "inception_v3": ([50.0, 52.0], 99.0)}
+    figure = report.models_figure(rows, "t", {"baseline: chance": [16.7]})
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    words = {each.get_text(): each.get_window_extent() for each in axes.texts}
+    assert list(words) == ["45.0", "51.0", "16.7", "mean"]
+    marks = axes.transData.transform([(100, 0)])[0, 0]
+    assert all(extent.x0 > marks for extent in words.values())
+    assert all(extent.x1 < axes.bbox.x1 for extent in words.values())
+    (legend,) = figure.legends
+    extent = legend.get_window_extent()
+    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.x1
+    names = [each.get_text() for each in axes.get_yticklabels()]
+    assert names == ["fc", "inception_v3", "baseline: chance"]
+    model, other, baseline = (bar.get_facecolor() for bar in axes.patches)
+    assert model == other != baseline

@@ -128,7 +128,7 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
         done.run(fold, seed=4)
     text = done.write()
     assert text == (tmp_path / "out" / "tables.md").read_text("utf-8")
-    assert "2 to 2 trainings each (fold, seed): (1, 4), (2, 4)" in text
+    assert "2 trainings each (fold, seed): (1, 4), (2, 4)" in text
     rows = {
         line.split(" | ")[0].strip("| "): line.split(" | ")
         for line in text.splitlines()
@@ -182,9 +182,9 @@ def test_tables_are_of_what_is_finished(reproduction, monkeypatch):
     for fold in (0, 1):
         done.run(fold, 0)
     text = done.write()
-    assert "1 to 1 trainings each (fold, seed): (1, 0)" in text
+    assert "1 training each (fold, seed): (1, 0)" in text
     assert len(done.baselines["majority"]) == 1
-    assert "fc, split by frame (none of its trainings is finished)" in text
+    assert "none of its trainings is finished: fc, split by frame." in text
 
 
 def test_results_of_another_data_set_are_not_taken(
