@@ -201,10 +201,10 @@ class _Build(Job):
         }
 
     def is_named(self, said):
-        # The command is TFDS's, which ends in the traceback of what the
-        # builder raised: its last line names the error.
-        return "Traceback" not in said or re.match(
-            r"[\w.]+(Error|Interrupt): |KeyboardInterrupt", last_line(said)
+        # The command is TFDS's, which prints the traceback of what the
+        # builder raised, and after it what ends its progress bars.
+        return "Traceback" not in said or re.search(
+            r"^[\w.]+(Error|Interrupt)\b", said, re.MULTILINE
         )
 
 

@@ -130,6 +130,11 @@ def open_folder(out, settings):
     files.write_json(settings_path, settings)
 
 
+def is_of_extract(root):
+    """Says whether extract wrote a folder: its films have records then."""
+    return (pathlib.Path(root) / "extract.json").exists()
+
+
 def _check_links(out):
     """Raises `ValueError` if what is written would be written elsewhere."""
     links = sorted(path for path in out.iterdir() if path.is_symlink())

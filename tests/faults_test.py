@@ -207,7 +207,7 @@ def test_records_are_compared_by_what_they_hold(tmp_path):
     assert len(outcomes[0][path.name]) == 1
 
 
-def test_tfds_names_an_error_in_its_last_line(tmp_path):
+def test_tfds_names_an_error_in_a_line_of_its_own(tmp_path):
     (tmp_path / "inputs").mkdir()
     build, extract = (
         faults.JOBS[name](tmp_path / "inputs", tmp_path / name)
@@ -215,7 +215,8 @@ def test_tfds_names_an_error_in_its_last_line(tmp_path):
     )
     said = "Traceback (most recent call last):\n  File\nOSError: no room\n"
     assert build.is_named(said) and not extract.is_named(said)
-    assert not build.is_named(f"{said}of another thread\n")
+    assert build.is_named(f"{said}\n\n   \x1b[A")
+    assert not build.is_named("Traceback (most recent call last):\n  File\n")
     assert build.is_named("done\n") and extract.is_named("error: no room\n")
 
 

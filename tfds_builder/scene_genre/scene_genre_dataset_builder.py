@@ -264,17 +264,30 @@ def _check_splits(splits_and_films):
 
 
 def _rows_by_frame(root, found):
-    """Returns the index's rows by frame file; checks that none is missing."""
+    """Returns the index's rows by frame file, of a folder of extract's.
+
+    Raises:
+        ValueError: If a frame of a film's record is missing, or a film's
+            record, as after an extract that was killed.
+    """
     rows = {}
     for record in frame_store.read_records(root):
         for row in record["pairs"]:
             if row["status"] == "kept":
                 rows[row["frame_file"]] = {**row, "film": record["film"]}
-    missing = set(rows) - {_movie_file(pair) for pair in found}
+    frame_files = {_movie_file(pair) for pair in found}
+    missing = set(rows) - frame_files
     if missing:
         raise ValueError(
             f"{len(missing)} frames of the index are missing in {root}, such "
             f"as {min(missing)} or its next frame. Extract again."
+        )
+    unknown = frame_files - set(rows)
+    if unknown and frame_store.is_of_extract(root):
+        raise ValueError(
+            f"There is no record of {len(unknown)} pairs in {root}, such as "
+            f"{min(unknown)}. Run extract again: it goes on where it was "
+            "stopped."
         )
     return rows
 

@@ -181,6 +181,19 @@ def test_a_frame_that_the_index_names_and_is_missing_fails_the_build(tmp_path):
         build("frames", tmp_path / "frames", tmp_path / "data")
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_film_whose_record_is_gone_fails_the_build(tmp_path, is_first):
+    """Of a killed extract, or a file that vanished: told, and not guessed."""
+    film_list = DUMMY_DATA / "films" / "films.csv"
+    extract.extract(film_list, tmp_path / "frames", workers=1)
+    records = sorted((tmp_path / "frames" / "index").iterdir())
+    assert len(records) > 1
+    for path in records[:1] if is_first else records:
+        path.unlink()
+    with pytest.raises(ValueError, match=r"no record of .*Run extract again"):
+        build("frames", tmp_path / "frames", tmp_path / "data")
+
+
 def test_an_odd_frame_without_its_even_one_is_left_out_and_told(
     tmp_path, capsys
 ):
