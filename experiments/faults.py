@@ -39,6 +39,7 @@ from keras_ssc import command
 from keras_ssc import export
 from keras_ssc import files
 from keras_ssc import report
+from keras_ssc import tf_serving
 
 _TFDS = "tensorflow_datasets.scripts.cli.main"
 
@@ -260,7 +261,7 @@ class _Export(Job):
         newest = max(versions, key=lambda path: int(path.name))
         # Graphs name their functions anew each time: what the model answers
         # is compared, and that every version has all its files, whole.
-        response = newest / "assets.extra" / "sample_response.json"
+        response = newest / tf_serving.SAMPLE_RESPONSE
         return json.loads(response.read_text()), [
             is_complete(version) for version in versions
         ].count(False)

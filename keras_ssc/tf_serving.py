@@ -23,6 +23,10 @@ max_enqueued_batches {{ value: 100 }}
 """
 
 
+# What the model answers to the sample request.
+SAMPLE_RESPONSE = "sample_response.json"
+
+
 def write_files(folder, images, answer, image_size):
     """Writes sample request and answer, warm-up requests and batching.
 
@@ -41,9 +45,7 @@ def write_files(folder, images, answer, image_size):
         "genres": list(GENRES),
         "motion_magnitude": float(answer["motion_magnitude"]),
     }
-    files.write_json(
-        folder / "sample_response.json", {"predictions": [prediction]}
-    )
+    files.write_json(folder / SAMPLE_RESPONSE, {"predictions": [prediction]})
     _write_warmup(folder, images, image_size)
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES)
     files.write_text(
