@@ -40,6 +40,7 @@ from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export
 from keras_ssc import extract
+from keras_ssc import files
 from keras_ssc import predict
 from keras_ssc import predictor
 from keras_ssc import report
@@ -787,6 +788,32 @@ def count(endings, outside):
     return counted
 
 
+def merge(path, results, entries):
+    """Keeps what was counted before at entry points that were not tried anew.
+
+    Args:
+        path: `pathlib.Path` of the earlier results; it may be missing.
+        results: Dict, see `text_of`.
+        entries: Sequence of all entry points, in order.
+
+    Returns:
+        Dict as `results`, with the earlier ones if they are of the same
+        machine and as many files.
+    """
+    rows = {}
+    if path.exists():
+        earlier = files.read_json(path)
+        same = ("machine", "num_files")
+        if all(earlier[name] == results[name] for name in same):
+            rows = {row["entry"]: row for row in earlier["entries"]}
+    rows |= {row["entry"]: row for row in results["entries"]}
+    order = dict.fromkeys(entries)
+    return {
+        **results,
+        "entries": [rows[each] for each in order if each in rows],
+    }
+
+
 def text_of(results):
     """Writes what was counted as Markdown.
 
@@ -855,7 +882,12 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m experiments.hostile")
     add = parser.add_argument
     add("--seed", type=int, default=0, metavar="N", help="of the damage")
-    add("--entry", default="", metavar="PATTERN", help="default: all of them")
+    add(
+        "--entry",
+        default="",
+        metavar="PATTERN",
+        help="default: all of them; the others stay as they were counted",
+    )
     add("--out", default="results/hostile", metavar="DIR")
     add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
@@ -871,11 +903,15 @@ def main():
     chosen = [task for task in tasks if re.search(arguments.entry, task.entry)]
     print(f"{len(chosen)} tasks of {num_files} files", flush=True)
     endings, outside = measure(ground, chosen, _show)
-    results = {
-        "machine": benchmark.machine(),
-        "num_files": num_files,
-        "entries": count(endings, outside),
-    }
+    results = merge(
+        out / "hostile.json",
+        {
+            "machine": benchmark.machine(),
+            "num_files": num_files,
+            "entries": count(endings, outside),
+        },
+        [task.entry for task in tasks],
+    )
     text = text_of(results)
     readme.write("hostile", results, text, out)
     readme.write("endings", [_plain(each) for each in endings], None, out)

@@ -139,6 +139,25 @@ def test_a_table_counts():
     assert "| all | 2 | 1 | 0 | 0 | 1 | 0 | 5 | 1 |" in lines
 
 
+def test_entry_points_that_are_not_tried_anew_stay(tmp_path):
+    def counted(entry, tried):
+        return {"entry": entry, "tried": tried}
+
+    def results(machine, *entries):
+        return {"machine": machine, "num_files": 3, "entries": list(entries)}
+
+    path = tmp_path / "hostile.json"
+    order = ["one", "two", "two", "three"]
+    new = results("a", counted("two", 2))
+    assert hostile.merge(path, new, order) == new
+    old = results("a", counted("three", 3), counted("two", 9), counted("x", 1))
+    path.write_text(json.dumps(old))
+    merged = hostile.merge(path, new, order)
+    assert merged["entries"] == [counted("two", 2), counted("three", 3)]
+    other = results("b", counted("two", 2))
+    assert hostile.merge(path, other, order) == other
+
+
 def test_what_is_written_outside_is_seen(ground):
     before = ground.seen()
     path = ground.here / "left over"
