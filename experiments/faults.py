@@ -49,6 +49,9 @@ _START_UP_SHARE = 0.2
 # A year of seconds: by so much the clock jumps, back or forth.
 _JUMP = 365 * 86_400
 
+# How often a moment is drawn closer after a command that had ended by then.
+_NUM_TRIES = 4
+
 # Longer than any command here takes; one that is silent for longer hangs.
 _LIMIT_SECONDS = 600
 
@@ -93,6 +96,7 @@ class Job:
     """
 
     name = ""
+    has_workers = False  # processes of its own
 
     def __init__(self, inputs, folder):
         self.own, self.out = folder / "own", folder / "out"
@@ -159,6 +163,7 @@ class _Extract(Job):
     """Extracts films, of which the first ones were extracted before."""
 
     name = "extract"
+    has_workers = True
 
     def _of(self, film_list):
         flags = ("--out", self.out / "frames", "--pairs", 6)
@@ -271,6 +276,7 @@ class _Predict(Job):
     """Judges a film, over what an earlier verdict wrote."""
 
     name = "predict"
+    has_workers = True
 
     def module(self):
         film = self.own / "films" / "00003.mp4"
@@ -364,11 +370,13 @@ def _nothing(job, process, generator):
     return True
 
 
+_WORKER_DIES = "a worker dies"
+
 # What each does to a command at work; it says whether it could.
 FAULTS = {
     "SIGKILL": _kill,
     "SIGTERM": _terminate,
-    "a worker dies": _kill_worker,
+    _WORKER_DIES: _kill_worker,
     "an input vanishes": _take_input,
     "the folder becomes read-only": _lock_folder,
     "the disk is full": _fill_disk,
@@ -528,6 +536,9 @@ class Stand:
     def disturb(self, number, fault, seconds, generator):
         """Does something to the command at a moment, and runs it once more.
 
+        If the command has ended by then, on a machine that has less else to
+        do than before, it is disturbed again, as much earlier.
+
         Args:
             number: Integer, the trial's.
             fault: String, a key of `FAULTS`.
@@ -537,6 +548,17 @@ class Stand:
         Returns:
             A `Trial`.
         """
+        for _ in range(_NUM_TRIES):
+            trial, took = self._disturb(number, fault, seconds, generator)
+            if took is None or not is_right([trial]):
+                break
+            share = took / self.seconds
+            self.first, self.seconds = share * self.first, took
+            seconds *= share
+        return trial
+
+    def _disturb(self, number, fault, seconds, generator):
+        """See `disturb`; returns the seconds too if the command had ended."""
         self._clear()
         out = self._folder / "out"
         out.mkdir(parents=True)
@@ -548,13 +570,14 @@ class Stand:
         wrapper = ()
         if fault == "the clock jumps":
             wrapper = ("experiments.faults", "--jump")
+        start, took = time.monotonic(), None
         process = job.start(job.module(), wrapper)
-        is_late = True
         try:
             process.wait(seconds)
+            took = time.monotonic() - start
         except subprocess.TimeoutExpired:
-            is_late = False
-        is_hit = not is_late and FAULTS[fault](job, process, generator)
+            pass
+        is_hit = took is None and FAULTS[fault](job, process, generator)
         try:
             code = process.wait(_LIMIT_SECONDS)
         finally:
@@ -583,7 +606,7 @@ class Stand:
         if not is_right([trial]):
             print(said, flush=True)
         self._clear()
-        return trial
+        return trial, took
 
 
 def last_line(said):
@@ -631,12 +654,17 @@ def campaign(names, faults, num_faults, seed, folder, done=()):
         if not numbers:
             continue
         stand = Stand(JOBS[name], inputs, folder / name)
+        kinds = [
+            each
+            for each in faults
+            if JOBS[name].has_workers or each != _WORKER_DIES
+        ]
         stand.run_undisturbed()
         print(f"{name}, undisturbed: {stand.seconds:.1f} s", flush=True)
         for number in numbers:
             # Its own: what a trial draws is the same after a stop.
             generator = random.Random(f"{seed} {name} {number}")
-            fault = faults[number % len(faults)]
+            fault = kinds[number % len(kinds)]
             moment = stand.moment(generator)
             yield stand.disturb(number, fault, moment, generator)
 

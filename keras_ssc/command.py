@@ -1,6 +1,7 @@
 """How every command ends: one clear line, and an exit code that means it."""
 
 import os
+import re
 import sys
 
 from keras_ssc.video import VideoError
@@ -33,8 +34,31 @@ def run(main):
         code = _tell(error, 2)
     except (OutsideError, VideoError, OSError) as error:
         code = _tell(_reason(error), 1)
+    except _outside_errors_of_tensorflow() as error:
+        code = _tell(_MARKS.sub("", error.message), 1)
     sys.stdout.flush()
     sys.exit(code)
+
+
+# What TensorFlow adds to a message: the operation, not the reason.
+_MARKS = re.compile(r"\{\{.*?\}\}|\[Op:.*", re.DOTALL)
+
+
+def _outside_errors_of_tensorflow():
+    """Returns its errors of files and memory, if it is loaded at all.
+
+    They are no `OSError`s: TensorBoard's log on a full disk ends in one.
+    """
+    errors = getattr(sys.modules.get("tensorflow"), "errors", None)
+    if errors is None:
+        return ()
+    return (
+        errors.DataLossError,
+        errors.NotFoundError,
+        errors.PermissionDeniedError,
+        errors.ResourceExhaustedError,
+        errors.UnavailableError,
+    )
 
 
 def _reason(error):

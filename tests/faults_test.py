@@ -99,9 +99,33 @@ def test_damage_to_what_was_there_is_found(make_job, tmp_path, monkeypatch):
     assert not trial.is_kept and not trial.is_equal
 
 
-def test_a_fault_that_comes_too_late_hits_nothing(make_job, tmp_path):
+def test_a_fault_that_comes_too_late_comes_again_earlier(make_job, tmp_path):
+    make = make_job("careful")
+    stand = faults.Stand(make, tmp_path / "inputs", tmp_path / "tried")
+    stand.run_undisturbed()
+    # As if it had been measured on a machine that was busy.
+    stand.first, stand.seconds = 20 * stand.first, 20 * stand.seconds
+    late = 0.6 * stand.seconds
+    trial = stand.disturb(0, "SIGKILL", late, random.Random(0))
+    assert trial.is_hit and trial.code == -9 and trial.is_equal
+    assert 0 < trial.seconds < late / 5
+    assert stand.first < stand.seconds < late
+
+
+def test_a_fault_that_is_always_too_late_hits_nothing(
+    make_job, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(faults, "_NUM_TRIES", 1)
     trial = disturbed(make_job("careful"), "SIGKILL", tmp_path, seconds=30)
     assert not trial.is_hit and trial.code == 0 and trial.is_equal
+
+
+def test_where_there_is_no_worker_none_dies(make_job, tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "JOBS", {"careful": make_job("careful")})
+    monkeypatch.setattr(faults, "make_inputs", lambda folder: None)
+    kinds = ("a worker dies", "SIGKILL")
+    tried = list(faults.campaign(["careful"], kinds, 2, 7, tmp_path))
+    assert [trial.fault for trial in tried] == ["SIGKILL"] * 2
 
 
 def test_the_clock_jumps_to_and_fro(tmp_path):
