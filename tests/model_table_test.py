@@ -153,7 +153,7 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
         "results": [result],
     }
     text = model_table.text_of(json.loads(json.dumps(measured)))
-    assert text.startswith("one; scene_genre/small; a training step is of 8 ")
+    assert text.startswith("one; scene_genre/small; a training step is of 16 ")
     assert "| fc | " in text
 
 
