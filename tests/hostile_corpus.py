@@ -110,7 +110,9 @@ def write_film(path, pictures, codec="libx264", options=None):
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(picture), format="rgb24"
             )
-            container.mux(stream.encode(frame))
+            # Not left to the encoder: now and then, early in a process, it
+            # sees other bytes beside the picture, and writes others.
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode(None))
     return path
 
