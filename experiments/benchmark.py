@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import functools
 import importlib.util
-import json
 import math
 import os
 import pathlib
@@ -872,12 +871,8 @@ def text_of(results):
 
 def _written(path):
     """Returns the comparisons of this machine that a file holds."""
-    if not path.exists():
-        return []
-    written = json.loads(path.read_text("utf-8"))
-    if written["machine"] != machine():
-        return []
-    return [Comparison(**row) for row in written["comparisons"]]
+    written = readme.earlier(path, machine=machine())
+    return [Comparison(**row) for row in written.get("comparisons", [])]
 
 
 def main():

@@ -476,12 +476,6 @@ def _product(words, core_seconds, scale, why):
     )
 
 
-def read_results(path, machine):
-    """Returns what a file holds of this machine; an empty dict if nothing."""
-    results = files.read_json(path) if path.exists() else {}
-    return results if results.get("machine") == machine else {}
-
-
 def main():
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m experiments.growth")
@@ -506,7 +500,7 @@ def main():
     work_dir = out / "work"
     work_dir.mkdir(parents=True, exist_ok=True)
     results = {"machine": benchmark.machine(), "sizes": []}
-    results |= read_results(out / "growth.json", results["machine"])
+    results |= readme.earlier(out / "growth.json", machine=results["machine"])
     if "sizes" in arguments.parts:
         results["sizes"] = [
             measure(number, work_dir) for number in arguments.sizes

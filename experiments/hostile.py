@@ -40,7 +40,6 @@ from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export
 from keras_ssc import extract
-from keras_ssc import files
 from keras_ssc import predict
 from keras_ssc import predictor
 from keras_ssc import report
@@ -800,13 +799,9 @@ def merge(path, results, entries):
         Dict as `results`, with the earlier ones if they are of the same
         machine and as many files.
     """
-    rows = {}
-    if path.exists():
-        earlier = files.read_json(path)
-        same = ("machine", "num_files")
-        if all(earlier[name] == results[name] for name in same):
-            rows = {row["entry"]: row for row in earlier["entries"]}
-    rows |= {row["entry"]: row for row in results["entries"]}
+    same = {name: results[name] for name in ("machine", "num_files")}
+    earlier = readme.earlier(path, **same).get("entries", [])
+    rows = {row["entry"]: row for row in [*earlier, *results["entries"]]}
     order = dict.fromkeys(entries)
     return {
         **results,

@@ -336,6 +336,16 @@ def is_right(kills, endings):
     )
 
 
+def results_of(kills, endings, training):
+    """Returns what `kill_and_resume` returns as plain values, see `text_of`."""
+    return {
+        "machine": benchmark.machine(),
+        "training": training,
+        "kills": [dataclasses.asdict(kill) for kill in kills],
+        "runs": [dataclasses.asdict(ending) for ending in endings],
+    }
+
+
 def text_of(results):
     """Writes what came of the kills as Markdown.
 
@@ -400,15 +410,12 @@ def main():
         arguments.seed,
         out / "runs",
     )
-    results = {
-        "machine": benchmark.machine(),
-        "training": (
-            f"{arguments.model} on {arguments.dataset}, {arguments.epochs} "
-            f"epochs, a checkpoint every {arguments.checkpoint_steps} steps"
-        ),
-        "kills": [dataclasses.asdict(kill) for kill in kills],
-        "runs": [dataclasses.asdict(ending) for ending in endings],
-    }
+    results = results_of(
+        kills,
+        endings,
+        f"{arguments.model} on {arguments.dataset}, {arguments.epochs} "
+        f"epochs, a checkpoint every {arguments.checkpoint_steps} steps",
+    )
     text = text_of(results)
     readme.write("kills", results, text, out)
     print(text)

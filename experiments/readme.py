@@ -60,6 +60,22 @@ def put_results(name, results, text):
     write(name, results, None, RESULTS)
 
 
+def earlier(path, **same):
+    """Reads results of which some are to be kept.
+
+    Args:
+        path: `pathlib.Path` of a JSON file; it may be missing.
+        **same: What they must agree in with those that are measured now, such
+            as their `machine`.
+
+    Returns:
+        Dict; it is empty if there are none, or none to stand beside these.
+    """
+    results = files.read_json(path) if path.exists() else {}
+    agrees = all(results.get(name) == value for name, value in same.items())
+    return results if agrees else {}
+
+
 def write(name, results, text, out):
     """Writes `NAME.json` and, of text that is not None, `NAME.md`.
 

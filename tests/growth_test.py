@@ -87,14 +87,6 @@ def test_a_training_s_step_is_measured(monkeypatch):
     assert measured["batch_size"] == 8 and measured["seconds_a_step"] > 0
 
 
-def test_parts_of_another_machine_are_not_taken(tmp_path):
-    path = tmp_path / "growth.json"
-    assert growth.read_results(path, "one") == {}
-    path.write_text('{"machine": "one", "film": {"pairs": 3}}')
-    assert growth.read_results(path, "one")["film"] == {"pairs": 3}
-    assert growth.read_results(path, "another") == {}
-
-
 def test_films_are_drawn_once_and_are_of_every_genre(tmp_path):
     film_list = growth.draw_films(tmp_path, 14)
     films, problems = growth.scenes.read_film_list(film_list)

@@ -1,4 +1,4 @@
-import dataclasses
+import json
 import os
 import shutil
 import sys
@@ -160,14 +160,9 @@ def test_a_table_counts_the_kills():
         made_up_kill(),
         made_up_kill(kind=kills.WRITING, num_unreadable=1, num_lost=2),
     ]
-    results = {
-        "machine": "one",
-        "training": "fc",
-        "kills": [dataclasses.asdict(kill) for kill in killed],
-        "runs": [dataclasses.asdict(RIGHT)],
-    }
+    results = kills.results_of(killed, [RIGHT], "fc")
     lines = kills.text_of(results).splitlines()
-    assert lines[0] == "one; fc."
+    assert "cores" in lines[0] and lines[0].endswith("; fc.")
     assert "| kills | 2 |" in lines
     assert "| - while a checkpoint was written | 1 |" in lines
     assert "| - after the last epoch | 0 |" in lines
@@ -199,3 +194,5 @@ def test_killed_trainings_end_as_the_undisturbed_one(data_dir, tmp_path):
         settings, 2, 1, seed=0, folder=tmp_path / "runs"
     )
     assert len(killed) == 1 and kills.is_right(killed, endings)
+    stored = json.loads(json.dumps(kills.results_of(killed, endings, "fc")))
+    assert "| kills | 1 |" in kills.text_of(stored)

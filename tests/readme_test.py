@@ -67,6 +67,15 @@ def test_outside_the_tables_nothing_is_measured(path):
 SAID = {"16.7 %"}
 
 
+def test_results_of_another_machine_are_not_kept(tmp_path):
+    path = tmp_path / "growth.json"
+    assert readme.earlier(path, machine="one") == {}
+    path.write_text('{"machine": "one", "num_files": 2, "film": {"pairs": 3}}')
+    assert readme.earlier(path, machine="one")["film"] == {"pairs": 3}
+    assert readme.earlier(path, machine="another") == {}
+    assert readme.earlier(path, machine="one", num_files=3) == {}
+
+
 def test_a_block_is_put_where_its_marks_are(tmp_path):
     paths = [tmp_path / "one.md", tmp_path / "other.md"]
     paths[0].write_text("first\n")
