@@ -16,6 +16,9 @@ READMES = (_FOLDER.parent / "README.md", _FOLDER / "README.md")
 # Results that tables are written from.
 RESULTS = _FOLDER / "results"
 
+# What READMEs show.
+FIGURES = _FOLDER / "figures"
+
 
 def put(name, text, paths=READMES):
     """Replaces what stands between a block's two marks.
@@ -58,6 +61,23 @@ def put_results(name, results, text):
     put(name, text)
     RESULTS.mkdir(exist_ok=True)
     write(name, results, None, RESULTS)
+
+
+def put_figures(name, folder, paths=READMES, figures=FIGURES):
+    """Replaces the figures of a block that a README shows.
+
+    Args:
+        name: String, the block's name.
+        folder: `pathlib.Path` of the new ones, `FIGURE.png`; those that a
+            README shows as `NAME_FIGURE.png` are taken.
+        paths: Sequence of `pathlib.Path` of READMEs.
+        figures: `pathlib.Path` of the folder of what READMEs show.
+    """
+    shown = "".join(path.read_text("utf-8") for path in paths)
+    for figure in folder.glob("*.png"):
+        own_name = f"{name}_{figure.name}"
+        if f"/{own_name})" in shown:
+            files.write_bytes(figures / own_name, figure.read_bytes())
 
 
 def earlier(path, **same):

@@ -532,6 +532,9 @@ class Reproduction:
                 f"Motion magnitude of the pairs of {dataset}",
             ),
         }
+        questions = _questions_figure(summary)
+        if questions is not None:
+            figures["questions"] = questions
         for name, results in self.results.items():
             slug, first = VARIANTS[name].slug, results[0]
             figures[f"confusion_{slug}"] = report.confusion_figure(
@@ -577,6 +580,23 @@ def _models_figure(summary):
     )
 
 
+def _questions_figure(summary):
+    """Draws the questions that have an interval; None if none has."""
+    rows = [
+        (question.claim, *found[:3], answer(question, *found[1:3]))
+        for question, found in _answered(summary)
+        if found[1] is not None
+    ]
+    if not rows:
+        return None
+    return report.intervals_figure(
+        [(*row[:-1], row[-1].replace("*", "")) for row in rows],
+        "accuracy by pair of a test film, one less other, points; line: "
+        f"{100 * _CONFIDENCE:.0f} % interval",
+        f"What differs, {summary['dataset']}",
+    )
+
+
 def _baseline(name):
     return f"baseline: {name}"
 
@@ -604,13 +624,14 @@ def text_of(summary):
         f"{summary['num_folds']} folds; settings: {summary['budget']}. "
         f"{_trainings(*num_runs)} each (fold, seed): "
         f"{', '.join(f'({fold + 1}, {seed})' for fold, seed in deals)}. "
-        "Mean ± standard deviation over them.",
+        f"Mean ± standard deviation over them. {_hours(results)}",
         _table_of_models(summary),
         "Accuracy by pair of each genre, %:",
         _table_of_genres(results),
         "Questions. The difference is that of the mean accuracy by pair of a "
         "test film, in points; films are what the interval draws from "
-        f"({100 * _CONFIDENCE:.0f} %, {_NUM_DRAWS:,} draws, paired).",
+        f"({100 * _CONFIDENCE:.0f} %, {_NUM_DRAWS:,} draws, paired), "
+        "for each claim alone: not corrected for how many there are.",
         _table_of_questions(summary),
     ]
     for title, told in (
@@ -632,6 +653,18 @@ def text_of(summary):
             f"seed {failure['seed']}: {failure['reason']}"
         )
     return "\n\n".join(part.strip() for part in text) + "\n"
+
+
+def _hours(results):
+    seconds = [each["seconds"] for some in results.values() for each in some]
+    whole = [each for each in seconds if each is not None]
+    text = f"Training took {sum(whole) / 3600:.1f} hours in all"
+    if len(whole) < len(seconds):
+        text += (
+            f", without {len(seconds) - len(whole)} of {len(seconds)} that "
+            "were stopped in between"
+        )
+    return f"{text}."
 
 
 def _trainings(*numbers):
@@ -709,29 +742,32 @@ def _table_of_genres(results):
     return report.markdown_table(["", *names], rows)
 
 
-def _table_of_questions(summary):
+def _answered(summary):
+    """Returns tuples of a question and what `compare` returned of it."""
     results = summary["results"] | {
         _baseline(name): given for name, given in summary["baselines"].items()
     }
-    rows = []
-    for question in QUESTIONS:
-        if not {question.one, question.other} <= set(results):
-            continue
-        compared = compare(results[question.one], results[question.other])
-        if compared is None:
-            continue
-        points, low, high, num_films = compared
-        rows.append(
-            [
-                question.claim,
-                question.one,
-                question.other,
-                f"{points:+.1f}",
-                "-" if low is None else f"{low:+.1f} to {high:+.1f}",
-                num_films,
-                answer(question, low, high),
-            ]
-        )
+    asked = (
+        (each, compare(results[each.one], results[each.other]))
+        for each in QUESTIONS
+        if {each.one, each.other} <= set(results)
+    )
+    return [(each, found) for each, found in asked if found is not None]
+
+
+def _table_of_questions(summary):
+    rows = [
+        [
+            question.claim,
+            question.one,
+            question.other,
+            f"{points:+.1f}",
+            "-" if low is None else f"{low:+.1f} to {high:+.1f}",
+            num_films,
+            answer(question, low, high),
+        ]
+        for question, (points, low, high, num_films) in _answered(summary)
+    ]
     return report.markdown_table(
         [
             "claim",
@@ -916,6 +952,7 @@ def main():
     print(f"written: {out}/tables.md, {out}/results.json, {out}/figures")
     if arguments.readme:
         readme.put_results(arguments.readme, done.summary(), text)
+        readme.put_figures(arguments.readme, out / "figures")
     return 1 if done.failures else 0
 
 

@@ -1,6 +1,7 @@
 """Numbers -> tables and figures. Arrays and names come as arguments."""
 
 import io
+import textwrap
 
 import matplotlib
 import numpy as np
@@ -38,6 +39,9 @@ _MOST_CUTS = 200
 
 # Of a film's name beside a figure.
 _MOST_LETTERS = 40
+
+# Letters of a line of a claim beside a figure.
+_LINE = 48
 
 
 def scores_of(labels, predicted, names):
@@ -294,6 +298,47 @@ def models_figure(rows, title, baselines=None):
         for shape, face, edge in marks.values()
     ]
     figure.legend(handles, list(marks), loc="outside lower center", ncols=2)
+    return _png(figure)
+
+
+def intervals_figure(rows, label, title):
+    """Draws differences with their intervals, one a row, beside zero.
+
+    Args:
+        rows: List of tuples: what is claimed, a string; the difference and
+            the ends of its interval, floats; the answer, a string.
+        label: String, what the differences are.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, (axes, words) = plt.subplots(
+        1,
+        2,
+        figsize=(10, 1.3 + 0.42 * len(rows)),
+        width_ratios=(3, 1),
+        layout="constrained",
+    )
+    for row, (_, point, low, high, answer) in enumerate(rows):
+        # An interval that holds zero is drawn hollow: not by colour alone.
+        is_told = low > 0 or high < 0
+        colour = _BLUE if low > 0 else _ORANGE if high < 0 else "dimgrey"
+        axes.plot((low, high), (row, row), color=colour, lw=2)
+        axes.plot(
+            point, row, "o", color=colour, mfc=colour if is_told else "white"
+        )
+        words.text(0, row, answer, va="center")
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set_yticks(
+        range(len(rows)), [textwrap.fill(row[0], _LINE) for row in rows]
+    )
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel(label)
+    words.axis("off")
+    for each in (axes, words):
+        each.set_ylim(len(rows) - 0.4, -0.6)
+    figure.suptitle(title)
     return _png(figure)
 
 

@@ -86,3 +86,28 @@ def test_a_block_is_put_where_its_marks_are(tmp_path):
     assert paths[1].read_text() == put
     with pytest.raises(ValueError, match="lines <!-- x --> and <!-- /x -->"):
         readme.put("x", "new", paths)
+
+
+def test_every_figure_that_is_shown_is_there_and_no_other():
+    shown = {
+        (path.parent / link).resolve()
+        for path in readme.READMES
+        for link in re.findall(
+            r"!\[[^]]+\]\(([^)]+)\)", path.read_text("utf-8")
+        )
+    }
+    assert shown == {path.resolve() for path in readme.FIGURES.iterdir()}
+
+
+def test_figures_that_are_shown_are_replaced_and_others_are_not_put(tmp_path):
+    path, figures = tmp_path / "one.md", tmp_path / "figures"
+    path.write_text("![what](figures/run_models.png)\n")
+    new = tmp_path / "new"
+    for folder in (figures, new):
+        folder.mkdir()
+    for name in ("models", "curves"):
+        (new / f"{name}.png").write_bytes(name.encode())
+    (figures / "run_models.png").write_bytes(b"old")
+    readme.put_figures("run", new, [path], figures)
+    (only,) = figures.iterdir()
+    assert only.read_bytes() == b"models"

@@ -98,6 +98,14 @@ def test_an_interval_answers(interval, claim, control):
     assert reproduce.answer(question, *interval) == control
 
 
+def test_hours_are_of_trainings_that_were_not_stopped():
+    results = {"fc": [{"seconds": 1800.0}, {"seconds": None}]}
+    told = "0.5 hours in all, without 1 of 2 that were stopped in between."
+    assert told in reproduce._hours(results)
+    whole = {"fc": [{"seconds": 1800.0}], "vgg16": [{"seconds": 5400.0}]}
+    assert reproduce._hours(whole) == "Training took 2.0 hours in all."
+
+
 def test_questions_are_of_variants_and_baselines_that_are_there():
     known = {*reproduce.VARIANTS} | {
         reproduce._baseline(name) for name in reproduce.baselines.BASELINES
@@ -150,6 +158,7 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
     assert figures == {
         "models.png",
         "motion.png",
+        "questions.png",
         *(
             f"{kind}_{slug}.png"
             for kind in ("confusion", "curves")
