@@ -7,6 +7,7 @@ a camera and a clock that runs at the genre's pace.
 import itertools
 import math
 import os
+import pathlib
 
 import av
 import cv2
@@ -57,14 +58,13 @@ def draw_film(film):
     cv2.setNumThreads(1)  # the films share the cores, not the pixels
     if _is_drawn(film):
         return
-    unfinished = film.path.with_name(f".{film.path.name}.unfinished")
-    try:
-        _write_video(unfinished, film)
-        os.replace(unfinished, film.path)
-    except (av.error.FFmpegError, OSError) as error:
-        unfinished.unlink(missing_ok=True)
-        # Plain words: errors of FFmpeg do not travel between processes.
-        raise OSError(f"Cannot write {film.path}: {error}") from None
+    write_video(
+        film.path,
+        film_frames(film),
+        film.size,
+        film.frame_rate,
+        film.settings,
+    )
 
 
 def _is_drawn(film):
@@ -77,16 +77,41 @@ def _is_drawn(film):
         return False
 
 
-def _write_video(path, film):
+def write_video(path, frames, size, frame_rate, comment=""):
+    """Writes a film file: H.264, its frames' sharpness told by no motion.
+
+    Args:
+        path: Path of the file; one that is there is replaced.
+        frames: Iterable of uint8 arrays (height, width, 3), RGB.
+        size: Tuple (width, height) in pixels, both even.
+        frame_rate: `fractions.Fraction`, frames a second.
+        comment: String, kept in the file.
+
+    Raises:
+        OSError: If the film cannot be written.
+    """
+    path = pathlib.Path(path)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        _encode(unfinished, frames, size, frame_rate, comment)
+        os.replace(unfinished, path)
+    except (av.error.FFmpegError, OSError) as error:
+        # Plain words: errors of FFmpeg do not travel between processes.
+        raise OSError(f"Cannot write {path}: {error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _encode(path, frames, size, frame_rate, comment):
     with av.open(str(path), "w", format="mp4") as container:
-        container.metadata["comment"] = film.settings
-        stream = container.add_stream("libx264", rate=film.frame_rate)
-        stream.width, stream.height = film.size
+        container.metadata["comment"] = comment
+        stream = container.add_stream("libx264", rate=frame_rate)
+        stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
         stream.options = {"qp": "16", "preset": "veryfast"}
         stream.options |= {"x264-params": ":".join(_ENCODING)}
-        for picture in film_frames(film):
+        for picture in frames:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

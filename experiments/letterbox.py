@@ -1,0 +1,142 @@
+"""Puts films of some genres between bars, to see what bars give away.
+
+    python -m experiments.letterbox --films FILMS.csv --out DIR
+
+The whole picture is squeezed between the bars: but for its sharpness a film
+is what it was before once the bars are cropped.
+"""
+
+import argparse
+import csv
+import io
+import pathlib
+
+import av
+import cv2
+import numpy as np
+import tqdm
+
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc import scenes
+from keras_ssc import video
+from keras_ssc.genres import GENRES
+from keras_ssc.sample_films import filming
+
+# One of each pair of twins among the sample films.
+_DEFAULT = ("action", "science_fiction")
+
+# Above and below, of the height: as 2.39:1 has them within 16:9.
+SHARE = 0.128
+
+
+def letterbox(film_list, out, genres=_DEFAULT, progress=False):
+    """Writes each film anew, those of some genres between bars.
+
+    Args:
+        film_list: Path of a film list, see `scenes.read_film_list`, of films
+            of one frame rate each.
+        out: Path of another folder than the films'.
+        genres: Sequence of genres whose films get bars.
+        progress: Boolean, whether to show a progress bar.
+
+    Returns:
+        `pathlib.Path` of the new films' list.
+
+    Raises:
+        ValueError: If a genre is none, a film of the list cannot be told, or
+            the list is in `out`.
+        keras_ssc.scenes.FilmListError: If the list cannot be read.
+        keras_ssc.video.VideoError: If a film cannot be read.
+        OSError: If one cannot be written.
+    """
+    film_list, out = pathlib.Path(film_list), pathlib.Path(out)
+    unknown = sorted({*genres} - {*GENRES})
+    if unknown:
+        raise ValueError(
+            f"Expected genres of {', '.join(GENRES)}. Received: "
+            f"{', '.join(unknown)}"
+        )
+    if out.resolve() == film_list.resolve().parent:
+        raise ValueError(
+            f"Expected another folder than {film_list.parent}, where the "
+            "films are."
+        )
+    films, problems = scenes.read_film_list(film_list)
+    if problems:
+        raise ValueError("\n".join(problems))
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for film in tqdm.tqdm(films, unit="film", disable=not progress):
+        new = {}
+        for scene in film.scenes:
+            if scene.path not in new:
+                new[scene.path] = f"{len(rows):03d}.mp4"
+                _write(scene.path, out / new[scene.path], film.genre in genres)
+            # The end of the file is not a time.
+            ends = np.isfinite(scene.end_seconds)
+            rows.append(
+                [
+                    film.name,
+                    film.genre,
+                    film.split,
+                    new[scene.path],
+                    scenes.format_time(scene.start_seconds),
+                    scenes.format_time(scene.end_seconds) if ends else "",
+                ]
+            )
+    text = io.StringIO()
+    csv.writer(text).writerows(
+        [["film", "genre", "split", "path", "start", "end"], *rows]
+    )
+    files.write_text(out / "films.csv", text.getvalue())
+    return out / "films.csv"
+
+
+def _write(path, new_path, has_bars):
+    index = video.index_frames(path)
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+    frames = video.read_frames(path, range(index.num_frames), index, "forward")
+    # H.264 halves the colour planes.
+    size = (index.width // 2 * 2, index.height // 2 * 2)
+    filming.write_video(
+        new_path,
+        (_framed(frame, size, has_bars) for _, _, frame in frames),
+        size,
+        rate,
+    )
+
+
+def _framed(frame, size, has_bars):
+    width, height = size
+    bar = round(SHARE * height) if has_bars else 0
+    framed = np.zeros((height, width, 3), np.uint8)
+    framed[bar : height - bar] = cv2.resize(
+        frame, (width, height - 2 * bar), interpolation=cv2.INTER_AREA
+    )
+    return framed
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.letterbox")
+    add = parser.add_argument
+    add("--films", required=True, metavar="FILMS.csv")
+    add("--out", required=True, metavar="DIR")
+    add(
+        "--genres",
+        nargs="+",
+        default=_DEFAULT,
+        metavar="GENRE",
+        help=f"whose films get bars (default: {' '.join(_DEFAULT)})",
+    )
+    arguments = parser.parse_args()
+    path = letterbox(
+        arguments.films, arguments.out, arguments.genres, progress=True
+    )
+    print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    command.run(main)
