@@ -18,11 +18,13 @@ class FilmData:
         builder: What `input_pipeline.open_dataset` returns.
         data_dir: String, where TFDS finds it.
         problems: List of strings, the films and rows that gave no pairs.
+        num_with_bars: Integer, of how many films bars were cropped.
     """
 
     builder: object
     data_dir: str
     problems: list
+    num_with_bars: int
 
 
 def draw(film_list, folder, progress=False, **changes):
@@ -46,7 +48,7 @@ def draw(film_list, folder, progress=False, **changes):
     frames, data_dir = folder / "frames", folder / "data"
     folder.mkdir(parents=True, exist_ok=True)
     # Films that are done are not read again.
-    _, problems = extract.extract(
+    records, problems = extract.extract(
         film_list,
         frames,
         extract.ExtractConfig(**changes),
@@ -59,4 +61,5 @@ def draw(film_list, folder, progress=False, **changes):
         input_pipeline.open_dataset(DATASET, str(data_dir)),
         str(data_dir),
         problems,
+        sum(bool(record["bars"]) for record in records),
     )

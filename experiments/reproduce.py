@@ -387,6 +387,7 @@ class Reproduction:
 
     def run(self, fold, seed):
         """Trains and evaluates every variant on a fold with a seed."""
+        self._leave_out_bars()
         runs = [
             (variant, self._out / variant.slug / f"fold{fold}_seed{seed}")
             for variant in self._variants
@@ -430,9 +431,17 @@ class Reproduction:
         """Returns a variant's builder, and what its config says of it."""
         if variant.drawn is None:
             return self._builder, {}
+        data = self._draw(variant.drawn)
+        return data.builder, {
+            "dataset": film_data.DATASET,
+            "data_dir": data.data_dir,
+        }
+
+    def _draw(self, changes):
+        """Returns the data that is drawn so, of the films."""
         # Cropping is the default: variants that say so share the data.
         fields = dataclasses.asdict(
-            extract.ExtractConfig(**{**self._drawn, **variant.drawn})
+            extract.ExtractConfig(**{**self._drawn, **changes})
         )
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:
@@ -441,11 +450,19 @@ class Reproduction:
             )
             self._data[name] = data
             self.problems |= set(data.problems)
-        data = self._data[name]
-        return data.builder, {
-            "dataset": film_data.DATASET,
-            "data_dir": data.data_dir,
-        }
+        return self._data[name]
+
+    def _leave_out_bars(self):
+        """Leaves out variants that tell bars apart where there are none."""
+        about_bars = [
+            variant
+            for variant in self._variants
+            if "crop_bars" in (variant.drawn or {})
+        ]
+        if about_bars and not self._draw({"crop_bars": True}).num_with_bars:
+            for variant in about_bars:
+                self._variants.remove(variant)
+                self.left_out[variant.name] = "no film has bars"
 
     def _run_baselines(self, fold, seed):
         splits = self._splits(self._builder, fold)
@@ -946,7 +963,10 @@ def main():
         if not arguments.finished:
             done.write()
     if not done.results and not done.failures:
-        raise ValueError(f"Expected trainings that are finished in {out}.")
+        told = "".join(
+            f" {name}: {reason}." for name, reason in done.left_out.items()
+        )
+        raise ValueError(f"There is nothing to tabulate in {out}.{told}")
     text = done.write()
     print(text)
     print(f"written: {out}/tables.md, {out}/results.json, {out}/figures")

@@ -8,6 +8,7 @@ import pytest
 from experiments import film_data
 from experiments import film_splits
 from experiments import growth
+from experiments import letterbox
 from experiments import reproduce
 from experiments import trainings
 from keras_ssc import command
@@ -237,6 +238,7 @@ def film_list(tmp_path_factory):
 def test_pairs_are_drawn_anew_from_the_films(
     reproduction, film_list, tmp_path, monkeypatch
 ):
+    barred = letterbox.letterbox(film_list, tmp_path / "barred", ["horror"])
     variants = {
         f"fc, {name}": reproduce.Variant(f"fc, {name}", "fc", drawn=drawn)
         for name, drawn in (
@@ -248,7 +250,7 @@ def test_pairs_are_drawn_anew_from_the_films(
     monkeypatch.setattr(reproduce, "VARIANTS", variants)
     claim = reproduce.Question("far on tells more", *list(variants)[1::-1])
     monkeypatch.setattr(reproduce, "QUESTIONS", [claim])
-    done = reproduction(list(variants), films=film_list, drawn={"num_pairs": 3})
+    done = reproduction(list(variants), films=barred, drawn={"num_pairs": 3})
     done.run(0, 0)
     text = done.write()
     assert "far on tells more" in text
@@ -263,6 +265,14 @@ def test_pairs_are_drawn_anew_from_the_films(
     }
     assert strides == {1, 4}
     assert not done.problems and not done.left_out
+
+
+def test_bars_are_not_asked_about_where_there_are_none(reproduction, film_list):
+    names = ["inception_v3, bars cropped", "inception_v3, bars kept"]
+    done = reproduction(names, films=film_list, drawn={"num_pairs": 1})
+    done.run(0, 0)
+    assert done.left_out == dict.fromkeys(names, "no film has bars")
+    assert not done.results and not done.failures
 
 
 def test_without_the_films_nothing_is_drawn_anew(reproduction):
