@@ -324,7 +324,13 @@ def intervals_figure(rows, label, title):
         # An interval that holds zero is drawn hollow: not by colour alone.
         is_told = low > 0 or high < 0
         colour = _BLUE if low > 0 else _ORANGE if high < 0 else "dimgrey"
-        axes.plot((low, high), (row, row), color=colour, lw=2)
+        axes.plot(
+            (low, high),
+            (row, row),
+            color=colour,
+            lw=2,
+            solid_capstyle="butt",
+        )
         axes.plot(
             point, row, "o", color=colour, mfc=colour if is_told else "white"
         )
