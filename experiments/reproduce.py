@@ -139,11 +139,11 @@ _MORE = [
     ),
     *[
         Variant(
-            f"double_stack, {number} films a genre",
+            f"double_stack, {told} a genre",
             "double_stack",
             deal={"films_per_genre": number},
         )
-        for number in (1, 2)
+        for number, told in enumerate(("1 film", "2 films"), start=1)
     ],
     *[
         Variant(
@@ -269,7 +269,7 @@ QUESTIONS = [
     Question(
         "two films a genre pass one",
         "double_stack, 2 films a genre",
-        "double_stack, 1 films a genre",
+        "double_stack, 1 film a genre",
     ),
     Question(
         "a batch twice as large is better",
