@@ -47,7 +47,8 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
         ValueError: If a genre is none, a film of the list cannot be told, or
             the list is in `out`.
         keras_ssc.scenes.FilmListError: If the list cannot be read.
-        keras_ssc.video.VideoError: If a film cannot be read.
+        keras_ssc.video.VideoError: If a film, or a frame of one, cannot be
+            read.
         OSError: If one cannot be written.
     """
     film_list, out = pathlib.Path(film_list), pathlib.Path(out)
@@ -64,8 +65,10 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
         )
     films, problems = scenes.read_film_list(film_list)
     if problems:
-        raise ValueError("\n".join(problems))
+        raise ValueError("; ".join(problems))
     out.mkdir(parents=True, exist_ok=True)
+    # A list of an earlier run must not speak of films half replaced.
+    (out / "films.csv").unlink(missing_ok=True)
     rows = []
     for film in tqdm.tqdm(films, unit="film", disable=not progress):
         new = {}
@@ -97,15 +100,24 @@ def _write(path, new_path, has_bars):
     index = video.index_frames(path)
     with av.open(str(path)) as container:
         rate = container.streams.video[0].average_rate
-    frames = video.read_frames(path, range(index.num_frames), index, "forward")
     # H.264 halves the colour planes.
     size = (index.width // 2 * 2, index.height // 2 * 2)
-    filming.write_video(
-        new_path,
-        (_framed(frame, size, has_bars) for _, _, frame in frames),
-        size,
-        rate,
-    )
+    frames = (_framed(frame, size, has_bars) for frame in _all_frames(index))
+    filming.write_video(new_path, frames, size, rate)
+
+
+def _all_frames(index):
+    numbers = range(index.num_frames)
+    read = 0
+    for _, _, frame in video.read_frames(index.path, numbers, index, "forward"):
+        read += 1
+        yield frame
+    # A scene of a film that is shorter would be another one.
+    if read < index.num_frames:
+        raise video.VideoError(
+            f"{index.path}: {index.num_frames - read} of {index.num_frames} "
+            "frames cannot be decoded. Leave the film out of the list."
+        )
 
 
 def _framed(frame, size, has_bars):

@@ -104,3 +104,17 @@ def test_a_film_that_cannot_be_read_leaves_nothing_half(film_list, tmp_path):
         letterbox.letterbox(film_list, tmp_path / "out", ["action"])
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"000.mp4"}
+
+
+def test_a_film_with_a_damaged_frame_is_not_written_shorter(
+    film_list, tmp_path, monkeypatch
+):
+    read = video.read_frames
+
+    def all_but_the_last(path, numbers, *rest):
+        return read(path, numbers[:-1], *rest)
+
+    monkeypatch.setattr(video, "read_frames", all_but_the_last)
+    with pytest.raises(video.VideoError, match="fast.mp4: 1 of 24 frames"):
+        letterbox.letterbox(film_list, tmp_path / "out", ["action"])
+    assert not [*(tmp_path / "out").iterdir()]
