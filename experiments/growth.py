@@ -157,14 +157,8 @@ def draw_films(folder, num_films):
         split = "test" if number // len(GENRES) % 10 == 0 else "train"
         rows.append((path.stem, genre, split, path.name, "", ""))
     film_list = folder / f"films_{num_films}.csv"
-    _write_list(film_list, rows)
+    files.write_csv(film_list, scenes.COLUMNS, rows)
     return film_list
-
-
-def _write_list(path, rows):
-    header = ("film", "genre", "split", "path", "start", "end")
-    lines = [frame_store.csv_line(row) for row in (header, *rows)]
-    files.write_text(path, "\n".join(lines) + "\n")
 
 
 def _draw_film(path, number):
@@ -285,7 +279,7 @@ def measure_film(path, run, work_dir):
     """
     film_list = work_dir / "film.csv"
     row = ("film", GENRES[0], "train", str(path.resolve()), "", "")
-    _write_list(film_list, [row])
+    files.write_csv(film_list, scenes.COLUMNS, [row])
     frames = work_dir / "frames"
     shutil.rmtree(frames, ignore_errors=True)
     call = (sys.executable, "-m", "keras_ssc.extract", film_list)

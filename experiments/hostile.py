@@ -10,7 +10,6 @@ of the output. The files are made by `tests.hostile_corpus`.
 import argparse
 import collections
 import contextlib
-import csv
 import dataclasses
 import functools
 import http.client
@@ -40,9 +39,11 @@ from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export
 from keras_ssc import extract
+from keras_ssc import files
 from keras_ssc import predict
 from keras_ssc import predictor
 from keras_ssc import report
+from keras_ssc import scenes
 from keras_ssc import train
 from keras_ssc.train_config import TrainConfig
 from keras_ssc.video import VideoError
@@ -506,13 +507,18 @@ def tasks_of_media(ground, found):
 
 
 def _write_list(path, films):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("film", "genre", "split", "path", "start", "end"))
-        for place, film in enumerate(films):
-            # What is no text cannot stand in a list in UTF-8.
-            name = str(film).encode("utf-8", "replace").decode("utf-8")
-            writer.writerow((f"film {place}", "action", "train", name, "", ""))
+    # What is no text cannot stand in a list in UTF-8.
+    names = [
+        str(film).encode("utf-8", "replace").decode("utf-8") for film in films
+    ]
+    files.write_csv(
+        path,
+        scenes.COLUMNS,
+        [
+            (f"film {place}", "action", "train", name, "", "")
+            for place, name in enumerate(names)
+        ],
+    )
 
 
 def _tasks_of_lists(ground, paths, small):

@@ -7,8 +7,6 @@ is what it was before once the bars are cropped.
 """
 
 import argparse
-import csv
-import io
 import pathlib
 
 import av
@@ -88,11 +86,7 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
                     scenes.format_time(scene.end_seconds) if ends else "",
                 ]
             )
-    text = io.StringIO()
-    csv.writer(text).writerows(
-        [["film", "genre", "split", "path", "start", "end"], *rows]
-    )
-    files.write_text(out / "films.csv", text.getvalue())
+    files.write_csv(out / "films.csv", scenes.COLUMNS, rows)
     return out / "films.csv"
 
 

@@ -1,7 +1,9 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -92,6 +94,22 @@ def _open(path, flags):
 def write_text(path, text):
     """Writes a text file in UTF-8, as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_csv(path, columns, rows):
+    """Writes a table with its columns' names above, as `write_bytes` does.
+
+    Args:
+        path: Where the file shall be; its folder exists.
+        columns: Sequence of strings.
+        rows: Iterable of sequences as long as `columns`.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before stays.
+    """
+    text = io.StringIO()
+    csv.writer(text).writerows([columns, *rows])
+    write_text(path, text.getvalue())
 
 
 def write_json(path, value):

@@ -6,9 +6,7 @@
 
 import argparse
 import concurrent.futures
-import csv
 import dataclasses
-import io
 import itertools
 import math
 import multiprocessing
@@ -22,6 +20,7 @@ import tqdm
 
 from keras_ssc import command
 from keras_ssc import files
+from keras_ssc import scenes
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
 from keras_ssc.sample_films import styles
@@ -224,17 +223,16 @@ def _write_cuts(films, path):
         for film in films
         for cut in film.cuts
     ]
-    _write_csv(path, ("film", "path", "frame_number"), rows)
+    files.write_csv(path, ("film", "path", "frame_number"), rows)
 
 
 def _write_films(films, path):
-    columns = ("film", "genre", "split", "path", "start", "end")
     rows = [
         (film.title, film.genre, film.split, _path_in_list(film), start, end)
         for film in films
         for start, end in _scenes(film)
     ]
-    _write_csv(path, columns, rows)
+    files.write_csv(path, scenes.COLUMNS, rows)
 
 
 def _path_in_list(film):
@@ -248,10 +246,10 @@ def _scenes(film):
     # The second scene starts a few frames into its shot, so that the list
     # marks a range that no cut would give away.
     cut = film.cuts[len(film.cuts) // 2]
-    scenes = ((0, cut), (cut + 3, sum(film.shots)))
+    ranges = ((0, cut), (cut + 3, sum(film.shots)))
     return [
         tuple(_timecode(frame / film.frame_rate) for frame in scene)
-        for scene in scenes
+        for scene in ranges
     ]
 
 
@@ -262,14 +260,6 @@ def _timecode(seconds):
     hours, minutes = divmod(minutes, 60)
     whole, milliseconds = divmod(milliseconds, 1000)
     return f"{hours:02d}:{minutes:02d}:{whole:02d}.{milliseconds:03d}"
-
-
-def _write_csv(path, columns, rows):
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows(rows)
-    files.write_text(path, text.getvalue())
 
 
 def main(arguments=None):
