@@ -4,7 +4,8 @@
 
 For each line that it reads it trains some steps and prints how many seconds
 one of them took. The step is Keras' own: its defaults for the backend, which
-on JAX compile it with XLA.
+on JAX compile it with XLA. What follows the numbers are the model's options,
+such as `flow=given`.
 """
 
 import sys
@@ -20,7 +21,7 @@ from keras_ssc.genres import GENRES
 _NUM_STEPS = 8
 
 
-def timed_steps(name, height, width, batch_size):
+def timed_steps(name, height, width, batch_size, **options):
     """Builds a network, and returns a function that times its step.
 
     Args:
@@ -28,17 +29,18 @@ def timed_steps(name, height, width, batch_size):
         height: Integer, pixels.
         width: Integer, pixels.
         batch_size: Integer.
+        **options: The model's own, see `models.build_model`.
 
     Returns:
         A function without arguments that returns the seconds of a step.
     """
-    model = models.build_model(name, (height, width))
+    model = models.build_model(name, (height, width), **options)
     generator = np.random.default_rng(0)
     num_pairs = batch_size * _NUM_STEPS
     inputs = {
-        key: generator.integers(0, 256, (num_pairs, *tensor.shape[1:])).astype(
-            tensor.dtype
-        )
+        key: generator.integers(
+            0, 256, (num_pairs, *tensor.shape[1:]), np.uint8
+        ).astype(tensor.dtype)
         for key, tensor in model.input.items()
     }
     labels = generator.integers(0, len(GENRES), num_pairs)
@@ -59,8 +61,9 @@ def timed_steps(name, height, width, batch_size):
 
 def main():
     """Runs the command."""
-    name, *numbers = sys.argv[1:]
-    seconds_a_step = timed_steps(name, *map(int, numbers))
+    name, *rest = sys.argv[1:]
+    sizes, options = map(int, rest[:3]), (each.split("=") for each in rest[3:])
+    seconds_a_step = timed_steps(name, *sizes, **dict(options))
     for _ in sys.stdin:
         print(seconds_a_step(), flush=True)
 

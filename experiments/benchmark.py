@@ -368,8 +368,8 @@ def compare_backends(runs, name="inception_v3"):
         if importlib.util.find_spec(backend) is None:
             continue
         with (
-            _stepper("tensorflow", name, *size) as ours,
-            _stepper(backend, name, *size) as theirs,
+            stepper("tensorflow", name, *size) as ours,
+            stepper(backend, name, *size) as theirs,
         ):
             measured = in_turn(runs, ours, theirs)
         yield Comparison(
@@ -383,8 +383,16 @@ def compare_backends(runs, name="inception_v3"):
 
 
 @contextlib.contextmanager
-def _stepper(backend, *arguments):
-    """Gives a function that times a step in a process of its own."""
+def stepper(backend, *arguments):
+    """Gives a function that times a step in a process of its own.
+
+    Args:
+        backend: String, Keras' backend.
+        *arguments: Those of `experiments.backend_step`.
+
+    Raises:
+        OutsideError: From the function, if the process has ended.
+    """
     process = subprocess.Popen(
         [
             sys.executable,
@@ -512,7 +520,7 @@ def compare_flow(runs, seconds=_STEP_SECONDS, size=(299, 299)):
         if not tf.config.list_logical_devices(device):
             continue
         frames = drawn_pairs(batch_size, size)
-        theirs = functools.partial(_opencv_flow, frames)
+        theirs = functools.partial(opencv_flow, frames)
         for way, is_compiled in (("a plain graph", False), ("XLA", True)):
             ours = _graph_flow(frames, device, is_compiled)
             yield Comparison(
@@ -521,8 +529,8 @@ def compare_flow(runs, seconds=_STEP_SECONDS, size=(299, 299)):
                 "pairs a second",
                 *in_turn(
                     runs,
-                    _rate_of(ours, batch_size, seconds),
-                    _rate_of(theirs, batch_size, seconds),
+                    rate_of(ours, batch_size, seconds),
+                    rate_of(theirs, batch_size, seconds),
                 ),
                 f"ours {goal} or more",
                 larger_is_better=True,
@@ -570,7 +578,12 @@ def _graph_flow(frames, device, is_compiled):
     return compute
 
 
-def _opencv_flow(frames):
+def opencv_flow(frames):
+    """Computes the flow of pairs with OpenCV, on one thread.
+
+    Args:
+        frames: Sequence of two uint8 arrays (pairs, height, width, 3), RGB.
+    """
     num_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -580,8 +593,14 @@ def _opencv_flow(frames):
         cv2.setNumThreads(num_threads)
 
 
-def _rate_of(function, num_pairs, seconds):
-    """Returns a function that times some calls, in pairs a second."""
+def rate_of(function, num_pairs, seconds):
+    """Returns a function that times some calls, in pairs a second.
+
+    Args:
+        function: Function without arguments.
+        num_pairs: Integer, of a call.
+        seconds: Float, how long about.
+    """
     function()  # traced and compiled, before anything counts
     num_calls = math.ceil(seconds / seconds_of(function))
 
@@ -772,15 +791,31 @@ def judge_as_the_report(path, numbers, model):
 
 def machine():
     """Describes the machine in a line."""
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.get_visible_devices("GPU")
-    ]
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, "
-        + "".join(f"{name}, " for name in gpus)
-        + f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"OpenCV {cv2.__version__}, PyAV {av.__version__}"
+    versions = {
+        "Python": platform.python_version(),
+        "TensorFlow": tf.__version__,
+        "OpenCV": cv2.__version__,
+        "PyAV": av.__version__,
+    }
+    if keras.backend.backend() == "jax":
+        import jax  # only the JAX backend needs it
+
+        gpus = [d.device_kind for d in jax.devices() if d.platform != "cpu"]
+        versions = {"Keras on JAX": jax.__version__} | versions
+    else:
+        gpus = [
+            tf.config.experimental.get_device_details(gpu).get(
+                "device_name", "GPU"
+            )
+            for gpu in tf.config.get_visible_devices("GPU")
+        ]
+    return ", ".join(
+        [
+            f"{os.cpu_count()} cores",
+            platform.machine(),
+            *gpus,
+            *(f"{name} {version}" for name, version in versions.items()),
+        ]
     )
 
 

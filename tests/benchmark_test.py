@@ -38,7 +38,7 @@ def test_backends_take_steps_of_the_same_network():
 
 def test_a_backend_that_ends_is_named():
     with (
-        benchmark._stepper("no_backend", "fc", 16, 16, 2) as step,
+        benchmark.stepper("no_backend", "fc", 16, 16, 2) as step,
         pytest.raises(command.OutsideError, match="no_backend ended"),
     ):
         step()
