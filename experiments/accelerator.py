@@ -215,7 +215,7 @@ def _table_of_steps(steps, opencv):
                 f"{1000 * min(step['seconds']):.1f} to "
                 f"{1000 * max(step['seconds']):.1f}",
                 f"{step['batch_size'] / seconds:,.0f}",
-                f"{num_steps * seconds / 60:.0f}",
+                f"{num_steps * seconds / 60:.1f}",
             ]
         )
         if step["flow"] == "given":
@@ -230,7 +230,7 @@ def _table_of_steps(steps, opencv):
                     f"{1000 * (seconds + added):.1f}",
                     "-",
                     f"{step['batch_size'] / (seconds + added):,.0f}",
-                    f"{num_steps * (seconds + added) / 60:.0f}",
+                    f"{num_steps * (seconds + added) / 60:.1f}",
                 ]
             )
     return report.markdown_table(
