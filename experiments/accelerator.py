@@ -4,11 +4,12 @@
 
 At the report's sizes, on the device that Keras' backend takes by itself: with
 JAX or TensorFlow for CUDA, a GPU. The flow is compared with OpenCV's, in its
-numbers and in its speed; of every network, the training step is timed.
+numbers and in its speed; of every network, the training step is timed. Of
+networks that are not named by --models, what was measured on this machine
+before stays.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import math
@@ -127,25 +128,35 @@ def measure_steps(names, runs, settings=None):
         one a run.
     """
     steps = steps_of(names, settings or train_config.REPORT_SETTINGS)
-    with contextlib.ExitStack() as stack:
-        # They compile side by side; then one works at a time.
-        steppers = [
-            stack.enter_context(
-                benchmark.stepper(
-                    keras.backend.backend(),
-                    step["model"],
-                    *step["image_size"],
-                    step["batch_size"],
-                    *([f"flow={step['flow']}"] if step["flow"] else []),
-                )
-            )
-            for step in steps
-        ]
-        for stepper in tqdm.tqdm(steppers, desc="compile", unit="network"):
-            stepper()
-        for step, stepper in zip(steps, steppers, strict=True):
+    for step in tqdm.tqdm(steps, unit="network"):
+        # One after the other: each may need the device's whole memory.
+        with benchmark.stepper(
+            keras.backend.backend(),
+            step["model"],
+            *step["image_size"],
+            step["batch_size"],
+            *([f"flow={step['flow']}"] if step["flow"] else []),
+        ) as stepper:
             step["seconds"] = [stepper() for _ in range(runs)]
     return steps
+
+
+def joined(old, new):
+    """Joins steps of one machine, in the models' order; new ones prevail.
+
+    Args:
+        old: List of dicts, see `measure_steps`.
+        new: The same.
+
+    Returns:
+        The same.
+    """
+    steps = {(step["model"], step["flow"]): step for step in [*old, *new]}
+    order = list(models.MODELS)
+    return sorted(
+        steps.values(),
+        key=lambda step: (order.index(step["model"]), step["flow"] == "graph"),
+    )
 
 
 def text_of(results):
@@ -251,7 +262,7 @@ def main():
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m experiments.accelerator")
     add = parser.add_argument
-    add("--models", nargs="+", choices=models.MODELS, default=models.MODELS)
+    add("--models", nargs="*", choices=models.MODELS, default=models.MODELS)
     add("--runs", type=int, default=5, metavar="N")
     add("--pairs", type=int, default=32, metavar="N", help="to compare flow of")
     add("--out", default="results/accelerator", metavar="DIR")
@@ -265,14 +276,18 @@ def main():
             )
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
+    # First, while this process has taken none of the device's memory.
+    steps = measure_steps(arguments.models, arguments.runs)
+    machine = benchmark.machine()
+    old = readme.earlier(out / "accelerator.json", machine=machine)
     results = {
-        "machine": benchmark.machine(),
+        "machine": machine,
         "flow": measure_flow(
             benchmark.drawn_pairs(arguments.pairs, SIZE),
             FLOW_BATCH_SIZES,
             arguments.runs,
         ),
-        "steps": measure_steps(arguments.models, arguments.runs),
+        "steps": joined(old.get("steps", []), steps),
     }
     text = text_of(results)
     readme.write("accelerator", results, text, out)

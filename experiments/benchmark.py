@@ -407,8 +407,10 @@ def stepper(backend, *arguments):
     )
 
     def step():
-        process.stdin.write("\n")
-        process.stdin.flush()
+        # Of a process that has ended, nothing is read either.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write("\n")
+            process.stdin.flush()
         said = process.stdout.readline()
         if not said:
             raise command.OutsideError(
@@ -421,7 +423,8 @@ def stepper(backend, *arguments):
     finally:
         process.kill()
         process.wait()
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()  # with what it never took
         process.stdout.close()
 
 

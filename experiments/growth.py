@@ -15,6 +15,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -59,10 +60,7 @@ _MODEL, _BATCH_SIZE = "double_stack", 8
 # the gradients of inputs and of weights, each as much work again.
 _PASSES = 3
 
-# What a GPU keeps up, in TFLOP/s: none was measured, so a range.
-_GPU_SPEEDS = (10, 30, 100)
-
-PARTS = ("sizes", "runners", "film", "training")
+PARTS = ("sizes", "runners", "film", "training", "accelerator")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,6 +317,26 @@ def measure_training(runs=5):
     }
 
 
+def measured_on_accelerator(path=readme.RESULTS / "accelerator.json"):
+    """Takes the step of `_MODEL` from what `experiments.accelerator` wrote.
+
+    Args:
+        path: `pathlib.Path` of its results.
+
+    Returns:
+        A dict, `machine` and `pairs_a_second`; None if there is no such step.
+    """
+    results = readme.earlier(path)
+    for step in results.get("steps", []):
+        if (step["model"], step["flow"]) == (_MODEL, "graph"):
+            seconds = statistics.median(step["seconds"])
+            return {
+                "machine": results["machine"],
+                "pairs_a_second": step["batch_size"] / seconds,
+            }
+    return None
+
+
 def _megabytes(folder):
     sizes = (p.stat().st_size for p in folder.rglob("*") if p.is_file())
     return sum(sizes) / 2**20
@@ -329,8 +347,9 @@ def text_of(results):
 
     Args:
         results: Dict of `machine`, `sizes` (list, see `measure`), `runners`
-            (dict, see `compare_runners`), and perhaps of `film` and
-            `training` (dicts, see `measure_film`, `measure_training`).
+            (dict, see `compare_runners`), and perhaps of `film`, `training`
+            and `accelerator` (dicts, see `measure_film`, `measure_training`,
+            `measured_on_accelerator`).
 
     Returns:
         String.
@@ -382,7 +401,9 @@ def text_of(results):
         parts.append(_reckoning(results["film"]))
     if results.get("film") and results.get("training"):
         parts.append(
-            _reckoning_of_training(results["training"], results["film"])
+            _reckoning_of_training(
+                results["training"], results["film"], results.get("accelerator")
+            )
         )
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -422,39 +443,40 @@ def _reckoning(film):
     return "\n".join(lines)
 
 
-def _reckoning_of_training(training, film):
+def _reckoning_of_training(training, film, accelerator=None):
     """Reckons what it takes to train on many films within a day."""
     pairs_of_all = film["pairs"] * _MANY
     seen = pairs_of_all * training["epochs"]
     operations = 2 * _PASSES * training["multiply_adds"]
     speed = seen / 86_400
-    tera = speed * operations / 1e12
     a_core = (
         training["batch_size"] / training["seconds_a_step"] / training["cores"]
     )
     height, width = training["image_size"]
-    gpus = ", ".join(
-        f"{tera:,.0f} / {each} = {tera / each:,.1f} at {each}"
-        for each in _GPU_SPEEDS
+    lines = [
+        f"Training {training['model']} on their pairs in a day, with the "
+        f"report's settings ({width}x{height}, {training['epochs']} epochs):",
+        "",
+        f"- pairs: {_MANY:,} x {film['pairs']} x {training['epochs']} = "
+        f"{seen:,}, and / 86,400 = {speed:,.0f} a second",
+        f"- work: {training['multiply_adds'] / 1e9:.1f} billion "
+        f"multiply-adds a pair x 2 x {_PASSES} passes x {speed:,.0f} = "
+        f"{speed * operations / 1e12:,.0f} TFLOP/s, the flow's apart",
+    ]
+    if accelerator:
+        rate = accelerator["pairs_a_second"]
+        lines.append(
+            f"- on accelerators, the flow within the step, measured by "
+            f"`experiments.accelerator` on one ({accelerator['machine']}): "
+            f"{rate:,.0f} pairs a second, so {speed:,.0f} / {rate:,.0f} = "
+            f"{speed / rate:,.1f} of them, their input apart"
+        )
+    lines.append(
+        f"- on cores such as these, measured: {a_core:.2f} pairs a second "
+        f"each, so {speed:,.0f} / {a_core:.2f} = {speed / a_core:,.0f} "
+        "cores: not a task for them"
     )
-    return "\n".join(
-        [
-            f"Training {training['model']} on their pairs in a day, with the "
-            f"report's settings ({width}x{height}, {training['epochs']} "
-            "epochs):",
-            "",
-            f"- pairs: {_MANY:,} x {film['pairs']} x {training['epochs']} = "
-            f"{seen:,}, and / 86,400 = {speed:,.0f} a second",
-            f"- work: {training['multiply_adds'] / 1e9:.1f} billion "
-            f"multiply-adds a pair x 2 x {_PASSES} passes x {speed:,.0f} = "
-            f"{tera:,.0f} TFLOP/s, the flow's apart",
-            "- GPUs, by the TFLOP/s that one keeps up (no GPU was at hand: "
-            f"an assumption, and a range): {gpus}",
-            f"- on cores such as these, measured: {a_core:.2f} pairs a second "
-            f"each, so {speed:,.0f} / {a_core:.2f} = {speed / a_core:,.0f} "
-            "cores: not a task for them",
-        ]
-    )
+    return "\n".join(lines)
 
 
 def _hours(core_seconds, scale):
@@ -508,6 +530,8 @@ def main():
         results["film"] = measure_film(arguments.film, arguments.run, work_dir)
     if "training" in arguments.parts:
         results["training"] = measure_training()
+    if "accelerator" in arguments.parts:
+        results["accelerator"] = measured_on_accelerator()
     text = text_of(results)
     readme.write("growth", results, text, out)
     print(text)

@@ -41,6 +41,19 @@ def test_of_models_that_see_flow_both_ways_are_timed(monkeypatch):
         assert seconds() > 0
 
 
+def test_what_was_measured_before_stays():
+    old, new = (
+        [
+            {"model": "double_stack", "flow": "graph", "seconds": [number]},
+            {"model": "double_stack", "flow": "given", "seconds": [number]},
+        ]
+        for number in (1.0, 2.0)
+    )
+    fc = {"model": "fc", "flow": None, "seconds": [1.0]}
+    joined = accelerator.joined([*old, fc], new)
+    assert joined == [fc, new[1], new[0]]
+
+
 def test_the_table_says_what_a_training_of_the_report_takes():
     step = {"model": "double_stack", "image_size": (299, 299), "epochs": 50}
     step |= {"batch_size": 64, "seconds": [0.1, 0.2, 0.3]}

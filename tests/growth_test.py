@@ -61,6 +61,7 @@ def test_costs_are_a_film_s_and_the_reckoning_is_shown():
             "multiply_adds": 10_000_000_000,
             "seconds_a_step": 8.0,
         },
+        "accelerator": {"machine": "one GPU", "pairs_a_second": 1000.0},
     }
     text = growth.text_of(json.loads(json.dumps(results)))
     row = next(line for line in text.splitlines() if "1,200" in line)
@@ -73,7 +74,8 @@ def test_costs_are_a_film_s_and_the_reckoning_is_shown():
     assert "a day's extract: 4,000 / 24 = 167." in text
     assert "100,000 x 300 x 50 = 1,500,000,000, and / 86,400 = 17,361 " in text
     assert "10.0 billion multiply-adds a pair x 2 x 3 passes x 17,361" in text
-    assert "1,042 / 30 = 34.7 at 30" in text
+    assert "= 1,042 TFLOP/s" in text
+    assert "(one GPU): 1,000 pairs a second, so 17,361 / 1,000 = 17.4" in text
     assert "17,361 / 0.50 = 34,722 cores" in text
     del results["film"], results["training"]
     assert "core-hours" not in growth.text_of(results)
@@ -85,6 +87,22 @@ def test_a_training_s_step_is_measured(monkeypatch):
     assert measured["epochs"] == 50 and measured["cores"] >= 1
     assert measured["multiply_adds"] == 68 * 120 * 3 * 50 + 500 + 400 + 240
     assert measured["batch_size"] == 8 and measured["seconds_a_step"] > 0
+
+
+def test_an_accelerator_s_step_is_that_which_was_measured(tmp_path):
+    path = tmp_path / "accelerator.json"
+    assert growth.measured_on_accelerator(path) is None
+    steps = [
+        {"model": model, "flow": flow, "batch_size": 64, "seconds": [1, 4, 2]}
+        for model, flow in (("fc", None), ("double_stack", "graph"))
+    ]
+    path.write_text(json.dumps({"machine": "one GPU", "steps": steps[:1]}))
+    assert growth.measured_on_accelerator(path) is None
+    path.write_text(json.dumps({"machine": "one GPU", "steps": steps}))
+    assert growth.measured_on_accelerator(path) == {
+        "machine": "one GPU",
+        "pairs_a_second": 32.0,
+    }
 
 
 def test_films_are_drawn_once_and_are_of_every_genre(tmp_path):

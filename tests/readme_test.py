@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from experiments import accelerator
 from experiments import benchmark
 from experiments import faults
 from experiments import growth
@@ -18,6 +19,7 @@ from experiments import serving
 WRITERS = {
     "benchmark": benchmark,
     "faults": faults,
+    "accelerator": accelerator,
     "growth": growth,
     "hostile": hostile,
     "kills": kills,
