@@ -36,9 +36,21 @@ def make_strategy(name):
         A `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: If TF_CONFIG is needed and does not say what it should.
+        ValueError: If TF_CONFIG is needed and does not say what it should, or
+            several devices are wanted and Keras does not work on TensorFlow.
     """
     workers = _workers_of_environment()
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        # It would train on one device, and not tell.
+        if name in ("mirrored", "multi_worker") or len(workers) > 1:
+            raise ValueError(
+                "Expected Keras on TensorFlow for several devices or hosts. "
+                f"Received: KERAS_BACKEND={backend}, which trains on one "
+                "device: unset it, or give --strategy one_device without "
+                "TF_CONFIG."
+            )
+        return tf.distribute.get_strategy()
     if name == "multi_worker" and len(workers) < 2:
         raise ValueError(
             "Expected TF_CONFIG with two workers or more for multi_worker, "
@@ -158,7 +170,7 @@ def precision_of_machine(name):
     """
     if name != "mixed":
         return name
-    if tf.config.list_logical_devices("GPU"):
+    if _has_accelerator():
         return "mixed_float16"
     cpu = pathlib.Path("/proc/cpuinfo")
     flags = set(cpu.read_text().split()) if cpu.exists() else set()
@@ -179,8 +191,15 @@ def flow_of_machine():
         String: `"graph"` where there is a GPU, else `"opencv"`: on a
         processor the graph computes a fifth of the pairs that OpenCV does.
     """
-    # Visible, not logical: those are made when TensorFlow starts.
-    return "graph" if tf.config.get_visible_devices("GPU") else "opencv"
+    return "graph" if _has_accelerator() else "opencv"
+
+
+def _has_accelerator():
+    if keras.backend.backend() == "tensorflow":
+        # Visible, not logical: those are made when TensorFlow starts.
+        return bool(tf.config.get_visible_devices("GPU"))
+    devices = keras.distribution.list_devices()
+    return any(not name.startswith("cpu") for name in devices)
 
 
 @contextlib.contextmanager

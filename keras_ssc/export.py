@@ -14,6 +14,7 @@ import shutil
 import time
 from fractions import Fraction
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -63,8 +64,8 @@ def export(
         `pathlib.Path` of the version's folder.
 
     Raises:
-        ValueError: If the folder is no run with a model, or `out` holds
-            something else.
+        ValueError: If the folder is no run with a model, `out` holds
+            something else, or Keras does not work on TensorFlow.
         ExportError: If what was written does not answer as the run's model.
         OSError: If a file cannot be written; nothing is left behind then.
     """
@@ -72,6 +73,13 @@ def export(
         raise ValueError(
             f"Unknown format. Expected one of: {', '.join(FORMATS)}. "
             f"Received: {model_format!r}"
+        )
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            "Expected Keras on TensorFlow, whose graphs are written. Received: "
+            f"KERAS_BACKEND={backend}. Unset it: TensorFlow loads the run's "
+            "model, whatever trained it."
         )
     run_dir, out = pathlib.Path(run_dir), pathlib.Path(out)
     config = train.read_config(run_dir)

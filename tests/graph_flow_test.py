@@ -256,9 +256,25 @@ def test_the_magnitude_s_layer_has_opencv_s_statistics(whole, frames):
     )
 
 
-@pytest.mark.parametrize("gpus, chosen", [([], "opencv"), (["GPU:0"], "graph")])
-def test_the_machine_chooses_where_nothing_is_said(monkeypatch, gpus, chosen):
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: gpus)
+@pytest.mark.parametrize(
+    "backend, devices, chosen",
+    [
+        ("tensorflow", [], "opencv"),
+        ("tensorflow", ["GPU:0"], "graph"),
+        ("jax", ["cpu:0"], "opencv"),
+        ("jax", ["gpu:0"], "graph"),
+    ],
+)
+def test_the_machine_chooses_where_nothing_is_said(
+    monkeypatch, backend, devices, chosen
+):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    if backend == "tensorflow":
+        monkeypatch.setattr(
+            tf.config, "get_visible_devices", lambda kind: devices
+        )
+    else:
+        monkeypatch.setattr(keras.distribution, "list_devices", lambda: devices)
     for name in models.MODELS:
         config = train_config.TrainConfig(model=name)
         filled = train_config.fill_in(config)

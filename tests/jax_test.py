@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from keras_ssc import evaluate
+from keras_ssc import export
 from tests import graph_flow_test
 from tests import models_test
 
@@ -38,6 +40,14 @@ for name, small in options.items():
     assert np.abs(after - before).max() > 0
 """
 
+
+# As if this one were the first of them.
+TWO_HOSTS = json.dumps(
+    {
+        "cluster": {"worker": ["host1:12345", "host2:12345"]},
+        "task": {"type": "worker", "index": 0},
+    }
+)
 
 # Of the two that see flow, one computes it; the other is given it.
 GRAPH = "motion_magnitude_stack"
@@ -81,3 +91,62 @@ def test_the_models_give_the_same_on_jax(tmp_path):
     assert set(differences) == set(OPTIONS)
     for name, difference in differences.items():
         assert float(difference) < 1e-4, name
+
+
+def on_jax(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        env={**os.environ, "KERAS_BACKEND": "jax", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
+    run_dir, out = tmp_path / "run", tmp_path / "served"
+    settings = {
+        "--dataset": "scene_genre/small",
+        "--data-dir": validation_dir,
+        "--run-dir": run_dir,
+        "--model": "fc",
+        "--image-size": "32x18",
+        "--batch-size": 6,
+    }
+    flags = [each for item in settings.items() for each in item]
+    trained = on_jax("keras_ssc.train", *flags, "--epochs", 2)
+    assert trained.returncode == 0, trained.stderr[-3000:]
+
+    on_tensorflow = evaluate.evaluate(run_dir, verbose=False)
+    evaluated = on_jax("keras_ssc.evaluate", run_dir)
+    assert evaluated.returncode == 0, evaluated.stderr[-3000:]
+    measured = json.loads((run_dir / "metrics.json").read_text())
+    assert measured["confusion"] == on_tensorflow["confusion"]
+    np.testing.assert_allclose(
+        measured["calibration"]["temperature"],
+        on_tensorflow["calibration"]["temperature"],
+        rtol=1e-3,
+    )
+
+    refused = on_jax("keras_ssc.export", run_dir, "--out", out)
+    assert refused.returncode == 2
+    assert "KERAS_BACKEND=jax. Unset it" in refused.stderr
+    assert not out.exists()
+    assert (export.export(run_dir, out) / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, environment",
+    [
+        (["--strategy", "mirrored"], {}),
+        (["--strategy", "multi_worker"], {"TF_CONFIG": TWO_HOSTS}),
+        ([], {"TF_CONFIG": TWO_HOSTS}),
+    ],
+)
+def test_jax_does_not_pretend_to_train_on_several(
+    data_dir, tmp_path, flags, environment
+):
+    flags = ["--data-dir", data_dir, "--run-dir", tmp_path / "run", *flags]
+    refused = on_jax("keras_ssc.train", "--model", "fc", *flags, **environment)
+    assert refused.returncode == 2
+    assert "Keras on TensorFlow for several devices" in refused.stderr
+    assert not (tmp_path / "run").exists()
