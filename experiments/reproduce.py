@@ -698,6 +698,7 @@ def _table_of_models(summary):
         rows.append(
             [
                 name,
+                len(results),
                 *(
                     model_table.mean_and_spread(
                         [100 * each[key] for each in results]
@@ -715,6 +716,7 @@ def _table_of_models(summary):
         rows.append(
             [
                 f"*{_baseline(name)}*",
+                len(results),
                 model_table.mean_and_spread(
                     [100 * each["pair"]["accuracy"] for each in results]
                 ),
@@ -731,6 +733,7 @@ def _table_of_models(summary):
     return report.markdown_table(
         [
             "",
+            "trainings",
             "by pair, %",
             "by scene, %",
             "by film, %",
@@ -781,9 +784,16 @@ def _table_of_questions(summary):
             f"{points:+.1f}",
             "-" if low is None else f"{low:+.1f} to {high:+.1f}",
             num_films,
+            num_trainings,
             answer(question, low, high),
         ]
-        for question, (points, low, high, num_films) in _answered(summary)
+        for question, (
+            points,
+            low,
+            high,
+            num_films,
+            num_trainings,
+        ) in _answered(summary)
     ]
     return report.markdown_table(
         [
@@ -793,6 +803,7 @@ def _table_of_questions(summary):
             "one less other",
             "interval",
             "films",
+            "trainings of each",
             "answer",
         ],
         rows,
@@ -820,15 +831,17 @@ def compare(one, other):
     Returns:
         A tuple: the mean over the films of the difference of the accuracies
         by pair, in points; the ends of its interval by a paired bootstrap
-        over films, None with fewer than three films; how many films. None if
-        no training of both has a fold, a seed and a film in common.
+        over films, None with fewer than three films; how many films; how
+        many trainings of each. None if no training of both has a fold, a seed
+        and a film in common.
     """
     others = {(each["fold"], each["seed"]): each for each in other}
-    differences = collections.defaultdict(list)
+    differences, num_trainings = collections.defaultdict(list), 0
     for result in one:
         twin = others.get((result["fold"], result["seed"]))
         if twin is None:
             continue
+        num_trainings += 1
         accuracy = {
             film["film"]: film["pair_accuracy"] for film in twin["films"]
         }
@@ -851,7 +864,7 @@ def compare(one, other):
             method="percentile",
             rng=np.random.default_rng(0),
         ).confidence_interval
-    return float(by_film.mean()), low, high, len(by_film)
+    return float(by_film.mean()), low, high, len(by_film), num_trainings
 
 
 def in_rounds(folds, seeds, num_rounds=None):

@@ -74,12 +74,12 @@ def test_films_are_compared_pairwise_and_are_what_the_interval_draws():
         result_of(1, c=0.5),
         result_of(2, d=1.0),
     ]
-    points, low, high, films = reproduce.compare(one, other)
+    points, low, high, films, trainings = reproduce.compare(one, other)
     # By film: 30, 30, 10.
-    assert films == 3
+    assert (films, trainings) == (3, 3)
     assert points == pytest.approx(70 / 3)
     assert (low, high) == pytest.approx((10, 30))
-    assert reproduce.compare(one[:1], other[:1])[1:] == (None, None, 2)
+    assert reproduce.compare(one[:1], other[:1])[1:] == (None, None, 2, 1)
     assert reproduce.compare(one[:1], other[2:]) is None
 
 
