@@ -312,7 +312,7 @@ def main():
         data_dir=arguments.data_dir,
         **shrunk,
     )
-    results = [trainings.train_and_evaluate(config) for config in configs]
+    results = [trainings.in_a_process(config) for config in configs]
     first = {config.model: config for config in reversed(configs)}
     networks = [measure_network(first[name]) for name in arguments.models]
     measured = {

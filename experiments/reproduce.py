@@ -348,6 +348,7 @@ class Reproduction:
             pairs are drawn anew; None to leave them out.
         drawn: Dict of fields of `extract.ExtractConfig` for all of those.
         is_training: Boolean; without, only what is finished is taken.
+        is_apart: Boolean, whether each training has a process of its own.
     """
 
     def __init__(
@@ -361,6 +362,7 @@ class Reproduction:
         films=None,
         drawn=None,
         is_training=True,
+        is_apart=False,
     ):
         self._builder = builder
         self._out = out
@@ -369,6 +371,7 @@ class Reproduction:
         self._settings = settings
         self._films, self._drawn = films, drawn or {}
         self._is_training = is_training
+        self._is_apart = is_apart
         self._data = {}  # how pairs are drawn -> film_data.FilmData
         self._features = None
         self.left_out = {}
@@ -407,7 +410,10 @@ class Reproduction:
                 **{**self._settings, **source},
             )
             try:
-                result = trainings.train_and_evaluate(config, splits)
+                if self._is_apart:
+                    result = trainings.in_a_process(config, splits)
+                else:
+                    result = trainings.train_and_evaluate(config, splits)
             except train.TrainingError as error:
                 # The others are worth as much without it.
                 self.failures.append(
@@ -968,6 +974,7 @@ def main():
         arguments.films,
         {"num_pairs": arguments.pairs},
         not arguments.finished,
+        is_apart=True,
     )
     for name, reason in done.left_out.items():
         print(f"left out: {name}: {reason}")

@@ -4,10 +4,14 @@ A training that is finished in its folder is not repeated, and one that was
 stopped goes on.
 """
 
+import concurrent.futures
 import dataclasses
 import json
+import multiprocessing
+import os
 import pathlib
 import shutil
+import threading
 import time
 
 import keras
@@ -81,6 +85,54 @@ def train_and_evaluate(config, splits=None):
     shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
     keras.backend.clear_session()
     return measured
+
+
+def in_a_process(config, splits=None):
+    """Does what `train_and_evaluate` does, in a process of its own.
+
+    TensorFlow keeps the graphs of a training until its process ends, half a
+    gigabyte of Inception v3's: many trainings would fill the memory.
+
+    Args:
+        config: See `train_and_evaluate`.
+        splits: The same.
+
+    Returns:
+        What `train_and_evaluate` returns.
+
+    Raises:
+        TrainingError: Also if the process was killed.
+        ValueError: See `train_and_evaluate`.
+    """
+    if (pathlib.Path(config.run_dir) / "result.json").exists():
+        return train_and_evaluate(config, splits)
+    with concurrent.futures.ProcessPoolExecutor(
+        1,
+        # A forked copy of a process with TensorFlow's threads can hang.
+        multiprocessing.get_context("spawn"),
+        initializer=_end_with_parent,
+    ) as pool:
+        try:
+            return pool.submit(train_and_evaluate, config, splits).result()
+        except concurrent.futures.BrokenExecutor as error:
+            raise train.TrainingError(
+                f"The process that trained {config.run_dir} was killed, "
+                "perhaps for want of memory. Run the same command again to go "
+                "on with it."
+            ) from error
+
+
+def _end_with_parent():
+    """Ends this process when its parent is killed.
+
+    It would train on, beside the one that goes on in the same folder.
+    """
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _check_settings(run_dir, config):

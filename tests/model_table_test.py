@@ -1,5 +1,11 @@
 import dataclasses
 import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -173,6 +179,80 @@ def test_what_was_stopped_before_a_checkpoint_begins_anew(config, tmp_path):
     (tmp_path / "fc_0" / "something").write_text("half")
     trainings.train_and_evaluate(config)
     assert not (tmp_path / "fc_0" / "something").exists()
+
+
+def test_in_a_process_of_its_own_it_is_the_same(config, tmp_path):
+    config = dataclasses.replace(config, deterministic=True)
+    result = trainings.in_a_process(config)
+    other = dataclasses.replace(config, run_dir=str(tmp_path / "other"))
+    alike = ("pair", "confusion", "films", "expected_calibration_error")
+    expected = trainings.train_and_evaluate(other)
+    assert {key: result[key] for key in alike} == {
+        key: expected[key] for key in alike
+    }
+    # What is done needs no process.
+    assert trainings.in_a_process(config, Killed(tmp_path)) == result
+
+
+class Killed:
+    """In the place of splits, what ends or keeps whoever asks for them."""
+
+    name = "scene_genre/small/1.1.0"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Kept(Killed):
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        while True:
+            (self.folder / "alive").touch()
+            time.sleep(0.1)
+
+
+def test_a_process_that_is_killed_is_told(config, tmp_path):
+    with pytest.raises(train.TrainingError, match="fc_0 was killed, perhaps"):
+        trainings.in_a_process(config, Killed(tmp_path))
+
+
+PARENT = """
+import pathlib, pickle, sys
+from experiments import trainings
+
+if __name__ == "__main__":
+    trainings.in_a_process(*pickle.loads(pathlib.Path("given").read_bytes()))
+"""
+
+
+def test_a_process_ends_with_the_one_that_asked(config, tmp_path):
+    (tmp_path / "given").write_bytes(pickle.dumps((config, Kept(tmp_path))))
+    (tmp_path / "parent.py").write_text(PARENT)
+    parent = subprocess.Popen(
+        [sys.executable, "parent.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    alive = tmp_path / "alive"
+    try:
+        wait_until(alive.exists)
+    finally:
+        parent.kill()
+        parent.wait()
+    wait_until(lambda: time.time() - alive.stat().st_mtime > 2)
+
+
+def wait_until(is_so, seconds=60):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_training_with_other_settings_is_not_taken_for_this(config, tmp_path):
