@@ -4,15 +4,16 @@ A training that is finished in its folder is not repeated, and one that was
 stopped goes on.
 """
 
-import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
 import os
 import pathlib
 import shutil
+import signal
 import threading
 import time
+import traceback
 
 import keras
 import numpy as np
@@ -106,20 +107,41 @@ def in_a_process(config, splits=None):
     """
     if (pathlib.Path(config.run_dir) / "result.json").exists():
         return train_and_evaluate(config, splits)
-    with concurrent.futures.ProcessPoolExecutor(
-        1,
-        # A forked copy of a process with TensorFlow's threads can hang.
-        multiprocessing.get_context("spawn"),
-        initializer=_end_with_parent,
-    ) as pool:
-        try:
-            return pool.submit(train_and_evaluate, config, splits).result()
-        except concurrent.futures.BrokenExecutor as error:
-            raise train.TrainingError(
-                f"The process that trained {config.run_dir} was killed, "
-                "perhaps for want of memory. Run the same command again to go "
-                "on with it."
-            ) from error
+    # A forked copy of a process with TensorFlow's threads can hang.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_answer,
+        args=(sender, config, splits),
+        daemon=True,  # ended with this process, however often it is stopped
+    )
+    process.start()
+    sender.close()
+    try:
+        result, error, place = receiver.recv()
+    except EOFError:
+        raise train.TrainingError(
+            f"The process that trained {config.run_dir} was killed, perhaps "
+            "for want of memory. Run the same command again to go on with it."
+        ) from None
+    finally:
+        # Also if this process is told to stop: a killed training goes on.
+        process.kill()
+        process.join()
+    if error is not None:
+        raise error from RuntimeError(place)
+    return result
+
+
+def _answer(sender, config, splits):
+    """Sends a result; or an error, and where in this process it was."""
+    # What is typed at a terminal reaches the parent too, which ends this.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        sender.send((train_and_evaluate(config, splits), None, None))
+    except Exception as error:
+        sender.send((None, error, traceback.format_exc()))
 
 
 def _end_with_parent():
@@ -127,12 +149,8 @@ def _end_with_parent():
 
     It would train on, beside the one that goes on in the same folder.
     """
-
-    def wait():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _check_settings(run_dir, config):

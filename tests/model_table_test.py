@@ -222,6 +222,13 @@ def test_a_process_that_is_killed_is_told(config, tmp_path):
         trainings.in_a_process(config, Killed(tmp_path))
 
 
+def test_an_error_in_a_process_is_raised_here(config):
+    unknown = dataclasses.replace(config, dataset="scene_genre/unknown")
+    with pytest.raises(ValueError, match="unknown") as caught:
+        trainings.in_a_process(unknown)
+    assert "in train_and_evaluate" in str(caught.value.__cause__)
+
+
 PARENT = """
 import pathlib, pickle, sys
 from experiments import trainings
@@ -231,20 +238,28 @@ if __name__ == "__main__":
 """
 
 
-def test_a_process_ends_with_the_one_that_asked(config, tmp_path):
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_ends_with_the_one_that_asked(config, tmp_path, ending):
     (tmp_path / "given").write_bytes(pickle.dumps((config, Kept(tmp_path))))
     (tmp_path / "parent.py").write_text(PARENT)
     parent = subprocess.Popen(
         [sys.executable, "parent.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
+        start_new_session=True,
     )
     alive = tmp_path / "alive"
     try:
         wait_until(alive.exists)
+        if ending == signal.SIGKILL:
+            parent.kill()
+        else:
+            # As Ctrl-C at a terminal, twice: all of its processes get it.
+            for _ in range(2):
+                os.killpg(parent.pid, ending)
+        parent.wait(60)
     finally:
         parent.kill()
-        parent.wait()
     wait_until(lambda: time.time() - alive.stat().st_mtime > 2)
 
 
