@@ -301,6 +301,7 @@ def main():
     add("--epochs", type=int, metavar="N", help="default: the sample's")
     add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
+    trainings.share_devices()
     out = pathlib.Path(arguments.out)
     shrunk = {} if arguments.epochs is None else {"epochs": arguments.epochs}
     configs = configs_of(

@@ -949,6 +949,7 @@ def main():
         "beside it, under this name",
     )
     arguments = parser.parse_args()
+    trainings.share_devices()
     folds = arguments.folds or range(1, arguments.num_folds + 1)
     if arguments.rounds is not None and arguments.rounds < 1:
         raise ValueError(

@@ -194,6 +194,16 @@ def test_in_a_process_of_its_own_it_is_the_same(config, tmp_path):
     assert trainings.in_a_process(config, Killed(tmp_path)) == result
 
 
+def test_one_gpu_is_shared_unless_the_user_said_how(monkeypatch):
+    environment = {"TF_FORCE_GPU_ALLOW_GROWTH": "false"}
+    monkeypatch.setattr(os, "environ", environment)
+    trainings.share_devices()
+    assert environment == {
+        "TF_FORCE_GPU_ALLOW_GROWTH": "false",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+
+
 class Killed:
     """In the place of splits, what ends or keeps whoever asks for them."""
 
