@@ -240,9 +240,11 @@ def test_an_error_in_a_process_is_raised_here(config):
 
 
 PARENT = """
-import pathlib, pickle, sys
+import pathlib, pickle, signal
 from experiments import trainings
 
+# What a shell starts in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if __name__ == "__main__":
     trainings.in_a_process(*pickle.loads(pathlib.Path("given").read_bytes()))
 """
