@@ -206,43 +206,36 @@ def text_of(results):
     )
 
 
+# What a row of the table is called, by who computes the flow.
+_WORDS = {
+    None: "",
+    "given": ", flow given",
+    "graph": ", flow within the step",
+}
+
+
 def _table_of_steps(steps, opencv):
     rows = []
     for step in steps:
-        seconds = statistics.median(step["seconds"])
-        height, width = step["image_size"]
-        num_steps = math.ceil(_NUM_PAIRS / step["batch_size"]) * step["epochs"]
+        seconds, name = step["seconds"], step["model"]
         rows.append(
-            [
-                step["model"]
-                + {
-                    None: "",
-                    "given": ", flow given",
-                    "graph": ", flow within the step",
-                }[step["flow"]],
-                f"{width}x{height}",
-                step["batch_size"],
-                f"{1000 * seconds:.1f}",
-                f"{1000 * min(step['seconds']):.1f} to "
-                f"{1000 * max(step['seconds']):.1f}",
-                f"{step['batch_size'] / seconds:,.0f}",
-                f"{num_steps * seconds / 60:.1f}",
-            ]
+            _row_of_step(
+                name + _WORDS[step["flow"]],
+                step,
+                statistics.median(seconds),
+                f"{1000 * min(seconds):.1f} to {1000 * max(seconds):.1f}",
+            )
         )
         if step["flow"] == "given":
             # The report's way, which computed it in every step.
-            added = step["batch_size"] / opencv
             rows.append(
-                [
-                    f"*{step['model']}, and OpenCV's flow pair by pair before "
-                    "each step: the sum*",
-                    f"{width}x{height}",
-                    step["batch_size"],
-                    f"{1000 * (seconds + added):.1f}",
+                _row_of_step(
+                    f"*{name}, and OpenCV's flow pair by pair before each "
+                    "step: the sum*",
+                    step,
+                    statistics.median(seconds) + step["batch_size"] / opencv,
                     "-",
-                    f"{step['batch_size'] / (seconds + added):,.0f}",
-                    f"{num_steps * (seconds + added) / 60:.1f}",
-                ]
+                )
             )
     return report.markdown_table(
         [
@@ -256,6 +249,20 @@ def _table_of_steps(steps, opencv):
         ],
         rows,
     )
+
+
+def _row_of_step(name, step, seconds, spread):
+    height, width = step["image_size"]
+    num_steps = math.ceil(_NUM_PAIRS / step["batch_size"]) * step["epochs"]
+    return [
+        name,
+        f"{width}x{height}",
+        step["batch_size"],
+        f"{1000 * seconds:.1f}",
+        spread,
+        f"{step['batch_size'] / seconds:,.0f}",
+        f"{num_steps * seconds / 60:.1f}",
+    ]
 
 
 def main():

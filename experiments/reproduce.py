@@ -399,6 +399,11 @@ class Reproduction:
             runs = [run for run in runs if (run[1] / "result.json").exists()]
             if not runs:
                 return
+        train_and_evaluate = (
+            trainings.in_a_process
+            if self._is_apart
+            else trainings.train_and_evaluate
+        )
         for variant, run_dir in runs:
             builder, source = self._data_of(variant)
             splits = self._splits(builder, fold, **variant.deal)
@@ -410,10 +415,7 @@ class Reproduction:
                 **{**self._settings, **source},
             )
             try:
-                if self._is_apart:
-                    result = trainings.in_a_process(config, splits)
-                else:
-                    result = trainings.train_and_evaluate(config, splits)
+                result = train_and_evaluate(config, splits)
             except train.TrainingError as error:
                 # The others are worth as much without it.
                 self.failures.append(
