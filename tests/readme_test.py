@@ -3,7 +3,6 @@ import re
 
 import pytest
 
-from experiments import accelerator
 from experiments import benchmark
 from experiments import faults
 from experiments import growth
@@ -19,7 +18,6 @@ from experiments import serving
 WRITERS = {
     "benchmark": benchmark,
     "faults": faults,
-    "accelerator": accelerator,
     "growth": growth,
     "hostile": hostile,
     "kills": kills,

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -284,10 +285,10 @@ def test_without_the_films_nothing_is_drawn_anew(reproduction):
 def test_a_data_set_that_cannot_be_built_is_told(
     film_list, tmp_path, monkeypatch
 ):
-    def fails(*_):
-        return [sys.executable, "-c", "raise SystemExit('no room')"]
-
-    monkeypatch.setattr(growth, "build_command", fails)
+    (tmp_path / "tfds").write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
+    (tmp_path / "tfds").chmod(0o755)
+    python = types.SimpleNamespace(executable=tmp_path / "python")
+    monkeypatch.setattr(film_data, "sys", python)
     with pytest.raises(command.OutsideError, match="exit code 1: no room"):
         film_data.draw(film_list, tmp_path / "drawn", num_pairs=1)
 
