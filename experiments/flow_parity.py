@@ -192,16 +192,7 @@ def in_batches(function, batch_size, frame, next_frame):
 
 
 def jax_flow(frame, next_frame, folder):
-    """Computes flows with the layer on Keras' JAX backend.
-
-    Args:
-        frame: uint8 array (pairs, height, width, 3).
-        next_frame: The same.
-        folder: `pathlib.Path` for the arrays that go to and fro.
-
-    Returns:
-        float32 array (pairs, height, width, 2).
-    """
+    """Computes flows on Keras' JAX backend; arrays go through a folder."""
     paths = [folder / "frames.npy", folder / "flow.npy"]
     np.save(paths[0], [frame, next_frame])
     subprocess.run(
@@ -212,27 +203,22 @@ def jax_flow(frame, next_frame, folder):
     return np.load(paths[1])
 
 
-def measure(path, num_pairs, size, with_jax=True):
+def measure(pairs, size, with_jax=True):
     """Compares every way of a film's flow with OpenCV's.
 
     Args:
-        path: Path of a film file.
-        num_pairs: Integer.
+        pairs: What `read_pairs` returns.
         size: Tuple of two integers, (height, width).
         with_jax: Boolean, whether JAX is called as well.
 
-    Returns:
-        Dict from a way to a dict of a `Parity` of all pairs and one of the
-        steady ones, which is missing if there are none.
+    Yields:
+        Dicts: `size`; `way`; `pairs`, all or the steady ones, if there are
+        any; the fields of their `Parity`; `holds`.
     """
-    frames = resized(read_pairs(path, num_pairs), size)
+    frames = resized(pairs, size)
     expected = opencv_flow(*frames)
-    ways = {"OpenCV, no vector code": opencv_flow(*frames, is_optimized=False)}
-    steady = [
-        place
-        for place, one in enumerate(ways["OpenCV, no vector code"])
-        if compare(one[None], expected[place, None]).holds
-    ]
+    unlike = opencv_flow(*frames, is_optimized=False)
+    ways = {"OpenCV, no vector code": unlike}
     ways["TensorFlow"] = flow_model(size).predict(frames, 16, verbose=0)
     with tempfile.TemporaryDirectory() as folder:
         saved = saved_flow(size, folder)
@@ -241,15 +227,19 @@ def measure(path, num_pairs, size, with_jax=True):
             ways[way] = in_batches(saved, number, *frames)
         if with_jax:
             ways["JAX"] = jax_flow(*frames, pathlib.Path(folder))
-    pairs = {"all pairs": [*range(len(expected))], "steady pairs": steady}
-    return {
-        way: {
-            which: compare(measured[places], expected[places])
-            for which, places in pairs.items()
-            if places
-        }
-        for way, measured in ways.items()
-    }
+    every = range(len(pairs))
+    holds = [compare(unlike[[n]], expected[[n]]).holds for n in every]
+    steady = [*itertools.compress(every, holds)]
+    for way, measured in ways.items():
+        for name, places in (("all", [*every]), ("steady", steady)):
+            if places:
+                parity = compare(measured[places], expected[places])
+                yield {
+                    "size": f"{size[1]}x{size[0]}",
+                    **{"way": way, "pairs": name},
+                    **dataclasses.asdict(parity),
+                    "holds": parity.holds,
+                }
 
 
 def main():
@@ -267,19 +257,21 @@ def main():
         )
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for film, size in itertools.product(arguments.films, SIZES):
-        ways = measure(film, arguments.pairs, size, not arguments.no_jax)
-        for way, parities in ways.items():
-            for pairs, parity in parities.items():
-                row = {"film": film, "size": size, "way": way, "pairs": pairs}
-                row |= {**dataclasses.asdict(parity), "holds": parity.holds}
-                rows.append(row)
-        cells = [row.values() for row in rows]
+    for film in arguments.films:
+        pairs = read_pairs(film, arguments.pairs)
+        for size in SIZES:
+            for row in measure(pairs, size, not arguments.no_jax):
+                rows.append({"film": film, **row})
+        cells = [
+            [f"{x:.1e}" if isinstance(x, float) else x for x in row.values()]
+            for row in rows
+        ]
         text = f"{machine()}.\n\n{report.markdown_table(rows[0], cells)}"
-        readme.write("parity", rows, text, arguments.out)
+        results = {"machine": machine(), "rows": rows}
+        readme.write("parity", results, text, arguments.out)
     print(text)
     print(f"written: {arguments.out}/parity.md, {arguments.out}/parity.json")
-    steady = [row["holds"] for row in rows if row["pairs"] == "steady pairs"]
+    steady = [row["holds"] for row in rows if row["pairs"] == "steady"]
     return 0 if all(steady) else 1
 
 

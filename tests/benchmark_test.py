@@ -123,15 +123,18 @@ def test_the_flow_is_compared_on_the_device_that_is_here(monkeypatch):
         next(benchmark.compare_flow((32, 40)))
 
 
-def test_a_served_model_is_compared_with_its_parts_and_with_openvino():
+def test_a_served_model_is_compared_with_its_parts_and_with_openvino(
+    monkeypatch,
+):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     one, two, *openvino = measured(
-        benchmark.compare_serving("motion_magnitude_stack", (1, 2), (75, 75))
+        benchmark.compare_serving("motion_magnitude_stack", (1, 2), (32, 40))
     )
-    assert "75x75, serving_default, batch 1" in one["name"]
+    assert "40x32, serving_default, batch 1" in one["name"]
     assert "batch 2, against the sum of decoding, flow, network" in two["name"]
     assert len(openvino) == bool(importlib.util.find_spec("openvino"))
     for row in openvino:
-        assert "75x75, batch 2, frames to scores: OpenVINO in" in row["name"]
+        assert "40x32, batch 2, frames to scores: OpenVINO in" in row["name"]
 
 
 def test_pairs_are_loaded_and_extracted_as_the_report_would(data_dir, tmp_path):
