@@ -174,12 +174,26 @@ def draw_pairs(num_pairs, size):
     }
 
 
-def seek(capture, number, size):
-    """Reads a frame with a seek, as the report does; RGB of (width, height)."""
-    capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-    _, frame = capture.read()
-    frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+def seek_pairs(path, numbers, size):
+    """Reads pairs of a film with a seek for every frame, as the report does.
+
+    Args:
+        path: Path of the film.
+        numbers: Iterable of integers, the first frame of each pair.
+        size: Tuple of two integers, (width, height) to resize to.
+
+    Yields:
+        Lists of two uint8 arrays (height, width, 3), RGB.
+    """
+    capture = cv2.VideoCapture(str(path))
+    for first in numbers:
+        pair = []
+        for number in (first, first + 1):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            _, frame = capture.read()
+            frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            pair.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        yield pair
 
 
 def compare_extraction(folder, num_frames=5000, num_pairs=300):
@@ -214,58 +228,54 @@ def compare_extraction(folder, num_frames=5000, num_pairs=300):
 
 def extract_by_seek(path, outcomes):
     """Extracts the same pairs with a seek for every single frame."""
-    capture = cv2.VideoCapture(str(path))
+    numbers = [outcome.candidate.frame_number for outcome in outcomes]
+    pairs = seek_pairs(path, numbers, (480, 270))
     with tempfile.TemporaryDirectory() as out:
-        for outcome in outcomes:
-            candidate = outcome.candidate
+        for outcome, pair in zip(outcomes, pairs, strict=True):
             stored = (outcome.frame_png, outcome.next_frame_png)
-            numbers = (candidate.frame_number, candidate.next_frame_number)
-            for number, png in zip(numbers, stored, strict=True):
-                frame = seek(capture, number, (480, 270))
-                cv2.imwrite(f"{out}/{number:05d}.png", frame[..., ::-1])
+            for name, frame, png in zip("ab", pair, stored, strict=True):
+                cv2.imwrite(f"{out}/{name}.png", frame[..., ::-1])
                 expected = frame_store.decode_frame(png)
                 difference = np.abs(frame.astype(int) - expected).mean()
                 if difference > 3:  # two converters from YUV differ by about 1
-                    raise RuntimeError(f"Not the same frame: {number}")
+                    raise RuntimeError(
+                        f"Not the same pair: {outcome.candidate}"
+                    )
 
 
 def compare_loading(folder, builder, size=299, batch_size=16):
     """Compares the input pipeline with reading two PNGs for every pair."""
-    num_pairs = min(builder.info.splits["train"].num_examples, 480)
+    num_batches = builder.info.splits["train"].num_examples // batch_size
+    num_batches = min(num_batches, 480 // batch_size)
+    num_pairs = num_batches * batch_size
     paths = []
     dataset = builder.as_dataset(split=f"train[:{num_pairs}]")
     for place, example in enumerate(dataset):
-        for name in ("frame", "next_frame"):
-            paths.append(folder / f"{place:05d}_{name}.png")
-            data = frame_store.encode_frame(example[name].numpy())
-            paths[-1].write_bytes(data)
+        paths.append([folder / f"{place:05d}_{name}.png" for name in "ab"])
+        for path, name in zip(paths[-1], ("frame", "next_frame"), strict=True):
+            path.write_bytes(frame_store.encode_frame(example[name].numpy()))
     prepared = input_pipeline.prepare(
         builder, "train", (size, size), input_pipeline.FEATURES, True
     )
-    num_batches = num_pairs // batch_size
 
     def ours():
         # A new iterator, and many epochs: what was fetched in advance while
         # the other way ran must not count.
         dataset = input_pipeline.training_batches(prepared, batch_size, 0)
         batches = iter(dataset.take(10 * num_batches))
-        seconds = seconds_of(lambda: [None for _ in batches])
-        return 10 * num_batches * batch_size / seconds
+        return 10 * num_pairs / seconds_of(lambda: [None for _ in batches])
 
-    def load(path):
-        frame = cv2.resize(cv2.imread(str(path)), (size, size))
-        return frame.astype(np.float32) / 255
+    def load(pair):
+        frames = [cv2.resize(cv2.imread(str(x)), (size, size)) for x in pair]
+        return np.concatenate(frames, axis=2).astype(np.float32) / 255
 
     def load_all(pool):
-        step = 2 * batch_size
-        for start in range(0, num_batches * step, step):
-            frames = [*pool.map(load, paths[start : start + step])]
-            pairs = zip(frames[::2], frames[1::2], strict=True)
-            np.stack([np.concatenate(pair, axis=2) for pair in pairs])
+        for start in range(0, num_pairs, batch_size):
+            np.stack([*pool.map(load, paths[start : start + batch_size])])
 
     def theirs():
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            return num_batches * batch_size / seconds_of(load_all, pool)
+            return num_pairs / seconds_of(load_all, pool)
 
     yield Comparison(
         f"input pipeline at {size} pixels, frames and flow, against the "
@@ -576,11 +586,9 @@ def _frame_numbers(path, plan):
 
 def classify_by_seek(path, numbers, model):
     """Returns a film's scores by a seek for each frame, pair by pair."""
-    capture = cv2.VideoCapture(str(path))
     height, width = model.input["frame"].shape[1:3]
     scores = []
-    for first in numbers:
-        pair = [seek(capture, first + step, (width, height)) for step in (0, 1)]
+    for pair in seek_pairs(path, numbers, (width, height)):
         motion = flow.farneback_flow(*pair)
         given = {"frame": pair[0][np.newaxis], "flow": motion[np.newaxis]}
         logits = model.predict(given, verbose=0)
