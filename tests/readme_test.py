@@ -56,10 +56,7 @@ def test_outside_the_tables_nothing_is_measured(path):
     text = BLOCK.sub("", path.read_text("utf-8"))
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     # The report's own, which are facts of the report.
-    told = {
-        f"{share} %"
-        for share in model_table.train_config.REPORT_ACCURACY.values()
-    }
+    told = {f"{share} %" for share in model_table.REPORT_ACCURACY.values()}
     unit = r"(?:%|s|ms|seconds|minutes|hours|MB|MiB|GB|GiB|times)"
     found = set(re.findall(rf"\b\d[\d.,]* {unit}(?![\w/])", text))
     assert found - told <= SAID
