@@ -27,7 +27,6 @@ from keras_ssc import command
 from keras_ssc import flow
 from keras_ssc import models
 from keras_ssc import tables
-from keras_ssc.settings import REPORT_SETTINGS
 
 SIZE = (299, 299)  # height, width
 FLOW_BATCH_SIZES = (8, 32, 128)
@@ -127,7 +126,10 @@ def measure_steps(names, runs, settings=None):
         What `steps_of` returns, each with `seconds`, of a step, a list of
         one a run.
     """
-    steps = steps_of(names, settings or REPORT_SETTINGS)
+    steps = steps_of(
+        names,
+        settings or {name: each.report for name, each in models.MODELS.items()},
+    )
     for step in tqdm.tqdm(steps, unit="network"):
         # One after the other: each may need the device's whole memory.
         with benchmark.stepper(

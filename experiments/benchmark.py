@@ -48,8 +48,6 @@ from keras_ssc import served_model
 from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc import video
-from keras_ssc.settings import REPORT_SETTINGS
-from keras_ssc.settings import SAMPLE_SETTINGS
 from keras_ssc.train_config import TrainConfig
 
 
@@ -295,7 +293,7 @@ def compare_step(builder, name, runs, seconds=_STEP_SECONDS):
     """
     # The last model's graph and weights would stay with this one's.
     keras.backend.clear_session()
-    settings = SAMPLE_SETTINGS[name]
+    settings = models.MODELS[name].sample
     config = train_config.fill_in(TrainConfig(model=name, **settings))
     model, bare = _two_networks(config)
     prepared = datasets.prepare(
@@ -365,7 +363,7 @@ def compare_backends(runs, name="inception_v3"):
     Yields:
         A `Comparison` for each backend that is installed.
     """
-    settings = SAMPLE_SETTINGS[name]
+    settings = models.MODELS[name].sample
     config = train_config.fill_in(TrainConfig(model=name, **settings))
     size = (*config.image_size, config.batch_size)
     for backend in _BACKENDS:
@@ -474,7 +472,7 @@ def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
     if importlib.util.find_spec("openvino") is None:
         return
     keras.backend.clear_session()
-    size = image_size or REPORT_SETTINGS[name]["image_size"]
+    size = image_size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
     with _served(model) as signatures, tempfile.TemporaryDirectory() as folder:
         precision, ours = export_formats.fastest_openvino(model, folder)
@@ -635,7 +633,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
         A `Comparison` for each batch size.
     """
     keras.backend.clear_session()
-    settings = REPORT_SETTINGS[name]
+    settings = models.MODELS[name].report
     size = image_size or settings["image_size"]
     options = {
         key: settings[key] for key in ("dense_units",) if key in settings

@@ -32,13 +32,13 @@ from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import frame_store
+from keras_ssc import models
 from keras_ssc import pairs
 from keras_ssc import scenes
 from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc import video
 from keras_ssc.genres import GENRES
-from keras_ssc.settings import REPORT_SETTINGS
 
 BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
@@ -305,7 +305,7 @@ def measure_training(runs=5):
         A dict: what `model_table.measure_network` returns; `epochs`; `cores`
         that it was measured on.
     """
-    settings = REPORT_SETTINGS[_MODEL]
+    settings = models.MODELS[_MODEL].report
     config = train_config.fill_in(
         train_config.TrainConfig(
             model=_MODEL, **{**settings, "batch_size": _BATCH_SIZE}

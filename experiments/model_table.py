@@ -26,8 +26,6 @@ from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import tables
 from keras_ssc import train_config
-from keras_ssc.settings import REPORT_ACCURACY
-from keras_ssc.settings import SAMPLE_SETTINGS
 from keras_ssc.train_config import TrainConfig
 
 # The report's question: do these, which see motion, pass the one that has the
@@ -73,7 +71,7 @@ def configs_of(names, seeds, single_seed_names, out, **settings):
                 model=name,
                 seed=seed,
                 run_dir=str(out / f"{name}_{seed}"),
-                **{**SAMPLE_SETTINGS[name], **settings},
+                **{**models.MODELS[name].sample, **settings},
             )
         )
         for name in names
@@ -156,7 +154,7 @@ def table(results, networks):
                 mean_and_spread(pair),
                 mean_and_spread(film),
                 ", ".join(f"{share:.1f}" for share in pair),
-                REPORT_ACCURACY[name],
+                models.MODELS[name].report_accuracy,
             ]
         )
     return tables.markdown_table(HEADER, rows)

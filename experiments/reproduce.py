@@ -39,14 +39,11 @@ from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 from keras_ssc.models import backbones
-from keras_ssc.settings import REPORT_ACCURACY
-from keras_ssc.settings import REPORT_SETTINGS
-from keras_ssc.settings import SAMPLE_SETTINGS
 from keras_ssc.train_config import TrainConfig
 
 BUDGETS = {
-    "report": REPORT_SETTINGS,
-    "small": SAMPLE_SETTINGS,
+    "report": {name: each.report for name, each in models.MODELS.items()},
+    "small": {name: each.sample for name, each in models.MODELS.items()},
 }
 
 # Draws of films for an interval, and how sure it is.
@@ -593,7 +590,7 @@ def _models_figure(summary):
     rows = {
         name: (
             [100 * each["pair"] for each in results],
-            REPORT_ACCURACY[name],
+            models.MODELS[name].report_accuracy,
         )
         for name, results in summary["results"].items()
         if name in models.MODELS
@@ -722,7 +719,9 @@ def _table_of_models(summary):
                     [each["expected_calibration_error"] for each in results], 3
                 ),
                 f"{statistics.median(seconds):.0f}" if seconds else "-",
-                REPORT_ACCURACY.get(name, "-"),
+                models.MODELS[name].report_accuracy
+                if name in models.MODELS
+                else "-",
             ]
         )
     for name, results in summary["baselines"].items():

@@ -2,13 +2,10 @@
 
 import argparse
 import dataclasses
-import inspect
 
 from keras_ssc import devices
 from keras_ssc import models
 from keras_ssc.augmentation import Augmentation
-from keras_ssc.settings import REPORT_SETTINGS
-from keras_ssc.settings import SAMPLE_SETTINGS
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "exponential", "cosine")
@@ -16,15 +13,6 @@ PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
 
 # Who computes the flow, and the models' own word for it.
 FLOWS = {"opencv": "given", "graph": "graph"}
-
-# Fields that are options of the models' functions, and of no other's.
-_MODEL_OPTIONS = (
-    "weights",
-    "dense_units",
-    "trunk",
-    "encoding",
-    "single_frame",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +59,19 @@ class TrainConfig:
         Returns:
             A dict of keyword arguments.
         """
-        options = {
-            name: getattr(self, name)
-            for name in _MODEL_OPTIONS
-            if getattr(self, name) is not None
+        known = {
+            option
+            for name in models.MODELS
+            for option in models.options_of(name)
         }
-        if self.flow != "auto":
+        options = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name in known and value is not None
+        }
+        if self.flow == "auto":
+            del options["flow"]
+        else:
             options["flow"] = FLOWS[self.flow]
         return options
 
@@ -101,8 +96,9 @@ def fill_in(config):
     """
     _check_choice("model", config.model, models.MODELS)
     is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
-    settings = SAMPLE_SETTINGS if is_sample else REPORT_SETTINGS
-    defaults = {"schedule": "constant", **settings[config.model]}
+    model = models.MODELS[config.model]
+    settings = model.sample if is_sample else model.report
+    defaults = {"schedule": "constant", **settings}
     config = dataclasses.replace(
         config,
         **{
@@ -112,7 +108,7 @@ def fill_in(config):
         },
     )
     check(config)
-    if config.flow == "auto" and "flow" in _options_of(config.model):
+    if config.flow == "auto" and "flow" in models.options_of(config.model):
         config = dataclasses.replace(config, flow=devices.flow_of_machine())
     if config.freeze or config.unfreeze_from:
         config = _fill_in_phases(config)
@@ -169,19 +165,13 @@ def check(config):
             f"Received: {config.label_smoothing}"
         )
     config.augmentation()
-    known = _options_of(config.model)
+    known = models.options_of(config.model)
     for name in config.model_options():
         if name not in known:
             raise ValueError(
                 f"{config.model} has no option {name}. It has: "
                 f"{', '.join(known) or 'none'}."
             )
-
-
-def _options_of(model):
-    """Returns the names of a model's options."""
-    known = inspect.signature(models.MODELS[model]).parameters
-    return [name for name in (*_MODEL_OPTIONS, "flow") if name in known]
 
 
 def _check_choice(name, value, choices):

@@ -1,5 +1,6 @@
 import argparse
 import csv
+import dataclasses
 import json
 
 import keras
@@ -18,6 +19,7 @@ from keras_ssc import models
 from keras_ssc import runs
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
+from keras_ssc.models import parts
 
 
 def small(data_dir, run_dir, **changes):
@@ -203,6 +205,25 @@ def test_a_training_gets_the_augmentation_of_its_config(
     config = small(data_dir, tmp_path / "run", epochs=1, **changes)
     loop.train(config, verbose=False)
     assert augmentation.Augmentation(**changes) in given
+
+
+def test_a_new_model_is_one_function_and_one_entry(
+    data_dir, tmp_path, monkeypatch
+):
+    def tiny(image_size, num_genres, dense_units=()):
+        frame = parts.frame_input(image_size)
+        x = keras.layers.Flatten()(parts.dense(frame, dense_units))
+        return keras.Model({"frame": frame}, parts.logits(x, num_genres))
+
+    monkeypatch.setitem(models.MODELS, "tiny", models.Model(tiny))
+    for dataset in ("scene_genre/films", "scene_genre/sample"):
+        config = train_config.TrainConfig(model="tiny", dataset=dataset)
+        assert train_config.fill_in(config).learning_rate
+    config = small(data_dir, tmp_path / "run", model="tiny", dense_units=(3,))
+    with pytest.raises(ValueError, match="tiny has no option trunk"):
+        train_config.fill_in(dataclasses.replace(config, trunk="shared"))
+    run_dir = loop.train(config, verbose=False)
+    assert evaluation.evaluate(run_dir, verbose=False)["model"] == "tiny"
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))
