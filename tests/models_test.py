@@ -9,7 +9,7 @@ from keras_ssc.models import backbones
 
 # The smallest sizes that the models take; few and small layers.
 SMALL = {
-    **dict.fromkeys(models.MODELS, {"image_size": (75, 80)}),
+    **{name: {"image_size": (75, 80)} for name in models.MODELS},
     "fc": {"image_size": (9, 16)},
     "vgg16": {"image_size": (32, 40), "dense_units": (8,)},
     "resnet50": {"image_size": (32, 40)},
