@@ -22,13 +22,13 @@ from experiments import dataset_measures
 from experiments import dataset_warnings
 from keras_ssc import __version__
 from keras_ssc import command
-from keras_ssc import extract
+from keras_ssc import extraction
 from keras_ssc import files
 from keras_ssc import input_pipeline
 from keras_ssc import model_card
 from keras_ssc import report
+from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
-from keras_ssc.pairs import SPLITS
 
 # Of a film, so many pairs say what its colours are; the card of hundreds of
 # films is done in minutes.
@@ -399,7 +399,9 @@ def _films_table(films):
 def _dropped_cell(dropped):
     if dropped is None:
         return "not known"
-    return extract.count_reasons(collections.Counter(dropped).elements()) or 0
+    return (
+        extraction.count_reasons(collections.Counter(dropped).elements()) or 0
+    )
 
 
 def _bars_cell(bars):

@@ -27,8 +27,8 @@ from experiments import film_splits
 from experiments import model_table
 from experiments import readme
 from experiments import trainings
+from keras_ssc import cleaning
 from keras_ssc import command
-from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import input_pipeline
 from keras_ssc import models
@@ -61,7 +61,7 @@ class Variant:
             budget's.
         deal: Dict of fields of `film_splits.Deal` that differ.
         batch_factor: Float, times the budget's batch size.
-        drawn: Dict of fields of `extract.ExtractConfig`, how its pairs are
+        drawn: Dict of fields of `cleaning.ExtractConfig`, how its pairs are
             drawn from the films anew; None for the data set as it was built.
     """
 
@@ -346,7 +346,7 @@ class Reproduction:
         settings: Dict of fields of `TrainConfig` for all trainings.
         films: Path of the list of the data set's films, for variants whose
             pairs are drawn anew; None to leave them out.
-        drawn: Dict of fields of `extract.ExtractConfig` for all of those.
+        drawn: Dict of fields of `cleaning.ExtractConfig` for all of those.
         is_training: Boolean; without, only what is finished is taken.
         is_apart: Boolean, whether each training has a process of its own.
     """
@@ -449,7 +449,7 @@ class Reproduction:
         """Returns the data that is drawn so, of the films."""
         # Cropping is the default: variants that say so share the data.
         fields = dataclasses.asdict(
-            extract.ExtractConfig(**{**self._drawn, **changes})
+            cleaning.ExtractConfig(**{**self._drawn, **changes})
         )
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:
@@ -940,7 +940,7 @@ def main():
     add(
         "--pairs",
         type=int,
-        default=extract.ExtractConfig.num_pairs,
+        default=cleaning.ExtractConfig.num_pairs,
         metavar="N",
         help="pairs a film that are drawn anew (default: %(default)s)",
     )

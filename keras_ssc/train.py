@@ -29,11 +29,12 @@ from keras_ssc import models
 from keras_ssc import pictures
 from keras_ssc import report
 from keras_ssc import train_config
+from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 from keras_ssc.train_config import TrainConfig
 
 
-class TrainingError(command.OutsideError):
+class TrainingError(OutsideError):
     """A training that cannot go on, such as one whose loss is not finite."""
 
 
