@@ -27,9 +27,9 @@ from experiments import film_splits
 from experiments import model_table
 from experiments import readme
 from experiments import trainings
+from keras_ssc import cleaning
 from keras_ssc import command
 from keras_ssc import datasets
-from keras_ssc import extract
 from keras_ssc import figures
 from keras_ssc import files
 from keras_ssc import loop
@@ -63,7 +63,7 @@ class Variant:
             budget's.
         deal: Dict of fields of `film_splits.Deal` that differ.
         batch_factor: Float, times the budget's batch size.
-        drawn: Dict of fields of `extract.ExtractConfig`, how its pairs are
+        drawn: Dict of fields of `cleaning.ExtractConfig`, how its pairs are
             drawn from the films anew; None for the data set as it was built.
     """
 
@@ -348,7 +348,7 @@ class Reproduction:
         settings: Dict of fields of `TrainConfig` for all trainings.
         films: Path of the list of the data set's films, for variants whose
             pairs are drawn anew; None to leave them out.
-        drawn: Dict of fields of `extract.ExtractConfig` for all of those.
+        drawn: Dict of fields of `cleaning.ExtractConfig` for all of those.
         is_training: Boolean; without, only what is finished is taken.
         is_apart: Boolean, whether each training has a process of its own.
     """
@@ -451,7 +451,7 @@ class Reproduction:
         """Returns the data that is drawn so, of the films."""
         # Cropping is the default: variants that say so share the data.
         fields = dataclasses.asdict(
-            extract.ExtractConfig(**{**self._drawn, **changes})
+            cleaning.ExtractConfig(**{**self._drawn, **changes})
         )
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:
@@ -944,7 +944,7 @@ def main():
     add(
         "--pairs",
         type=int,
-        default=extract.ExtractConfig.num_pairs,
+        default=cleaning.ExtractConfig.num_pairs,
         metavar="N",
         help="pairs a film that are drawn anew (default: %(default)s)",
     )
