@@ -37,21 +37,25 @@ from experiments import readme
 from experiments import steps
 from experiments.machine import gpus
 from experiments.machine import machine
+from keras_ssc import batching
+from keras_ssc import cleaning
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import export_formats
-from keras_ssc import extract
+from keras_ssc import film_list
 from keras_ssc import film_reader
 from keras_ssc import flow
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
+from keras_ssc import frame_folder
+from keras_ssc import frame_index
+from keras_ssc import image_files
+from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import predictor
-from keras_ssc import report
-from keras_ssc import scenes
+from keras_ssc import resizing
+from keras_ssc import sampling
 from keras_ssc import served_model
-from keras_ssc import train
-from keras_ssc import train_config
-from keras_ssc import video
+from keras_ssc import tables
+from keras_ssc.errors import OutsideError
 
 _RATE = "pairs a second"  # every other unit is of seconds
 
@@ -199,19 +203,19 @@ def seek_pairs(path, numbers, size):
 def compare_extraction(folder, num_frames=5000, num_pairs=300):
     """Compares extract with a seek for every single frame."""
     path = draw_film(folder, num_frames)
-    scene = scenes.Scene(path, 0.0, math.inf, 2)
-    film = scenes.Film("film", "action", "train", (scene,))
-    config = extract.ExtractConfig(num_pairs=num_pairs)
+    scene = film_list.Scene(path, 0.0, math.inf, 2)
+    film = film_list.Film("film", "action", "train", (scene,))
+    config = cleaning.ExtractConfig(num_pairs=num_pairs)
     kept = []
 
     def ours():
         with tempfile.TemporaryDirectory() as out:
             out = pathlib.Path(out)
-            frame_store.open_folder(out, {})
+            frame_folder.open_folder(out, {})
             start = time.perf_counter()
-            extraction = extract.extract_pairs(film, config)
-            place = frame_store.Place(1, ())
-            frame_store.store(film, place, extraction, out)
+            extraction = sampling.extract_pairs(film, config)
+            place = frame_folder.Place(1, ())
+            frame_folder.store(film, place, extraction, out)
             seconds = time.perf_counter() - start
         kept[:] = extraction.kept
         return seconds
@@ -235,7 +239,7 @@ def extract_by_seek(path, outcomes):
             stored = (outcome.frame_png, outcome.next_frame_png)
             for name, frame, png in zip("ab", pair, stored, strict=True):
                 cv2.imwrite(f"{out}/{name}.png", frame[..., ::-1])
-                expected = frame_store.decode_frame(png)
+                expected = image_files.decode_frame(png)
                 difference = np.abs(frame.astype(int) - expected).mean()
                 if difference > 3:  # two converters from YUV differ by about 1
                     raise RuntimeError(
@@ -253,15 +257,15 @@ def compare_loading(folder, builder, size=299, batch_size=16):
     for place, example in enumerate(dataset):
         paths.append([folder / f"{place:05d}_{name}.png" for name in "ab"])
         for path, name in zip(paths[-1], ("frame", "next_frame"), strict=True):
-            path.write_bytes(frame_store.encode_frame(example[name].numpy()))
-    prepared = input_pipeline.prepare(
-        builder, "train", (size, size), input_pipeline.FEATURES, True
+            path.write_bytes(image_files.encode_frame(example[name].numpy()))
+    prepared = datasets.prepare(
+        builder, "train", (size, size), datasets.FEATURES, True
     )
 
     def ours():
         # A new iterator, and many epochs: what was fetched in advance while
         # the other way ran must not count.
-        dataset = input_pipeline.training_batches(prepared, batch_size, 0)
+        dataset = batching.training_batches(prepared, batch_size, 0)
         batches = iter(dataset.take(10 * num_batches))
         return 10 * num_pairs / seconds_of(lambda: [None for _ in batches])
 
@@ -296,7 +300,7 @@ def compare_steps(names, settings, builder, seconds=steps.SECONDS):
 
     Args:
         names: Iterable of keys of `models.MODELS`.
-        settings: String, a key of `steps.SETTINGS`.
+        settings: String, `sample` or `report`.
         builder: A `tfds.core.DatasetBuilder`, see `open_dataset`.
         seconds: Float, how long about a run takes.
 
@@ -324,17 +328,17 @@ def compare_steps(names, settings, builder, seconds=steps.SECONDS):
 
 def _training_step(config, builder, num_steps):
     model = steps.build(config)
-    train.compile_model(model, config, config.learning_rate, 100, 100)
-    prepared = input_pipeline.prepare(
+    loop.compile_model(model, config, config.learning_rate, 100, 100)
+    prepared = datasets.prepare(
         builder, "train", config.image_size, model.input, True
     )
-    batches = train.one_hot(
-        input_pipeline.training_batches(prepared, config.batch_size, 0)
+    batches = loop.one_hot(
+        batching.training_batches(prepared, config.batch_size, 0)
     )
 
     def step():
         with tempfile.TemporaryDirectory() as folder:
-            callbacks = train.watching_callbacks(pathlib.Path(folder))
+            callbacks = loop.watching_callbacks(pathlib.Path(folder))
             return steps.seconds_a_step(model, batches, num_steps, callbacks)
 
     return step
@@ -385,7 +389,7 @@ def stepper(backend, name):
                 process.stdin.write(b"\n")
             said = process.stdout.readline()
             if not said:
-                raise command.OutsideError(
+                raise OutsideError(
                     f"The step on {backend} ended with exit code "
                     f"{process.wait()}."
                 )
@@ -467,7 +471,7 @@ def compare_serving(name="double_stack", batch_sizes=(1, 8), size=None):
         with it.
     """
     keras.backend.clear_session()
-    size = size or train_config.REPORT_SETTINGS[name]["image_size"]
+    size = size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
     label = f"{name} at {size[1]}x{size[0]}"
     served = served_model.ServedModel(model)
@@ -477,7 +481,7 @@ def compare_serving(name="double_stack", batch_sizes=(1, 8), size=None):
         loaded = tf.saved_model.load(folder)
         for batch_size in batch_sizes:
             encoded = {
-                f"{key}_bytes": tf.constant([*map(frame_store.encode_frame, x)])
+                f"{key}_bytes": tf.constant([*map(image_files.encode_frame, x)])
                 for key, x in draw_pairs(batch_size, (270, 480)).items()
             }
             parts = _parts_of(model, size, list(encoded.values()))
@@ -512,7 +516,7 @@ def _parts_of(model, size, encoded):
     @tf.function
     def decode(images):
         return tf.map_fn(
-            lambda image: input_pipeline.resize(
+            lambda image: resizing.resize(
                 tf.io.decode_png(image, channels=3), size
             ),
             images,
@@ -575,7 +579,7 @@ def compare_verdict(folder, num_frames=5000, num_pairs=300, size=(128, 128)):
 
 def _frame_numbers(path, plan):
     """Returns the first frame's number of each pair that ours classifies."""
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     seconds = [
         item.seconds
         for item in film_reader.read_film(path, plan)
@@ -609,7 +613,7 @@ PARTS = {
 
 
 def _builder(arguments):
-    return input_pipeline.open_dataset(arguments.dataset, arguments.data_dir)
+    return datasets.open_dataset(arguments.dataset, arguments.data_dir)
 
 
 def write(rows, out):
@@ -635,7 +639,7 @@ def write(rows, out):
 def text_of(results):
     """Writes what `write` returns as Markdown."""
     runs = sorted({len(row["ours"]) for row in results["comparisons"]})
-    table = report.markdown_table(
+    table = tables.markdown_table(
         [
             "what",
             "unit",
@@ -679,7 +683,7 @@ def main():
     )
     add(
         "--settings",
-        choices=steps.SETTINGS,
+        choices=("sample", "report"),
         default="sample",
         help="image size and batch size of these steps (default: sample)",
     )

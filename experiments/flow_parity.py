@@ -30,8 +30,9 @@ from experiments import readme
 from experiments.machine import machine
 from keras_ssc import command
 from keras_ssc import flow
-from keras_ssc import report
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc import tables
 
 SIZES = ((299, 299), (270, 480))  # height, width
 BATCH_SIZES = (1, 3, 16)
@@ -122,7 +123,7 @@ def read_pairs(path, num_pairs):
     Returns:
         List of tuples (frame, next_frame), uint8 RGB, in the film's size.
     """
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     change = _changes(index)
     cuts = sorted(change, key=change.get)[-_NUM_CUTS:]
     others = sorted(set(change) - set(cuts))
@@ -131,14 +132,16 @@ def read_pairs(path, num_pairs):
     wanted = {number + step for number in numbers for step in (0, 1)}
     frames = {
         number: frame
-        for number, _, frame in video.read_frames(path, wanted, index)
+        for number, _, frame in frame_reading.read_frames(path, wanted, index)
     }
     return [(frames[number], frames[number + 1]) for number in sorted(numbers)]
 
 
 def _changes(index):
     """How much changes from each frame to the next, in mean grey levels."""
-    frames = video.read_frames(index.path, range(index.num_frames), index)
+    frames = frame_reading.read_frames(
+        index.path, range(index.num_frames), index
+    )
     small = (
         (number, cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA))
         for number, _, frame in frames
@@ -266,7 +269,7 @@ def main():
             [f"{x:.1e}" if isinstance(x, float) else x for x in row.values()]
             for row in rows
         ]
-        text = f"{machine()}.\n\n{report.markdown_table(rows[0], cells)}"
+        text = f"{machine()}.\n\n{tables.markdown_table(rows[0], cells)}"
         results = {"machine": machine(), "rows": rows}
         readme.write("parity", results, text, arguments.out)
     print(text)

@@ -20,14 +20,13 @@ from experiments import flow_parity
 from experiments import readme
 from experiments.machine import machine
 from keras_ssc import command
-from keras_ssc import evaluate
 from keras_ssc import export
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
-from keras_ssc import report
+from keras_ssc import image_files
+from keras_ssc import resizing
+from keras_ssc import runs
 from keras_ssc import served_model
 from keras_ssc import serving_client
-from keras_ssc import train
+from keras_ssc import tables
 
 _BATCH = 20  # pairs of a request
 
@@ -67,20 +66,20 @@ def measure(run_dir, frames, program, folder):
         largest differences of a score to Keras', `in_python` and `in_c`.
     """
     keras.backend.clear_session()
-    config = train.read_config(run_dir)
+    config = runs.read_config(run_dir)
     # That is no part of an export.
     export.read_or_measure(run_dir, verbose=False)
     start = time.perf_counter()
     version = export.export(run_dir, folder / "scene_genre", verbose=False)
     seconds = time.perf_counter() - start
-    model = evaluate.load_model(run_dir)
+    model = runs.load_model(run_dir)
     temperature = export.read_card(version)["calibration"]["temperature"]
     keras_model = served_model.frames_model(model, temperature)
     loaded = tf.saved_model.load(str(version))
-    encoded = [[frame_store.encode_frame(x) for x in part] for part in frames]
+    encoded = [[image_files.encode_frame(x) for x in part] for part in frames]
 
     def in_keras(*pair):
-        pair = [input_pipeline.resize(x, config.image_size) for x in pair]
+        pair = [resizing.resize(x, config.image_size) for x in pair]
         inputs = dict(zip(("frame", "next_frame"), pair, strict=True))
         return keras_model.predict(inputs, verbose=0)["scores"]
 
@@ -155,7 +154,7 @@ def text_of(results):
     return (
         f"{results['machine']}; {results['num_pairs']} pairs of "
         f"{results['num_films']} films, cuts among them.\n\n"
-        + report.markdown_table(header, rows)
+        + tables.markdown_table(header, rows)
     )
 
 

@@ -18,11 +18,6 @@ from keras_ssc import models
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 
-SETTINGS = {
-    "sample": train_config.SAMPLE_SETTINGS,
-    "report": train_config.REPORT_SETTINGS,
-}
-
 # How long a step is timed. fit takes some hundredths of a second to begin,
 # which must not count.
 SECONDS = 2.0
@@ -33,14 +28,14 @@ def config_of(name, settings="sample"):
 
     Args:
         name: String, a key of `models.MODELS`.
-        settings: String, a key of `SETTINGS`.
+        settings: String, `sample` or `report`.
     """
     return train_config.fill_in(
         train_config.TrainConfig(
             model=name,
             # Without it, Keras calls JAX operation by operation.
             jit_compile=keras.backend.backend() == "jax",
-            **SETTINGS[settings][name],
+            **getattr(models.MODELS[name], settings),
         )
     )
 

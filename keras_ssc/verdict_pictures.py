@@ -9,10 +9,12 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc import figures
+from keras_ssc import film_list
 from keras_ssc import flow
-from keras_ssc import report
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc import scoring
 from keras_ssc.genres import GENRES
 
 # The contact sheet: pictures across, their size, and what stands below each.
@@ -44,7 +46,7 @@ def timeline(verdict):
         Bytes, a PNG.
     """
     shots = verdict.shots
-    return report.timeline_figure(
+    return figures.timeline_figure(
         [shot.start_seconds for shot in shots],
         [shot.end_seconds for shot in shots],
         [shot.scores and list(shot.scores.values()) for shot in shots],
@@ -59,7 +61,7 @@ def headline(verdict):
     unsure = "" if verdict.is_sure else "not sure; at best "
     return (
         f"{unsure}{verdict.genre.replace('_', ' ')}, "
-        f"{report.percent(verdict.confidence)}"
+        f"{scoring.percent(verdict.confidence)}"
     )
 
 
@@ -75,7 +77,7 @@ def contact_sheet(verdict):
     shots = [shot for shot in verdict.shots if shot.picture is not None]
     colours = {
         name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        for name, colour in report.genre_colours(GENRES).items()
+        for name, colour in figures.genre_colours(GENRES).items()
     }
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)
@@ -92,7 +94,7 @@ def contact_sheet(verdict):
         # Dark letters on a light colour, light ones on a dark.
         is_light = np.dot(colour, (0.299, 0.587, 0.114)) > 128
         text = (
-            f"{scenes.format_time(shot.start_seconds)[:8]}  "
+            f"{film_list.format_time(shot.start_seconds)[:8]}  "
             f"{shot.genre.replace('_', ' ')} "
             f"{100 * shot.scores[shot.genre]:.0f} %"
         )
@@ -193,7 +195,7 @@ def annotate(verdict, out, genre=None, progress=None):
     out = pathlib.Path(out)
     if out.suffix.lower() != ".webm":
         raise ValueError(f"Expected a path that ends in .webm. Received: {out}")
-    index = video.index_frames(verdict.path)
+    index = frame_index.index_frames(verdict.path)
     unfinished = out.with_name(f".{out.name}.unfinished")
     try:
         _write_annotated(verdict, index, unfinished, genre, progress)
@@ -206,7 +208,7 @@ def annotate(verdict, out, genre=None, progress=None):
 
 def _write_annotated(verdict, index, path, genre, progress):
     starts = [shot.start_seconds for shot in verdict.shots]
-    frames = video.read_frames(
+    frames = frame_reading.read_frames(
         index.path,
         range(index.num_frames),
         index,

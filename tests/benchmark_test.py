@@ -1,3 +1,4 @@
+import dataclasses
 import importlib.util
 import json
 
@@ -7,8 +8,8 @@ import pytest
 
 from experiments import benchmark
 from experiments import steps
-from keras_ssc import command
-from keras_ssc import input_pipeline
+from keras_ssc import datasets
+from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
 from tests import tiny_trunk
 
@@ -63,7 +64,7 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
         return seconds_a_step(model, dataset, num_steps, callbacks)
 
     monkeypatch.setattr(steps, "seconds_a_step", recorded)
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
     compared = benchmark.compare_steps(["fc"], "sample", builder, seconds=0.01)
     (row,) = measured(compared, runs=2)
     assert "fc's training step at 120x68 pixels, batch 16" in row["name"]
@@ -84,9 +85,8 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
 def test_a_step_is_timed_whoever_computes_the_flow(monkeypatch, name, way):
     monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     small = {"image_size": (96, 96), "batch_size": 1, "flow": way}
-    settings = {name: steps.SETTINGS["sample"][name] | small}
-    monkeypatch.setitem(steps.SETTINGS, "small", settings)
-    num_steps, step = steps.bare_step(steps.config_of(name, "small"), 0.0)
+    config = dataclasses.replace(steps.config_of(name), **small)
+    num_steps, step = steps.bare_step(config, seconds=0.0)
     assert num_steps == 4 and step() > 0
 
 
@@ -105,7 +105,7 @@ def test_a_backend_that_ends_is_named():
     with benchmark.stepper("no_backend", "fc") as step:
         # Asked while it starts, and when it is long gone.
         for _ in range(2):
-            with pytest.raises(command.OutsideError, match="no_backend ended"):
+            with pytest.raises(OutsideError, match="no_backend ended"):
                 step()
 
 
@@ -138,7 +138,7 @@ def test_a_served_model_is_compared_with_its_parts_and_with_openvino(
 
 
 def test_pairs_are_loaded_and_extracted_as_the_report_would(data_dir, tmp_path):
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
     (row,) = measured(benchmark.compare_loading(tmp_path, builder, 32, 4))
     assert row["name"].startswith("input pipeline at 32 pixels, frames and")
     (row,) = measured(benchmark.compare_extraction(tmp_path, 24, 3))
