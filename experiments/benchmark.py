@@ -7,7 +7,7 @@
 Every figure is a ratio of two ways of the same work, timed in turn in one run,
 so that a machine that slows down slows both. The report's way is written anew
 from its description; it is a baseline and used nowhere else. `flow` and `steps`
-run on the backend and the device that Keras takes, such as a GPU.
+run on the backend and the device that Keras uses, such as a GPU.
 """
 
 import argparse
@@ -408,7 +408,7 @@ _FLOW_DEVICES = {"CPU": (8, "10"), "GPU": (128, "1,000")}
 def compare_flow(size=(299, 299)):
     """Compares `OpticalFlow` in a graph with OpenCV on one thread.
 
-    On the device that Keras takes, from frames in the machine's memory to a
+    On the device that Keras uses, from frames in the machine's memory to a
     number a pair there: no flow is carried back.
 
     Args:

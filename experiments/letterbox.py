@@ -1,9 +1,9 @@
-"""Puts films of some genres between bars, to see what bars give away.
+"""Puts films of some genres between bars, to see if bars are a shortcut.
 
     python -m experiments.letterbox --films FILMS.csv --out DIR
 
-The whole picture is squeezed between the bars: but for its sharpness a film
-is what it was before once the bars are cropped.
+The whole picture is squeezed between the bars: once they are cropped, a film
+is what it was before, but for its sharpness.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
         `pathlib.Path` of the new films' list.
 
     Raises:
-        ValueError: If a genre is none, a film of the list cannot be told, or
+        ValueError: If a genre is unknown, a row of the list cannot be read, or
             the list is in `out`.
         keras_ssc.errors.FilmListError: If the list cannot be read.
         keras_ssc.errors.VideoError: If a film, or a frame of one, cannot be

@@ -1,4 +1,4 @@
-"""Times training steps, on whatever backend and device Keras takes.
+"""Times training steps, on whatever backend and device Keras uses.
 
     KERAS_BACKEND=jax python -m experiments.steps inception_v3
 

@@ -103,7 +103,7 @@ def test_backends_take_steps_of_the_same_network():
 
 def test_a_backend_that_ends_is_named():
     with benchmark.stepper("no_backend", "fc") as step:
-        # Asked while it starts, and when it is long gone.
+        # Called while it starts, and long after it has ended.
         for _ in range(2):
             with pytest.raises(OutsideError, match="no_backend ended"):
                 step()
