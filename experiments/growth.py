@@ -26,7 +26,7 @@ import numpy as np
 import tqdm
 
 from experiments import benchmark
-from experiments import model_table
+from experiments import networks
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import extract
@@ -301,7 +301,7 @@ def measure_training(runs=5):
         runs: Integer, how often it is timed.
 
     Returns:
-        A dict: what `model_table.measure_network` returns; `epochs`; `cores`
+        A dict: what `networks.measure_network` returns; `epochs`; `cores`
         that it was measured on.
     """
     settings = train_config.REPORT_SETTINGS[_MODEL]
@@ -311,7 +311,7 @@ def measure_training(runs=5):
         )
     )
     return {
-        **model_table.measure_network(config, runs, num_steps=1),
+        **networks.measure_network(config, runs, num_steps=1),
         "epochs": settings["epochs"],
         "cores": len(os.sched_getaffinity(0)),
     }
