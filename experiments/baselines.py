@@ -16,7 +16,7 @@ from sklearn import linear_model
 from sklearn import naive_bayes
 from sklearn.utils import class_weight
 
-from keras_ssc import evaluate as evaluation
+from keras_ssc import evaluation
 from keras_ssc import flow
 from keras_ssc.genres import GENRES
 
@@ -67,7 +67,7 @@ def features_of(prepared):
     """Computes the numbers of a split's pairs, one pair after the other.
 
     Args:
-        prepared: An `input_pipeline.PreparedSplit` with `frame` and `flow`.
+        prepared: A `datasets.PreparedSplit` with `frame` and `flow`.
 
     Returns:
         `PairFeatures`: `colours` as `colour_histogram` has them, of the first

@@ -31,19 +31,21 @@ import tensorflow as tf
 import tqdm
 
 from experiments import readme
+from keras_ssc import batching
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import export_formats
 from keras_ssc import extract
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import predictor
-from keras_ssc import report
+from keras_ssc import resizing
 from keras_ssc import scenes
 from keras_ssc import served_model
-from keras_ssc import train
+from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc import video
 from keras_ssc.train_config import TrainConfig
@@ -230,15 +232,15 @@ def compare_loading(builder, folder, runs, size=299, batch_size=16):
     num_pairs = min(builder.info.splits["train"].num_examples, 480)
     split = f"train[:{num_pairs}]"
     paths = _store_frames(builder.as_dataset(split=split), folder, num_pairs)
-    prepared = input_pipeline.prepare(
-        builder, "train", (size, size), input_pipeline.FEATURES, True
+    prepared = datasets.prepare(
+        builder, "train", (size, size), datasets.FEATURES, True
     )
     num_batches = num_pairs // batch_size
 
     def ours():
         # A new iterator, and many epochs: what was fetched in advance while
         # the other way ran must not count.
-        dataset = input_pipeline.training_batches(prepared, batch_size, 0)
+        dataset = batching.training_batches(prepared, batch_size, 0)
         batches = iter(dataset.take(10 * num_batches))
         seconds = seconds_of(lambda: [None for _ in batches])
         return 10 * num_batches * batch_size / seconds
@@ -291,13 +293,13 @@ def compare_step(builder, name, runs, seconds=_STEP_SECONDS):
     """
     # The last model's graph and weights would stay with this one's.
     keras.backend.clear_session()
-    settings = train_config.SAMPLE_SETTINGS[name]
+    settings = models.MODELS[name].sample
     config = train_config.fill_in(TrainConfig(model=name, **settings))
     model, bare = _two_networks(config)
-    prepared = input_pipeline.prepare(
+    prepared = datasets.prepare(
         builder, "train", config.image_size, model.input, True
     )
-    batches = input_pipeline.training_batches(prepared, config.batch_size, 0)
+    batches = batching.training_batches(prepared, config.batch_size, 0)
     in_memory = tf.data.Dataset.from_tensors(next(iter(batches))).repeat()
     num_steps = _num_steps_for(seconds, bare, in_memory)
 
@@ -305,9 +307,9 @@ def compare_step(builder, name, runs, seconds=_STEP_SECONDS):
         with tempfile.TemporaryDirectory() as folder:
             return seconds_a_step(
                 model,
-                train.one_hot(batches),
+                loop.one_hot(batches),
                 num_steps,
-                train.watching_callbacks(pathlib.Path(folder)),
+                loop.watching_callbacks(pathlib.Path(folder)),
             )
 
     ours()  # traced once, before anything counts
@@ -332,7 +334,7 @@ def _two_networks(config):
         )
         for _ in range(2)
     )
-    train.compile_model(model, config, config.learning_rate, 100, 100)
+    loop.compile_model(model, config, config.learning_rate, 100, 100)
     bare.compile(
         config.optimizer,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -361,7 +363,7 @@ def compare_backends(runs, name="inception_v3"):
     Yields:
         A `Comparison` for each backend that is installed.
     """
-    settings = train_config.SAMPLE_SETTINGS[name]
+    settings = models.MODELS[name].sample
     config = train_config.fill_in(TrainConfig(model=name, **settings))
     size = (*config.image_size, config.batch_size)
     for backend in _BACKENDS:
@@ -470,7 +472,7 @@ def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
     if importlib.util.find_spec("openvino") is None:
         return
     keras.backend.clear_session()
-    size = image_size or train_config.REPORT_SETTINGS[name]["image_size"]
+    size = image_size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
     with _served(model) as signatures, tempfile.TemporaryDirectory() as folder:
         precision, ours = export_formats.fastest_openvino(model, folder)
@@ -631,7 +633,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
         A `Comparison` for each batch size.
     """
     keras.backend.clear_session()
-    settings = train_config.REPORT_SETTINGS[name]
+    settings = models.MODELS[name].report
     size = image_size or settings["image_size"]
     options = {
         key: settings[key] for key in ("dense_units",) if key in settings
@@ -672,7 +674,7 @@ def _parts_of(model, size, encoded):
     @tf.function
     def decode(images):
         return tf.map_fn(
-            lambda image: input_pipeline.resize(
+            lambda image: resizing.resize(
                 tf.io.decode_png(image, channels=3), size
             ),
             images,
@@ -852,7 +854,7 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
     if "extraction" in parts:
         yield compare_extraction(work_dir, runs)
     if {"loading", "step"} & set(parts):
-        builder = input_pipeline.open_dataset(dataset, data_dir)
+        builder = datasets.open_dataset(dataset, data_dir)
     if "loading" in parts:
         yield compare_loading(builder, work_dir, runs)
     if "step" in parts:
@@ -900,7 +902,7 @@ def text_of(results):
     """Writes what `write` returns as Markdown."""
     rows = [Comparison(**row) for row in results["comparisons"]]
     runs = sorted({len(row.ours) for row in rows})
-    table = report.markdown_table(HEADER, [row.row() for row in rows])
+    table = tables.markdown_table(HEADER, [row.row() for row in rows])
     return (
         f"{results['machine']}; the median of "
         f"{' or '.join(map(str, runs))} runs in turn.\n\n{table}"

@@ -2,17 +2,17 @@
 
 import textwrap
 
-from keras_ssc.report import plt
-from keras_ssc.report import png_of
+from keras_ssc.figures import plt
+from keras_ssc.figures import png_of
 
-# Okabe and Ito's palette, as in keras_ssc.report.
+# Okabe and Ito's palette, as in keras_ssc.figures.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 
 # Letters of a line of a claim beside a figure.
 _LINE = 48
 
 
-def models_figure(rows, title):
+def models_figure(rows, baselines, title):
     """Draws accuracies as bars, each training's as a point.
 
     The report's figure 5.1, beside what the report itself measured.
@@ -20,7 +20,8 @@ def models_figure(rows, title):
     Args:
         rows: Dict from the name of a model or a baseline to a tuple: the
             accuracy, a float, percent; those of the trainings, a list of
-            floats; the report's figure, or None for a baseline.
+            floats; the report's figure, or None.
+        baselines: Collection of those names that are baselines.
         title: String.
 
     Returns:
@@ -29,8 +30,8 @@ def models_figure(rows, title):
     figure, axes = plt.subplots(
         figsize=(8, 1.8 + 0.42 * len(rows)), layout="constrained"
     )
-    for row, (mean, values, reported) in enumerate(rows.values()):
-        colour = _GREY if reported is None else _BLUE
+    for row, (name, (mean, values, reported)) in enumerate(rows.items()):
+        colour = _GREY if name in baselines else _BLUE
         axes.barh(row, mean, color=colour, height=0.6, zorder=1)
         axes.plot(
             values, [row] * len(values), "o", color="black", ms=3, zorder=3

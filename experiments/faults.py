@@ -38,7 +38,7 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import export
 from keras_ssc import files
-from keras_ssc import report
+from keras_ssc import tables
 from keras_ssc import tf_serving
 
 _TFDS = "tensorflow_datasets.scripts.cli.main"
@@ -740,7 +740,7 @@ def text_of(results):
     ]
     return (
         f"{results['machine']}. {len(trials)} faults, lost or damaged: "
-        f"{lost}.\n\n" + report.markdown_table(header, rows)
+        f"{lost}.\n\n" + tables.markdown_table(header, rows)
     )
 
 

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 
 from experiments import growth
+from keras_ssc import datasets
 from keras_ssc import extract
-from keras_ssc import input_pipeline
 
 DATASET = "scene_genre/frames"
 
@@ -15,7 +15,7 @@ class FilmData:
     """A data set that was drawn.
 
     Attributes:
-        builder: What `input_pipeline.open_dataset` returns.
+        builder: What `datasets.open_dataset` returns.
         data_dir: String, where TFDS finds it.
         problems: List of strings, the films and rows that gave no pairs.
         num_with_bars: Integer, of how many films bars were cropped.
@@ -58,7 +58,7 @@ def draw(film_list, folder, progress=False, **changes):
     if not (data_dir / DATASET).exists():
         growth.cost_of(*growth.build_command("frames", frames, data_dir))
     return FilmData(
-        input_pipeline.open_dataset(DATASET, str(data_dir)),
+        datasets.open_dataset(DATASET, str(data_dir)),
         str(data_dir),
         problems,
         sum(bool(record["bars"]) for record in records),

@@ -1,6 +1,6 @@
 """Folds over a built data set's films, controls and learning curves.
 
-`FoldSplits` takes the place of `input_pipeline.DatasetSplits`.
+`FoldSplits` takes the place of `datasets.DatasetSplits`.
 """
 
 import collections
@@ -10,8 +10,8 @@ import os
 
 import numpy as np
 
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
 from keras_ssc.genres import GENRES
 
 # What is split: "pair" is the mistake of splitting by frame, made on purpose
@@ -71,7 +71,7 @@ class FoldSplits:
     a model cannot both train and be tested on it.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         config: A `FoldConfig`.
 
     Attributes:
@@ -114,7 +114,7 @@ class FoldSplits:
                 )
 
     def prepare(self, split, image_size, features, progress=False):
-        """Makes a split ready, as `input_pipeline.prepare`.
+        """Makes a split ready, as `datasets.prepare`.
 
         The pairs of a control are changed in memory.
         """
@@ -122,12 +122,10 @@ class FoldSplits:
         if self._config.change == "next_frame_of_another_pair" and names:
             names |= {"frame", "next_frame"}
         parts = [
-            input_pipeline.prepare(
-                self._builder, each, image_size, names, progress
-            )
+            datasets.prepare(self._builder, each, image_size, names, progress)
             for each in self._builder.info.splits
         ]
-        prepared = input_pipeline.select(parts, self._places[split])
+        prepared = datasets.select(parts, self._places[split])
         if self._config.change == "no_frame":
             return _without_frames(prepared)
         if names and self._config.change is not None:
@@ -141,20 +139,20 @@ def all_pairs(builder, image_size=(16, 16), features=()):
     """Returns the pairs of all splits together.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         image_size: Tuple (height, width), pixels.
-        features: Iterable of names of `input_pipeline.FEATURES`; without any,
+        features: Iterable of names of `datasets.FEATURES`; without any,
             the pairs have no images.
 
     Returns:
-        An `input_pipeline.PreparedSplit`.
+        A `datasets.PreparedSplit`.
     """
     parts = [
-        input_pipeline.prepare(builder, split, image_size, features)
+        datasets.prepare(builder, split, image_size, features)
         for split in builder.info.splits
     ]
     num_pairs = sum(part.num_pairs for part in parts)
-    return input_pipeline.select(parts, np.arange(num_pairs))
+    return datasets.select(parts, np.arange(num_pairs))
 
 
 def _choose_films(pairs, config):
@@ -247,7 +245,7 @@ def _with_other_next_frames(prepared, wanted, seed):
         prepared,
         features={
             name: features[name]
-            for name in input_pipeline.FEATURES
+            for name in datasets.FEATURES
             if name in set(wanted)
         },
     )

@@ -31,7 +31,7 @@ from experiments import benchmark
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import flow
-from keras_ssc import report
+from keras_ssc import tables
 from keras_ssc import video
 
 SIZES = ((299, 299), (270, 480))  # height, width
@@ -338,7 +338,7 @@ def _worst_table(rows, place):
     for row in rows:
         groups.setdefault(row[1:3], []).append(row[place])
     cells = [[*key, *_cells(_worst(group))] for key, group in groups.items()]
-    return report.markdown_table(["size", "way", *_COLUMNS], cells)
+    return tables.markdown_table(["size", "way", *_COLUMNS], cells)
 
 
 def parity_tables(rows):
@@ -355,7 +355,7 @@ def parity_tables(rows):
         "against itself:\n\n"
         + _worst_table(rows, 5)
         + "\nEvery film, all pairs and then the steady ones:\n\n"
-        + report.markdown_table(
+        + tables.markdown_table(
             ["film", "size", "way", *_COLUMNS, "steady pairs", *_COLUMNS],
             every,
         )

@@ -32,9 +32,10 @@ from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import frame_store
+from keras_ssc import models
 from keras_ssc import pairs
-from keras_ssc import report
 from keras_ssc import scenes
+from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc import video
 from keras_ssc.genres import GENRES
@@ -304,7 +305,7 @@ def measure_training(runs=5):
         A dict: what `networks.measure_network` returns; `epochs`; `cores`
         that it was measured on.
     """
-    settings = train_config.REPORT_SETTINGS[_MODEL]
+    settings = models.MODELS[_MODEL].report
     config = train_config.fill_in(
         train_config.TrainConfig(
             model=_MODEL, **{**settings, "batch_size": _BATCH_SIZE}
@@ -371,7 +372,7 @@ def text_of(results):
         f"{results['machine']}. Drawn films of {_NUM_FRAMES} frames, "
         f"{_SIZE[0]}x{_SIZE[1]} pixels, {_NUM_PAIRS} pairs each; milliseconds "
         "a film, the start of the process among them.",
-        report.markdown_table(
+        tables.markdown_table(
             [
                 "films",
                 "extract",

@@ -37,13 +37,15 @@ from experiments import growth
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
+from keras_ssc import evaluation
 from keras_ssc import export
 from keras_ssc import extract
 from keras_ssc import files
+from keras_ssc import loop
 from keras_ssc import predict
 from keras_ssc import predictor
-from keras_ssc import report
 from keras_ssc import scenes
+from keras_ssc import tables
 from keras_ssc import train
 from keras_ssc.train_config import TrainConfig
 from keras_ssc.video import VideoError
@@ -161,7 +163,7 @@ class Ground:
             for split in ("train", "validation", "test"):
                 self._draw(frames, genre, split)
         build(self.data, frames)
-        train.train(
+        loop.train(
             TrainConfig(
                 model="fc",
                 dataset="scene_genre/small",
@@ -173,7 +175,7 @@ class Ground:
             ),
             verbose=False,
         )
-        evaluate.evaluate(self.run_dir, verbose=False)
+        evaluation.evaluate(self.run_dir, verbose=False)
         self.version = export.export(
             self.run_dir, self.out / "export", verbose=False
         )
@@ -837,7 +839,7 @@ def text_of(results):
     sums = [sum(column) for column in list(zip(*rows, strict=True))[1:7]]
     most = max(row[7] for row in rows)
     rows.append(["all", *sums, most, sum(row[8] for row in rows)])
-    table = report.markdown_table(
+    table = tables.markdown_table(
         [
             "entry point",
             "tried",

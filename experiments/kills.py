@@ -28,8 +28,8 @@ from experiments import readme
 from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train
+from keras_ssc import runs
+from keras_ssc import tables
 
 # What the process did when it was killed.
 STARTING = "in start-up, before the first step"
@@ -315,7 +315,7 @@ def _compare(training, whole):
         keras.saving.load_model(run_dir / "model.keras").get_weights()
         for run_dir in run_dirs
     ]
-    histories = [train.read_history(run_dir) for run_dir in run_dirs]
+    histories = [runs.read_history(run_dir) for run_dir in run_dirs]
     return Ending(
         run=training.run_dir.name,
         num_lost=training.num_not_resumed(),
@@ -375,7 +375,7 @@ def text_of(results):
         ["runs with the undisturbed run's weights", f"{weights} of {runs}"],
         ["runs with the undisturbed run's history", f"{history} of {runs}"],
     ]
-    table = report.markdown_table(["what", "number"], rows)
+    table = tables.markdown_table(["what", "number"], rows)
     return f"{results['machine']}; {results['training']}.\n\n{table}"
 
 

@@ -36,10 +36,10 @@ from keras_ssc import command
 from keras_ssc import export
 from keras_ssc import frame_store
 from keras_ssc import predictor
-from keras_ssc import report
+from keras_ssc import runs
 from keras_ssc import sample_films
 from keras_ssc import serving_client
-from keras_ssc import train
+from keras_ssc import tables
 
 # What came of a request.
 ANSWERED, BUSY, SILENT, FAILED = "answered", "busy", "time-out", "error"
@@ -483,7 +483,7 @@ def text_of(results):
     Returns:
         String.
     """
-    table = report.markdown_table(HEADER, map(cells, results["loads"]))
+    table = tables.markdown_table(HEADER, map(cells, results["loads"]))
     return f"{results['machine']}; {results['title']}.\n\n{table}"
 
 
@@ -508,7 +508,7 @@ def title(model, seconds):
     """Says in a line what was measured, and how."""
     version = predictor.newest_version(model)
     if version is None:
-        what = f"a run of {train.read_config(model).model}"
+        what = f"a run of {runs.read_config(model).model}"
     else:
         what = f"the export of {export.read_card(version)['model']}"
     return (

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from experiments import benchmark
 from experiments.multiply_adds import multiply_adds
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import train
 
 
 def measure_network(config, runs=5, num_steps=4):
@@ -29,7 +29,7 @@ def measure_network(config, runs=5, num_steps=4):
     model = models.build_model(
         config.model, config.image_size, **config.model_options()
     )
-    train.compile_model(model, config, config.learning_rate, 100, 100)
+    loop.compile_model(model, config, config.learning_rate, 100, 100)
     batch = _one_batch(model, config)
     benchmark.seconds_a_step(model, batch, 1)  # traced
     seconds = [
@@ -55,4 +55,4 @@ def _one_batch(model, config):
     }
     labels = np.arange(config.batch_size) % model.output.shape[-1]
     batches = tf.data.Dataset.from_tensors((inputs, labels))
-    return train.one_hot(batches).cache().repeat()
+    return loop.one_hot(batches).cache().repeat()

@@ -29,20 +29,20 @@ from experiments import film_splits
 from experiments import readme
 from experiments import trainings
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import extract
 from keras_ssc import files
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train
+from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 from keras_ssc.models import backbones
 from keras_ssc.train_config import TrainConfig
 
 BUDGETS = {
-    "report": train_config.REPORT_SETTINGS,
-    "small": train_config.SAMPLE_SETTINGS,
+    "report": {name: each.report for name, each in models.MODELS.items()},
+    "small": {name: each.sample for name, each in models.MODELS.items()},
 }
 
 # Of the bootstrap over films.
@@ -254,7 +254,7 @@ class Reproduction:
     """Trainings over folds and seeds, and their tables.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         out: `pathlib.Path` of the results' folder.
         names: Sequence of keys of `VARIANTS`; without any, the baselines
             alone.
@@ -321,7 +321,7 @@ class Reproduction:
             splits = self._splits(builder, fold, **variant.split)
             try:
                 result = self._train_and_evaluate(config, splits)
-            except train.TrainingError as error:
+            except loop.TrainingError as error:
                 # The others are worth as much without it.
                 self.failures.append(
                     {
@@ -436,7 +436,7 @@ class Reproduction:
 
 _KEPT = (
     *("pair", "scene", "film", "macro_f1", "per_genre"),
-    *("expected_calibration_error", "seconds", "parameters"),
+    *("expected_calibration_error", "seconds", "inputs", "parameters"),
 )
 
 
@@ -468,14 +468,16 @@ def figures_of(summary):
         name: (
             accuracy(results)[0],
             [100 * each["pair"] for each in results],
-            train_config.REPORT_ACCURACY.get(name),
+            _reported(name),
         )
         for name, results in _with_baselines(summary).items()
-        if name in models.MODELS or name.startswith(_BASELINE)
+        if name in models.MODELS or name in _baselines(summary)
     }
     figures = {
         "models": drawing.models_figure(
-            bars, f"Test accuracy by pair, {summary['dataset']}"
+            bars,
+            _baselines(summary),
+            f"Test accuracy by pair, {summary['dataset']}",
         )
     }
     rows = [
@@ -493,15 +495,22 @@ def figures_of(summary):
     return figures
 
 
-_BASELINE = "baseline: "
+def _reported(name):
+    """Returns the report's accuracy of a model, None if it has none."""
+    model = models.MODELS.get(name)
+    return model and model.report_accuracy
+
+
+def _baselines(summary):
+    return {
+        f"baseline: {name}": given
+        for name, given in summary["baselines"].items()
+    }
 
 
 def _with_baselines(summary):
     """Returns a dict from all names in tables to their results."""
-    return summary["results"] | {
-        f"{_BASELINE}{name}": given
-        for name, given in summary["baselines"].items()
-    }
+    return summary["results"] | _baselines(summary)
 
 
 def text_of(summary):
@@ -649,16 +658,16 @@ def _table_of_models(summary):
         seconds = [each["seconds"] for each in results if each.get("seconds")]
         rows.append(
             [
-                f"*{name}*" if name.startswith(_BASELINE) else name,
+                f"*{name}*" if name in _baselines(summary) else name,
                 len(results),
                 _with_interval(results),
                 *map(_mean_and_spread, shares),
                 _mean_and_spread(errors, 3),
                 f"{statistics.median(seconds):.0f}" if seconds else "-",
-                train_config.REPORT_ACCURACY.get(name, "-"),
+                _reported(name) or "-",
             ]
         )
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "",
             "trainings",
@@ -690,32 +699,7 @@ def _table_of_genres(results):
             ]
         )
     names = [genre.replace("_", " ") for genre in GENRES]
-    return report.markdown_table(["", *names], rows)
-
-
-# What each model sees and is, for the README.
-_DESCRIPTIONS = {
-    "fc": ("a frame", "fully connected layers of 50, 10, 40 and 6 units"),
-    "vgg16": ("a frame", "VGG16"),
-    "resnet50": ("a frame", "ResNet50"),
-    "flownet_fc": (
-        "both frames",
-        "FlowNet-S's encoder and fully connected layers; `--single-frame` for "
-        "one frame, as in the report",
-    ),
-    "inception_v3": ("a frame", "Inception v3"),
-    "inception_v3_6ch": ("both frames", "Inception v3 on six channels"),
-    "double_stack": (
-        "a frame and its flow",
-        "Inception v3 twice with shared weights; `--trunk separate` or "
-        "`flownet` for others",
-    ),
-    "motion_magnitude_stack": (
-        "a frame and its flow",
-        "Inception v3 and the motion magnitude; `--encoding 1` squeezes the "
-        "frame into one neuron, as in the report",
-    ),
-}
+    return tables.markdown_table(["", *names], rows)
 
 
 def models_text_of(summary):
@@ -728,21 +712,22 @@ def models_text_of(summary):
         String, Markdown.
     """
     rows, num_films = [], 0
-    for name, (sees, description) in _DESCRIPTIONS.items():
+    for name, model in models.MODELS.items():
         results = summary["results"][name]
         num_films = accuracy(results)[-1]
+        description = model.build.__doc__.splitlines()[0]
         height, width = BUDGETS[summary["budget"]][name]["image_size"]
-        millions = results[0]["parameters"] / 1e6
         rows.append(
             [
                 f"`{name}`",
-                sees,
-                f"{description} ({millions:.1f} M parameters, "
+                " and ".join(results[0]["inputs"]).replace("_", " "),
+                description.removeprefix("Builds ").removesuffix(".")
+                + f" ({results[0]['parameters'] / 1e6:.1f} M parameters, "
                 f"{width}x{height} pixels)",
                 _with_interval(results),
             ]
         )
-    table = report.markdown_table(
+    table = tables.markdown_table(
         [
             "name",
             "sees",
@@ -783,7 +768,7 @@ def _table_of_questions(answered):
         ]
         for claim, (points, low, high, *numbers) in answered.items()
     ]
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "claim",
             "one",
@@ -920,7 +905,7 @@ def main():
         raise ValueError(
             f"Expected --rounds above 0. Received: {arguments.rounds}"
         )
-    builder = input_pipeline.open_dataset(arguments.dataset, arguments.data_dir)
+    builder = datasets.open_dataset(arguments.dataset, arguments.data_dir)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     settings = {

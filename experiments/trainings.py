@@ -18,10 +18,11 @@ import traceback
 import keras
 
 from keras_ssc import checkpoints
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import files
-from keras_ssc import input_pipeline
-from keras_ssc import train
+from keras_ssc import loop
+from keras_ssc import runs
 
 
 def train_and_evaluate(config, splits=None):
@@ -32,7 +33,7 @@ def train_and_evaluate(config, splits=None):
     Args:
         config: A `TrainConfig` that is filled in, with its `run_dir`.
         splits: Where the pairs come from, see
-            `input_pipeline.DatasetSplits`; the config's data set as it was
+            `datasets.DatasetSplits`; the config's data set as it was
             built if None.
 
     Returns:
@@ -40,7 +41,8 @@ def train_and_evaluate(config, splits=None):
         and `film`, accuracies on the test split; `macro_f1` and `per_genre`,
         by pair; `films`, as `evaluate` has them; the
         `expected_calibration_error`; `seconds` that the training took, None
-        if it was interrupted; `parameters`, their number.
+        if it was interrupted; `inputs`, names of what the model sees of a
+        pair; `parameters`, their number.
 
     Raises:
         ValueError: If the folder holds a training with other settings or of
@@ -48,12 +50,13 @@ def train_and_evaluate(config, splits=None):
     """
     run_dir = pathlib.Path(config.run_dir)
     if splits is None:
-        splits = input_pipeline.open_splits(config.dataset, config.data_dir)
+        splits = datasets.open_splits(config.dataset, config.data_dir)
     _check_settings(run_dir, config)
     result = run_dir / "result.json"
     if not result.exists():
         seconds = _train(run_dir, config, splits)
-        metrics = evaluate.evaluate(run_dir, splits=splits)
+        metrics = evaluation.evaluate(run_dir, splits=splits)
+        model = runs.load_model(run_dir)
         measured = {
             "model": config.model,
             "seed": config.seed,
@@ -68,7 +71,8 @@ def train_and_evaluate(config, splits=None):
                 "expected_calibration_error"
             ]["after"],
             "seconds": seconds,
-            "parameters": evaluate.load_model(run_dir).count_params(),
+            "inputs": list(model.input),
+            "parameters": model.count_params(),
         }
         files.write_json(result, measured)
     measured = json.loads(result.read_text("utf-8"))
@@ -126,7 +130,7 @@ def in_a_process(config, splits=None):
     try:
         result, error, place = receiver.recv()
     except EOFError:
-        raise train.TrainingError(
+        raise loop.TrainingError(
             f"The process that trained {config.run_dir} was killed, perhaps "
             "for lack of memory. Run the same command again to resume it."
         ) from None
@@ -165,7 +169,7 @@ def _check_settings(run_dir, config):
         return
     given, found = (
         {**dataclasses.asdict(each), "run_dir": None, "data_dir": None}
-        for each in (config, train.read_config(run_dir))
+        for each in (config, runs.read_config(run_dir))
     )
     other = [name for name in given if given[name] != found[name]]
     if other:
@@ -185,10 +189,10 @@ def _train(run_dir, config, splits):
     """
     is_begun = bool(checkpoints.by_age(run_dir / "checkpoints"))
     if is_begun or (run_dir / "model.keras").exists():
-        train.resume(run_dir, splits=splits)
+        loop.resume(run_dir, splits=splits)
         return None
     # Interrupted before there was anything to resume.
     shutil.rmtree(run_dir, ignore_errors=True)
     start = time.perf_counter()
-    train.train(config, splits=splits)
+    loop.train(config, splits=splits)
     return time.perf_counter() - start

@@ -30,9 +30,9 @@ from starlette.middleware import Middleware
 from keras_ssc import command
 from keras_ssc import film_reader
 from keras_ssc import frame_store
-from keras_ssc import report
 from keras_ssc import sample_films
 from keras_ssc import scenes
+from keras_ssc import scoring
 from keras_ssc import verdict_pictures
 from keras_ssc import video
 from keras_ssc.genres import GENRES
@@ -263,7 +263,7 @@ class Page:
             pair = [_decode(image) for image in encoded]
             pictures = self._evidence(*pair, answer.genre)
         confidence = answer.scores[answer.genre]
-        heading = f"{_words(answer.genre)}, {report.percent(confidence)}"
+        heading = f"{_words(answer.genre)}, {scoring.percent(confidence)}"
         details = f"motion magnitude {answer.motion_magnitude:.4f}"
         return [
             _heading(heading, [details]),
@@ -596,7 +596,7 @@ def _heading(heading, details):
 def _film_heading(verdict):
     shares = sorted(verdict.shares.items(), key=lambda item: -item[1])
     speaks = ", ".join(
-        f"{report.percent(share)} of the film for {_words(genre)}"
+        f"{scoring.percent(share)} of the film for {_words(genre)}"
         for genre, share in shares
         if share
     )

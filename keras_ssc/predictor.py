@@ -18,15 +18,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import calibration
-from keras_ssc import evaluate
 from keras_ssc import export
 from keras_ssc import files
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
 from keras_ssc import grad_cam
-from keras_ssc import input_pipeline
 from keras_ssc import pairs
+from keras_ssc import resizing
+from keras_ssc import runs
 from keras_ssc import served_model
 from keras_ssc import serving_client
 from keras_ssc import verdict
@@ -58,7 +58,7 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480))
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        model = evaluate.load_model(path)
+        model = runs.load_model(path)
         return of_model(model, _temperature(path), text)
     version = newest_version(path)
     if version is None:
@@ -423,7 +423,7 @@ class _Model:
 
     def _inputs(self, *frames):
         inputs = {
-            name: input_pipeline.resize(array, self.image_size).numpy()
+            name: resizing.resize(array, self.image_size).numpy()
             for name, array in zip(("frame", "next_frame"), frames, strict=True)
         }
         inputs["flow"] = np.stack(

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_ssc import calibration
 from keras_ssc import flow
-from keras_ssc import input_pipeline
+from keras_ssc import resizing
 from keras_ssc.genres import GENRES
 
 # An image above is refused by its header, before memory is taken for it.
@@ -167,8 +167,8 @@ class ServedModel(tf.Module):
                 ),
             ]
         ):
-            frame = input_pipeline.resize(frame, self.image_size)
-        next_frame = input_pipeline.resize(next_frame, self.image_size)
+            frame = resizing.resize(frame, self.image_size)
+        next_frame = resizing.resize(next_frame, self.image_size)
         return self._answer(frame, next_frame)
 
     def signatures(self):
@@ -223,7 +223,7 @@ def _decode(images, name, image_size):
 
     def decode(given):
         frame, size = _decode_one(*given, name)
-        return input_pipeline.resize(frame, image_size), size
+        return resizing.resize(frame, image_size), size
 
     return tf.map_fn(
         decode,
@@ -240,9 +240,7 @@ def _answer(frames, frame, next_frame):
     """Returns what the signatures do, of frames of the model's size."""
     outputs = frames({"frame": frame, "next_frame": next_frame}, training=False)
     if "motion_magnitude" not in outputs:
-        small = [
-            input_pipeline.resize(x, SMALL_SIZE) for x in (frame, next_frame)
-        ]
+        small = [resizing.resize(x, SMALL_SIZE) for x in (frame, next_frame)]
         outputs["motion_magnitude"] = flow.motion_magnitude(
             flow.OpticalFlow()(small)
         )

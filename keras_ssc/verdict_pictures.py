@@ -9,9 +9,10 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc import figures
 from keras_ssc import flow
-from keras_ssc import report
 from keras_ssc import scenes
+from keras_ssc import scoring
 from keras_ssc import video
 from keras_ssc.genres import GENRES
 
@@ -44,7 +45,7 @@ def timeline(verdict):
         Bytes, a PNG.
     """
     shots = verdict.shots
-    return report.timeline_figure(
+    return figures.timeline_figure(
         [shot.start_seconds for shot in shots],
         [shot.end_seconds for shot in shots],
         [shot.scores and list(shot.scores.values()) for shot in shots],
@@ -59,7 +60,7 @@ def headline(verdict):
     unsure = "" if verdict.is_sure else "not sure; at best "
     return (
         f"{unsure}{verdict.genre.replace('_', ' ')}, "
-        f"{report.percent(verdict.confidence)}"
+        f"{scoring.percent(verdict.confidence)}"
     )
 
 
@@ -75,7 +76,7 @@ def contact_sheet(verdict):
     shots = [shot for shot in verdict.shots if shot.picture is not None]
     colours = {
         name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        for name, colour in report.genre_colours(GENRES).items()
+        for name, colour in figures.genre_colours(GENRES).items()
     }
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)

@@ -15,10 +15,10 @@ from experiments import dataset_card
 from experiments import dataset_measures
 from experiments import dataset_warnings
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import frame_store
-from keras_ssc import input_pipeline
 from keras_ssc import pairs
 from keras_ssc import scenes
 from keras_ssc import video
@@ -228,7 +228,7 @@ def full_disk_at(name):
 
 
 def test_pairs_are_drawn_by_seed_and_film(traps_dir):
-    builder = input_pipeline.open_dataset("scene_genre/traps", traps_dir)
+    builder = datasets.open_dataset("scene_genre/traps", traps_dir)
     one, same, other = (
         {
             film.film: film.frame_numbers.tolist()
@@ -243,7 +243,7 @@ def test_pairs_are_drawn_by_seed_and_film(traps_dir):
 
 
 def test_a_film_with_few_pairs_is_looked_at_whole(traps_dir):
-    builder = input_pipeline.open_dataset("scene_genre/traps", traps_dir)
+    builder = datasets.open_dataset("scene_genre/traps", traps_dir)
     films = dataset_measures.measure(builder, 100)
     for film in films:
         count = len(film.magnitudes)

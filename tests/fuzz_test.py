@@ -14,9 +14,9 @@ from keras_ssc import export
 from keras_ssc import extract
 from keras_ssc import frame_store
 from keras_ssc import pairs
+from keras_ssc import runs
 from keras_ssc import scenes
 from keras_ssc import serving_client
-from keras_ssc import train
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 from tests import hostile_corpus
@@ -349,7 +349,7 @@ CONFIG = json.loads(
 def test_a_runs_config_is_read_or_an_error(folder, text):
     path = folder / "config.json"
     path.write_bytes(text.encode("utf-8", "replace"))
-    config = read_or_refuse(lambda: train.read_config(folder), path, ValueError)
+    config = read_or_refuse(lambda: runs.read_config(folder), path, ValueError)
     if config is not None:
         hash(config)  # each value is one that the fields may have
         assert config.epochs > 0 and config.batch_size > 0

@@ -11,16 +11,17 @@ import pytest
 from experiments import hostile
 from keras_ssc import calibration
 from keras_ssc import checkpoints
-from keras_ssc import evaluate
+from keras_ssc import evaluation
 from keras_ssc import export
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import frame_store
+from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import page
 from keras_ssc import predictor
+from keras_ssc import runs
 from keras_ssc import scenes
-from keras_ssc import train
 from keras_ssc import video
 from tests import drawn_films
 from tests import hostile_corpus
@@ -347,7 +348,7 @@ def test_a_model_that_is_none_of_ours_is_named(
     with pytest.raises(
         models.ModelError, match="Expected a (Keras )?model"
     ) as told:
-        evaluate.load_model(tmp_path)
+        runs.load_model(tmp_path)
     assert str(path) in str(told.value)
     assert not (ground.outside / "escaped").exists()
 
@@ -374,14 +375,14 @@ def test_a_config_of_other_types_is_none(ground, changes):
     run_dir = ground.copy_of(ground.run_dir, f"config {len(str(changes))}")
     change_json(run_dir / "config.json", **changes)
     with pytest.raises(ValueError, match="none of ours"):
-        train.read_config(run_dir)
+        runs.read_config(run_dir)
 
 
 def test_a_config_of_another_model_is_told(ground):
     run_dir = ground.copy_of(ground.run_dir, "config of another")
     change_json(run_dir / "config.json", image_size=[10**6, 10**6])
     with pytest.raises(ValueError, match="model and config of one run"):
-        evaluate.evaluate(run_dir, verbose=False)
+        evaluation.evaluate(run_dir, verbose=False)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +429,7 @@ def test_a_checkpoint_of_another_model_is_told(ground, tampered):
     (path,) = (run_dir / "checkpoints").glob("epoch_*.keras")
     path.write_bytes(tampered["three genres.keras"])
     with pytest.raises(ValueError, match="model of this project"):
-        train.resume(run_dir, verbose=False)
+        loop.resume(run_dir, verbose=False)
 
 
 def test_a_weights_file_that_is_a_pipe_is_not_waited_for(tmp_path):

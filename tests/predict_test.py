@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 import keras_ssc
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import export
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_store
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import pairs
 from keras_ssc import predict
 from keras_ssc import predictor
+from keras_ssc import resizing
 from keras_ssc import serving_client
-from keras_ssc import train
 from keras_ssc import verdict
 from keras_ssc import verdict_pictures
 from keras_ssc import video
@@ -33,8 +34,8 @@ from tests import train_test
 def run_dir(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
     config = train_test.small(validation_dir, folder, batch_size=4)
-    train.train(config, verbose=False)
-    evaluate.evaluate(folder, verbose=False)
+    loop.train(config, verbose=False)
+    evaluation.evaluate(folder, verbose=False)
     return folder
 
 
@@ -52,9 +53,9 @@ def film(tmp_path_factory):
 
 
 def test_stored_pairs_get_what_evaluate_says(asked, run_dir, validation_dir):
-    metrics = evaluate.evaluate(run_dir, verbose=False)
-    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
-    prepared = input_pipeline.prepare(builder, "test", (18, 32), ())
+    metrics = evaluation.evaluate(run_dir, verbose=False)
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(builder, "test", (18, 32), ())
     stored = list(
         builder.as_dataset(
             split="test", shuffle_files=False
@@ -234,9 +235,7 @@ def test_pair_has_the_magnitude_of_its_flow(asked):
     frame, next_frame = drawn_films.shot(4, 2, speed=2)
     answer = asked.predict_pair(frame, next_frame)
     size = (18, 32)
-    resized = [
-        input_pipeline.resize(x, size).numpy() for x in (frame, next_frame)
-    ]
+    resized = [resizing.resize(x, size).numpy() for x in (frame, next_frame)]
     expected = flow.motion_magnitude(flow.farneback_flow(*resized))
     assert answer.motion_magnitude == pytest.approx(float(expected), rel=1e-5)
 

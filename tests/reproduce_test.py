@@ -12,9 +12,9 @@ from experiments import letterbox
 from experiments import reproduce
 from experiments import trainings
 from keras_ssc import command
-from keras_ssc import input_pipeline
+from keras_ssc import datasets
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import train
 from keras_ssc.genres import GENRES
 
 SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
@@ -32,7 +32,7 @@ def reproduction(data_dir, tmp_path):
         training=trainings.train_and_evaluate,
         **settings,
     ):
-        builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+        builder = datasets.open_dataset("scene_genre/small", data_dir)
         given = {
             "dataset": "scene_genre/small",
             "data_dir": str(data_dir),
@@ -169,7 +169,7 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
 
 def test_a_finished_training_is_not_repeated(reproduction, monkeypatch):
     reproduction(["fc"]).run(0, 0)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(loop, "train", None)
     again = reproduction(["fc"])
     again.run(0, 0)
     assert len(again.results["fc"]) == 1
@@ -186,7 +186,7 @@ def test_a_round_has_every_fold_and_several_seeds():
 
 def test_tables_are_of_the_finished_trainings(reproduction, monkeypatch):
     reproduction(["fc"]).run(0, 0)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(loop, "train", None)
     done = reproduction(is_training=False)
     for fold in (0, 1):
         done.run(fold, 0)
@@ -222,7 +222,7 @@ def test_a_failed_training_is_reported_and_the_others_go_on(
 ):
     def failing(config, splits):
         if "by pair" in splits.name:
-            raise train.TrainingError("the loss is nan")
+            raise loop.TrainingError("the loss is nan")
         return trainings.train_and_evaluate(config, splits)
 
     done = reproduction(["fc, split by frame", "fc"], training=failing)

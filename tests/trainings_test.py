@@ -10,7 +10,8 @@ import time
 import pytest
 
 from experiments import trainings
-from keras_ssc import train
+from keras_ssc import loop
+from keras_ssc import runs
 from keras_ssc import train_config
 from tests import checkpoints_test
 
@@ -38,9 +39,10 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
     assert result["film"] == written["film"]["accuracy"]
     weights = [18 * 32 * 3 * 50, 50 * 10, 10 * 40, 40 * 6]
     assert result["parameters"] == sum(weights) + 50 + 10 + 40 + 6
+    assert result["inputs"] == ["frame"]
     assert not (tmp_path / "fc_0" / "checkpoints").exists()
-    monkeypatch.setattr(train, "train", None)
-    monkeypatch.setattr(train, "resume", None)
+    monkeypatch.setattr(loop, "train", None)
+    monkeypatch.setattr(loop, "resume", None)
     assert trainings.train_and_evaluate(config) == result
 
 
@@ -49,9 +51,9 @@ def test_an_interrupted_training_is_resumed(config, tmp_path, monkeypatch):
         checkpoints_test.stop_after(patched, 2)
         with pytest.raises(checkpoints_test.StoppedError):
             trainings.train_and_evaluate(config)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(loop, "train", None)
     trainings.train_and_evaluate(config)
-    history = train.read_history(tmp_path / "fc_0")
+    history = runs.read_history(tmp_path / "fc_0")
     assert history["epoch"] == [0, 1, 2]
 
 
@@ -113,7 +115,7 @@ class Kept(Killed):
 
 
 def test_a_killed_process_is_an_error(config, tmp_path):
-    with pytest.raises(train.TrainingError, match="fc_0 was killed, perhaps"):
+    with pytest.raises(loop.TrainingError, match="fc_0 was killed, perhaps"):
         trainings.in_a_process(config, Killed(tmp_path))
 
 
@@ -168,7 +170,7 @@ def wait_until(is_so, seconds=60):
 
 
 def test_a_training_with_other_settings_is_refused(config, tmp_path):
-    train.train(dataclasses.replace(config, epochs=1), verbose=False)
+    loop.train(dataclasses.replace(config, epochs=1), verbose=False)
     with pytest.raises(ValueError, match=r"epochs 3.*Found epochs 1.*--out"):
         trainings.train_and_evaluate(config)
     assert (tmp_path / "fc_0" / "model.keras").exists()
