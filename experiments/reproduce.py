@@ -580,12 +580,10 @@ def _hours(results):
     seconds = [each["seconds"] for some in results.values() for each in some]
     whole = [each for each in seconds if each is not None]
     text = f"Training took {sum(whole) / 3600:.1f} hours in all"
-    if len(whole) < len(seconds):
-        text += (
-            f", without {len(seconds) - len(whole)} of {len(seconds)} that "
-            "were interrupted"
-        )
-    return f"{text}."
+    if len(whole) == len(seconds):
+        return f"{text}."
+    interrupted = f"{len(seconds) - len(whole)} of {len(seconds)}"
+    return f"{text}, without {interrupted} that were interrupted."
 
 
 def _trainings(results):
@@ -646,23 +644,23 @@ def _mean_and_spread(values, digits=1):
 def _table_of_models(summary):
     rows = []
     for name, results in _with_baselines(summary).items():
-        shares = [
-            [100 * each[key] for each in results if key in each]
+        # Baselines lack some numbers, interrupted trainings their seconds.
+        values = {
+            key: [each[key] for each in results if each.get(key) is not None]
+            for key in _KEPT
+        }
+        shares = (
+            [100 * share for share in values[key]]
             for key in ("scene", "film", "macro_f1")
-        ]
-        errors = [
-            each["expected_calibration_error"]
-            for each in results
-            if "expected_calibration_error" in each
-        ]
-        seconds = [each["seconds"] for each in results if each.get("seconds")]
+        )
+        seconds = values["seconds"]
         rows.append(
             [
                 f"*{name}*" if name in _baselines(summary) else name,
                 len(results),
                 _with_interval(results),
                 *map(_mean_and_spread, shares),
-                _mean_and_spread(errors, 3),
+                _mean_and_spread(values["expected_calibration_error"], 3),
                 f"{statistics.median(seconds):.0f}" if seconds else "-",
                 _reported(name) or "-",
             ]
@@ -684,20 +682,20 @@ def _table_of_models(summary):
 
 
 def _table_of_genres(results):
-    rows = []
-    for name, given in results.items():
-        shares = (
-            [each["per_genre"][genre] for each in given] for genre in GENRES
-        )
-        rows.append(
-            [
-                name,
-                *(
-                    _mean_and_spread([100 * x for x in own if x is not None])
-                    for own in shares
-                ),
-            ]
-        )
+    rows = [
+        [name]
+        + [
+            _mean_and_spread(
+                [
+                    100 * each["per_genre"][genre]
+                    for each in given
+                    if each["per_genre"][genre] is not None
+                ]
+            )
+            for genre in GENRES
+        ]
+        for name, given in results.items()
+    ]
     names = [genre.replace("_", " ") for genre in GENRES]
     return tables.markdown_table(["", *names], rows)
 
@@ -713,6 +711,8 @@ def models_text_of(summary):
     """
     rows, num_films = [], 0
     for name, model in models.MODELS.items():
+        if name not in summary["results"]:
+            continue
         results = summary["results"][name]
         num_films = accuracy(results)[-1]
         description = model.build.__doc__.splitlines()[0]
@@ -728,13 +728,7 @@ def models_text_of(summary):
             ]
         )
     table = tables.markdown_table(
-        [
-            "name",
-            "sees",
-            "what it is",
-            "accuracy on the sample films, %",
-        ],
-        rows,
+        ["name", "sees", "what it is", "accuracy on the sample films, %"], rows
     )
     return (
         f"{table}\nAccuracy by pair: the mean over {num_films} films, each "

@@ -167,14 +167,6 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
     assert figures == {"models.png", "questions.png"}
 
 
-def test_a_finished_training_is_not_repeated(reproduction, monkeypatch):
-    reproduction(["fc"]).run(0, 0)
-    monkeypatch.setattr(loop, "train", None)
-    again = reproduction(["fc"])
-    again.run(0, 0)
-    assert len(again.results["fc"]) == 1
-
-
 def test_a_round_has_every_fold_and_several_seeds():
     rounds = reproduce.in_rounds([1, 2, 3], [0, 1, 2])
     assert rounds[:3] == [(1, 0), (2, 1), (3, 2)]
