@@ -32,22 +32,25 @@ import tqdm
 
 from experiments import readme
 from keras_ssc import batching
+from keras_ssc import cleaning
 from keras_ssc import command
 from keras_ssc import datasets
 from keras_ssc import export_formats
-from keras_ssc import extract
+from keras_ssc import film_list
 from keras_ssc import film_reader
 from keras_ssc import flow
-from keras_ssc import frame_store
+from keras_ssc import frame_folder
+from keras_ssc import frame_index
+from keras_ssc import image_files
 from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import predictor
 from keras_ssc import resizing
-from keras_ssc import scenes
+from keras_ssc import sampling
 from keras_ssc import served_model
 from keras_ssc import tables
 from keras_ssc import train_config
-from keras_ssc import video
+from keras_ssc.errors import OutsideError
 from keras_ssc.train_config import TrainConfig
 
 
@@ -154,19 +157,19 @@ def compare_extraction(folder, runs, num_frames=5000, num_pairs=300):
     path = folder / f"film_{num_frames}.mp4"
     if not path.exists():
         draw_long_film(path, num_frames)
-    scene = scenes.Scene(path, 0.0, math.inf, 2)
-    film = scenes.Film("film", "action", "train", (scene,))
-    config = extract.ExtractConfig(num_pairs=num_pairs)
+    scene = film_list.Scene(path, 0.0, math.inf, 2)
+    film = film_list.Film("film", "action", "train", (scene,))
+    config = cleaning.ExtractConfig(num_pairs=num_pairs)
     drawn = {}
 
     def ours():
         with tempfile.TemporaryDirectory() as out:
             out = pathlib.Path(out)
-            frame_store.open_folder(out, {})
+            frame_folder.open_folder(out, {})
             start = time.perf_counter()
-            extraction = extract.extract_pairs(film, config)
-            place = frame_store.Place(1, ())
-            frame_store.store(film, place, extraction, out)
+            extraction = sampling.extract_pairs(film, config)
+            place = frame_folder.Place(1, ())
+            frame_folder.store(film, place, extraction, out)
             seconds = time.perf_counter() - start
         drawn["pairs"] = extraction.kept
         return seconds
@@ -200,7 +203,7 @@ def extract_as_the_report(path, outcomes, out):
             _, frame = capture.read()
             frame = cv2.resize(frame, (480, 270), interpolation=cv2.INTER_AREA)
             cv2.imwrite(f"{out}/{number:05d}.png", frame)
-            expected = frame_store.decode_frame(png)[..., ::-1]
+            expected = image_files.decode_frame(png)[..., ::-1]
             difference = np.abs(frame.astype(int) - expected).mean()
             if difference > 3:  # two converters from YUV differ by about 1
                 raise RuntimeError(f"Not the same frame: {number}")
@@ -211,7 +214,7 @@ def _store_frames(prepared_source, folder, num_pairs):
     paths = []
     for place, example in enumerate(prepared_source.take(num_pairs)):
         for step, name in enumerate(("frame", "next_frame")):
-            data = frame_store.encode_frame(example[name].numpy())
+            data = image_files.encode_frame(example[name].numpy())
             path = folder / f"{2 * place + step:05d}.png"
             path.write_bytes(data)
             paths.append(str(path))
@@ -415,7 +418,7 @@ def stepper(backend, *arguments):
             process.stdin.flush()
         said = process.stdout.readline()
         if not said:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"The step on {backend} ended with exit code {process.wait()}."
             )
         return float(said)
@@ -643,7 +646,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
         for batch_size in batch_sizes:
             frames = drawn_pairs(batch_size, (270, 480))
             encoded = [
-                tf.constant([frame_store.encode_frame(x) for x in part])
+                tf.constant([image_files.encode_frame(x) for x in part])
                 for part in frames
             ]
             parts = _parts_of(model, size, encoded)
@@ -753,7 +756,7 @@ def compare_verdict(
 
 def _frame_numbers(path, plan):
     """Returns the first frame's number of each pair that ours judges."""
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     seconds = [
         item.seconds
         for item in film_reader.read_film(path, plan)

@@ -23,14 +23,14 @@ from experiments import dataset_warnings
 from keras_ssc import __version__
 from keras_ssc import command
 from keras_ssc import datasets
-from keras_ssc import extract
+from keras_ssc import extraction
 from keras_ssc import figures
 from keras_ssc import files
 from keras_ssc import model_card
 from keras_ssc import scoring
 from keras_ssc import tables
+from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
-from keras_ssc.pairs import SPLITS
 
 # Of a film, so many pairs say what its colours are; the card of hundreds of
 # films is done in minutes.
@@ -401,7 +401,9 @@ def _films_table(films):
 def _dropped_cell(dropped):
     if dropped is None:
         return "not known"
-    return extract.count_reasons(collections.Counter(dropped).elements()) or 0
+    return (
+        extraction.count_reasons(collections.Counter(dropped).elements()) or 0
+    )
 
 
 def _bars_cell(bars):

@@ -8,8 +8,8 @@ import numpy as np
 from experiments import baselines
 from experiments import dataset_measures
 from keras_ssc import scoring
+from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
-from keras_ssc.pairs import SPLITS
 
 # Mean saturation of a black-and-white film. Rounding in the film's colour
 # space leaves its pixels within 3 of 255 levels of grey, heavy compression

@@ -40,6 +40,7 @@ from keras_ssc import export
 from keras_ssc import files
 from keras_ssc import tables
 from keras_ssc import tf_serving
+from keras_ssc.errors import OutsideError
 
 _TFDS = "tensorflow_datasets.scripts.cli.main"
 
@@ -519,7 +520,7 @@ class Stand:
             time.sleep(0.05)
         self.seconds = time.monotonic() - start
         if process.returncode:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"{job.name}, undisturbed, ended with code "
                 f"{process.returncode}: "
                 + last_line(job.said.read_text("utf-8", "replace"))

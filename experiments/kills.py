@@ -30,6 +30,7 @@ from keras_ssc import command
 from keras_ssc import models
 from keras_ssc import runs
 from keras_ssc import tables
+from keras_ssc.errors import OutsideError
 
 # What the process did when it was killed.
 STARTING = "in start-up, before the first step"
@@ -142,7 +143,7 @@ class Training:
         if code == 0:
             return None
         if code != -signal.SIGKILL or delay is None:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"The training ended with code {code}. What it said is in "
                 f"{self._log}."
             )

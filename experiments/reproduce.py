@@ -28,9 +28,9 @@ from experiments import film_data
 from experiments import film_splits
 from experiments import readme
 from experiments import trainings
+from keras_ssc import cleaning
 from keras_ssc import command
 from keras_ssc import datasets
-from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import loop
 from keras_ssc import models
@@ -64,7 +64,7 @@ class Variant:
         split: Dict of fields of `film_splits.FoldConfig` that differ from the
             defaults.
         batch_factor: Float, times the budget's batch size.
-        drawn: Dict of fields of `extract.ExtractConfig`, with which its pairs
+        drawn: Dict of fields of `cleaning.ExtractConfig`, with which its pairs
             are extracted from the films; None for the data set as it was
             built.
     """
@@ -263,7 +263,7 @@ class Reproduction:
         settings: Dict of fields of `TrainConfig` for all trainings.
         films: Path of the list of the data set's films, for variants whose
             pairs are extracted anew; None to leave them out.
-        drawn: Dict of fields of `extract.ExtractConfig` for all of those.
+        drawn: Dict of fields of `cleaning.ExtractConfig` for all of those.
         is_training: Boolean; without, only finished trainings are taken.
         train_and_evaluate: Function of a config and splits, see
             `trainings.train_and_evaluate`.
@@ -354,7 +354,7 @@ class Reproduction:
         """Returns the data that is extracted so from the films."""
         # Cropping is the default: variants that say so share the data.
         fields = dataclasses.asdict(
-            extract.ExtractConfig(**{**self._drawn, **changes})
+            cleaning.ExtractConfig(**{**self._drawn, **changes})
         )
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:
@@ -881,7 +881,7 @@ def main():
     add(
         "--pairs",
         type=int,
-        default=extract.ExtractConfig.num_pairs,
+        default=cleaning.ExtractConfig.num_pairs,
         metavar="N",
         help="pairs a film that are extracted anew (default: %(default)s)",
     )

@@ -24,7 +24,7 @@ from experiments import flow_parity
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import export
-from keras_ssc import frame_store
+from keras_ssc import image_files
 from keras_ssc import resizing
 from keras_ssc import runs
 from keras_ssc import served_model
@@ -125,7 +125,7 @@ def measure(run_dir, frames, program, folder):
     seconds = time.perf_counter() - start
     model = runs.load_model(run_dir)
     temperature = export.read_card(version)["calibration"]["temperature"]
-    encoded = [[frame_store.encode_frame(x) for x in part] for part in frames]
+    encoded = [[image_files.encode_frame(x) for x in part] for part in frames]
     expected = _in_batches(_keras_answers(model, temperature), *frames)
     in_python = _in_batches(_python_answers(version), *encoded)
     in_c = _in_batches(_c_answers(program, version, folder), *encoded)

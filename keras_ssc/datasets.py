@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +28,9 @@ from keras_ssc.genres import GENRES
 FEATURES = ("frame", "next_frame", "flow")
 
 _DETAILS = ("label", "film", "scene", "frame_number", "seconds")
+
+# Folders of prepared pairs: split, width and height, fingerprint.
+_PREPARED = re.compile(r".+_\d+x\d+_[0-9a-f]{12}")
 
 # Pairs decoded between two writes.
 _BATCH = 16
@@ -295,6 +300,7 @@ def _store(builder, split, image_size, folder, missing, progress):
         if name in FEATURES
     }
     folder.mkdir(parents=True, exist_ok=True)
+    _remove_stale(builder, folder.parent)
     _check_space(folder, shapes)
     temporary = {
         name: _array_path(folder, name).with_suffix(f".{os.getpid()}.tmp")
@@ -318,6 +324,39 @@ def _store(builder, split, image_size, folder, missing, progress):
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
+
+
+def _remove_stale(builder, parent):
+    """Removes what was prepared before the data set was built anew.
+
+    Where a training still reads it, it stays on the disk until that ends.
+    """
+    current = tuple(
+        f"_{_fingerprint(builder, split)}" for split in builder.info.splits
+    )
+    stale = [
+        path
+        for folder in parent.iterdir()
+        if _PREPARED.fullmatch(folder.name)
+        and not folder.name.endswith(current)
+        for path in (*folder.iterdir(), folder)
+    ]
+    size = 0
+    for path in stale:
+        # Another process may remove it, or not allow that.
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                num_bytes = path.stat().st_size
+                path.unlink()
+                size += num_bytes
+    if size:
+        print(
+            f"removed {size / 1e6:,.1f} MB of pairs that were prepared before "
+            f"{builder.info.full_name} was built anew",
+            file=sys.stderr,
+        )
 
 
 def _check_space(folder, shapes):

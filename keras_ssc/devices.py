@@ -14,13 +14,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssc import command
 from keras_ssc import models
+from keras_ssc.errors import OutsideError
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
-class WorkerError(command.OutsideError):
+class WorkerError(OutsideError):
     """Another host of a training has ended."""
 
 

@@ -68,7 +68,13 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
         "dataset": splits.name,
         "split": split,
         **measure(prepared.label, prepared.film, after),
-        "scene": _measure_scenes(prepared, after),
+        "scene": _measure_groups(
+            np.char.add(
+                np.char.add(prepared.film, "\n"), prepared.scene.astype(str)
+            ),
+            prepared.label,
+            after,
+        ),
         "calibration": {
             **fitted,
             "expected_calibration_error": {
@@ -138,7 +144,7 @@ def _count_films(splits, config, verbose):
 def measure(labels, films, probabilities):
     """Computes the metrics of predictions, by pair and by film.
 
-    A film's probabilities are the mean of those of its pairs.
+    A film's scores are those of `scoring.film_scores`.
 
     Args:
         labels: Integer array (pairs,), places in `GENRES`.
@@ -148,55 +154,48 @@ def measure(labels, films, probabilities):
     Returns:
         A dict, see `evaluate`.
     """
-    by_film, film_labels, means = [], [], []
-    for film in sorted(set(films.tolist())):
-        is_own = films == film
-        mean = probabilities[is_own].mean(axis=0, dtype=np.float64)
-        label = int(labels[is_own][0])
-        film_labels.append(label)
-        means.append(mean)
+    by_film = []
+    for places in _places_of(films):
+        label = int(labels[places[0]])
+        scores = scoring.film_scores(probabilities[places])
+        is_right = probabilities[places].argmax(axis=1) == label
         by_film.append(
             {
-                "film": film,
+                "film": str(films[places[0]]),
                 "genre": GENRES[label],
-                "verdict": GENRES[int(mean.argmax())],
-                "num_pairs": int(is_own.sum()),
-                "pair_accuracy": float(
-                    np.mean(probabilities[is_own].argmax(axis=1) == label)
-                ),
-                "scores": dict(zip(GENRES, mean.tolist(), strict=True)),
+                "verdict": GENRES[int(scores.argmax())],
+                "num_pairs": len(places),
+                "pair_accuracy": float(np.mean(is_right)),
+                "scores": dict(zip(GENRES, scores.tolist(), strict=True)),
             }
         )
     pair = scoring.scores_of(labels, probabilities.argmax(axis=1), GENRES)
-    film = scoring.scores_of(
-        np.array(film_labels), np.array(means).argmax(axis=1), GENRES
-    )
     confusion = pair.pop("confusion")
-    del film["confusion"]  # the list of films says more
     return {
         "genres": list(GENRES),
         "pair": pair,
-        "film": film,
+        "film": _measure_groups(films, labels, probabilities),
         "films": by_film,
         "confusion": confusion,
     }
 
 
-def _measure_scenes(prepared, probabilities):
-    """Computes the metrics of scenes: the mean of their pairs'."""
-    _, first, scene = np.unique(
-        np.char.add(
-            prepared.film, np.char.add("\n", prepared.scene.astype(str))
-        ),
-        return_index=True,
-        return_inverse=True,
-    )
-    sums = np.zeros((len(first), probabilities.shape[1]))
-    np.add.at(sums, scene, probabilities)
+def _places_of(keys):
+    """Returns the places of each key, the keys in order."""
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
+
+
+def _measure_groups(keys, labels, probabilities):
+    """Computes the metrics of films or scenes, by their pairs' mean."""
+    groups = _places_of(keys)
+    predicted = [
+        scoring.film_scores(probabilities[places]).argmax() for places in groups
+    ]
     scores = scoring.scores_of(
-        prepared.label[first], sums.argmax(axis=1), GENRES
+        labels[[places[0] for places in groups]], predicted, GENRES
     )
-    del scores["confusion"]
+    del scores["confusion"]  # the list of films says more
     return scores
 
 

@@ -24,13 +24,14 @@ from keras_ssc import command
 from keras_ssc import evaluation
 from keras_ssc import export_formats
 from keras_ssc import files
-from keras_ssc import frame_store
+from keras_ssc import image_files
 from keras_ssc import model_card
 from keras_ssc import resizing
 from keras_ssc import runs
 from keras_ssc import sample_films
 from keras_ssc import served_model
 from keras_ssc import tf_serving
+from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 
 FORMATS = ("savedmodel", "openvino", "onnx", "keras")
@@ -43,7 +44,7 @@ LARGEST_DIFFERENCE = 1e-5
 CARD = "model_card.json"
 
 
-class ExportError(command.OutsideError):
+class ExportError(OutsideError):
     """A stored model that does not answer as the run's does."""
 
 
@@ -253,7 +254,7 @@ def _write_saved_model(model, temperature, folder, frames):
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
     stored = tf.saved_model.load(str(folder)).signatures
     encoded = {
-        f"{name}_bytes": [frame_store.encode_frame(frame) for frame in part]
+        f"{name}_bytes": [image_files.encode_frame(frame) for frame in part]
         for name, part in frames.items()
     }
     answers = [

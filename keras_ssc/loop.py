@@ -11,9 +11,9 @@ import tensorflow as tf
 from keras_ssc import balanced_accuracy
 from keras_ssc import batching
 from keras_ssc import checkpoints
-from keras_ssc import command
 from keras_ssc import datasets
 from keras_ssc import devices
+from keras_ssc import errors
 from keras_ssc import figures
 from keras_ssc import files
 from keras_ssc import models
@@ -23,7 +23,7 @@ from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 
 
-class TrainingError(command.OutsideError):
+class TrainingError(errors.OutsideError):
     """A training that cannot go on, such as one whose loss is not finite."""
 
 

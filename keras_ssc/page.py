@@ -27,14 +27,15 @@ import gradio
 import numpy as np
 from starlette.middleware import Middleware
 
-from keras_ssc import command
+from keras_ssc import film_list
 from keras_ssc import film_reader
-from keras_ssc import frame_store
+from keras_ssc import frame_reading
+from keras_ssc import image_files
 from keras_ssc import sample_films
-from keras_ssc import scenes
 from keras_ssc import scoring
 from keras_ssc import verdict_pictures
-from keras_ssc import video
+from keras_ssc.errors import OutsideError
+from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
 
 # Uploads and pictures are deleted after this time; judged films at once.
@@ -295,7 +296,7 @@ class Page:
             if stop.is_set():
                 raise _StoppedError
             if time.monotonic() - started > self._limits.seconds:
-                raise video.VideoError(
+                raise VideoError(
                     f"{name}: stopped after {self._limits.seconds:g} seconds, "
                     "as long as a film may be worked on here. Ask for fewer "
                     "pairs, or for quick."
@@ -400,7 +401,7 @@ class Page:
     def _example_pair(self, genre):
         """Returns two frames of a drawn film of a genre."""
         numbers = (_EXAMPLE_FRAME, _EXAMPLE_FRAME + 1)
-        read = video.read_frames(self._example(genre), numbers)
+        read = frame_reading.read_frames(self._example(genre), numbers)
         return [frame for _, _, frame in read]
 
     def _build(self):
@@ -567,7 +568,7 @@ def _figures(pictures):
     """Returns HTML: pictures with words below, side by side as they fit."""
     figures = []
     for picture, words in pictures:
-        data = frame_store.encode_frame(picture)
+        data = image_files.encode_frame(picture)
         text = base64.b64encode(data).decode("ascii")
         figures.append(
             '<figure style="margin: 0">'
@@ -606,7 +607,7 @@ def _film_heading(verdict):
             f"{count} {reason}" for reason, count in verdict.dropped.items()
         )
         judged += f"; pairs not used: {reasons}"
-    length = scenes.format_time(verdict.seconds)[:8]
+    length = film_list.format_time(verdict.seconds)[:8]
     return _heading(
         verdict_pictures.headline(verdict),
         [
@@ -624,7 +625,7 @@ def _bars(scores):
 
 
 def _image(png):
-    return gradio.Image(frame_store.decode_frame(png), visible=True)
+    return gradio.Image(image_files.decode_frame(png), visible=True)
 
 
 def _hidden_image():
@@ -647,8 +648,8 @@ def _named_errors(path="", name=""):
     try:
         yield
     except (
-        video.VideoError,
-        command.OutsideError,
+        VideoError,
+        OutsideError,
         ValueError,
         OSError,
     ) as error:

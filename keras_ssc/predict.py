@@ -17,8 +17,8 @@ import tqdm
 
 from keras_ssc import command
 from keras_ssc import files
-from keras_ssc import pairs
-from keras_ssc import scenes
+from keras_ssc import film_list
+from keras_ssc import pair_files
 from keras_ssc import serving_client
 from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_named
@@ -149,7 +149,7 @@ def film_text(verdict):
     length = ""
     if verdict.shots:
         length = (
-            f"{scenes.format_time(verdict.seconds)[:8]} long, "
+            f"{film_list.format_time(verdict.seconds)[:8]} long, "
             f"{len(verdict.shots)} shots, "
         )
     return "\n".join(
@@ -197,7 +197,7 @@ def _predict_films(arguments):
     from keras_ssc import film_reader
     from keras_ssc import predictor
     from keras_ssc import verdict_pictures
-    from keras_ssc.video import VideoError
+    from keras_ssc.errors import VideoError
 
     plan = film_reader.Plan(arguments.pairs, arguments.every, arguments.quick)
     if len(arguments.inputs) == 1 and holds_pairs(arguments.inputs[0]):
@@ -258,7 +258,7 @@ def _predict_films(arguments):
 def holds_pairs(path):
     """Says whether a path is a folder of pairs, as extract writes it."""
     path = pathlib.Path(path)
-    return path.is_dir() and bool(pairs.list_pairs(path)[0])
+    return path.is_dir() and bool(pair_files.list_pairs(path)[0])
 
 
 def _predict_frames(arguments):

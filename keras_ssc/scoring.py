@@ -1,5 +1,6 @@
 """Labels and predictions -> accuracy, macro F1 and confusion."""
 
+import numpy as np
 from sklearn import metrics
 
 
@@ -43,6 +44,19 @@ def scores_of(labels, predicted, names):
         },
         "confusion": confusion.tolist(),
     }
+
+
+def film_scores(probabilities):
+    """Computes a film's scores: the mean of its pairs', all weighing the same.
+
+    Args:
+        probabilities: Float array (pairs, classes), of pairs at even or
+            random times over the film.
+
+    Returns:
+        float64 array (classes,).
+    """
+    return np.mean(probabilities, axis=0, dtype=np.float64)
 
 
 def percent(share):

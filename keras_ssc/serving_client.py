@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from keras_ssc import command
+from keras_ssc.errors import OutsideError
 
 # What the model is called if a URL does not say it.
 MODEL_NAME = "scene_genre"
@@ -58,7 +58,7 @@ _PREFIX = re.compile(
 )
 
 
-class ServingError(command.OutsideError):
+class ServingError(OutsideError):
     """A server that cannot be reached, or that fails."""
 
 

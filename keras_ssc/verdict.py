@@ -8,8 +8,8 @@ import io
 import cv2
 import numpy as np
 
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import film_list
+from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
 
 # Of `FilmVerdict.as_json`: raised when a field changes its name or meaning.
@@ -111,8 +111,8 @@ class FilmVerdict:
             scores = shot.scores or dict.fromkeys(GENRES)
             writer.writerow(
                 (
-                    scenes.format_time(shot.start_seconds),
-                    scenes.format_time(shot.end_seconds),
+                    film_list.format_time(shot.start_seconds),
+                    film_list.format_time(shot.end_seconds),
                     shot.num_pairs,
                     shot.genre,
                     *(_digits(scores[genre]) for genre in GENRES),
@@ -229,7 +229,7 @@ class Collector:
             reasons = ", ".join(
                 f"{count} {reason}" for reason, count in self._dropped.items()
             )
-            raise video.VideoError(
+            raise VideoError(
                 f"{path}: no pair of frames can be judged "
                 f"({reasons or 'it has a single frame'})."
             )

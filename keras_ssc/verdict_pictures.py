@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from keras_ssc import figures
+from keras_ssc import film_list
 from keras_ssc import flow
-from keras_ssc import scenes
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
 from keras_ssc import scoring
-from keras_ssc import video
 from keras_ssc.genres import GENRES
 
 # The contact sheet: pictures across, their size, and what stands below each.
@@ -93,7 +94,7 @@ def contact_sheet(verdict):
         # Dark letters on a light colour, light ones on a dark.
         is_light = np.dot(colour, (0.299, 0.587, 0.114)) > 128
         text = (
-            f"{scenes.format_time(shot.start_seconds)[:8]}  "
+            f"{film_list.format_time(shot.start_seconds)[:8]}  "
             f"{shot.genre.replace('_', ' ')} "
             f"{100 * shot.scores[shot.genre]:.0f} %"
         )
@@ -194,7 +195,7 @@ def annotate(verdict, out, genre=None, progress=None):
     out = pathlib.Path(out)
     if out.suffix.lower() != ".webm":
         raise ValueError(f"Expected a path that ends in .webm. Received: {out}")
-    index = video.index_frames(verdict.path)
+    index = frame_index.index_frames(verdict.path)
     unfinished = out.with_name(f".{out.name}.unfinished")
     try:
         _write_annotated(verdict, index, unfinished, genre, progress)
@@ -207,7 +208,7 @@ def annotate(verdict, out, genre=None, progress=None):
 
 def _write_annotated(verdict, index, path, genre, progress):
     starts = [shot.start_seconds for shot in verdict.shots]
-    frames = video.read_frames(
+    frames = frame_reading.read_frames(
         index.path,
         range(index.num_frames),
         index,

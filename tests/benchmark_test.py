@@ -6,8 +6,8 @@ import keras
 import pytest
 
 from experiments import benchmark
-from keras_ssc import command
 from keras_ssc import datasets
+from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
 from tests import tiny_trunk
 
@@ -40,7 +40,7 @@ def test_a_backend_that_ends_is_named():
     with benchmark.stepper("no_backend", "fc", 16, 16, 2) as step:
         # Asked while it starts, and when it is long gone.
         for _ in range(2):
-            with pytest.raises(command.OutsideError, match="no_backend ended"):
+            with pytest.raises(OutsideError, match="no_backend ended"):
                 step()
 
 

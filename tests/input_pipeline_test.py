@@ -1,3 +1,7 @@
+import os
+import pathlib
+import shutil
+
 import numpy as np
 import pytest
 
@@ -74,6 +78,38 @@ def test_a_killed_preparation_is_not_trusted(builder, monkeypatch):
             datasets.prepare(builder, "test", (16, 24), ALL)
     prepared = datasets.prepare(builder, "test", (16, 24), ALL)
     assert prepared.features["frame"].shape == (prepared.num_pairs, 16, 24, 3)
+
+
+def test_what_was_prepared_before_a_data_set_was_built_anew_is_removed(
+    data_dir, tmp_path, capfd
+):
+    shutil.copytree(
+        data_dir,
+        tmp_path,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("prepared"),
+    )
+    builder = datasets.open_dataset("scene_genre/small", tmp_path)
+    old = datasets.prepare(builder, "test", (16, 24), ["frame"])
+    datasets.prepare(builder, "train", (16, 24), ["frame"])
+    folder = pathlib.Path(builder.data_path) / "prepared"
+    (folder / "notes").mkdir()
+    before = set(folder.iterdir())
+    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    frames = np.array(old.features["frame"])
+    assert capfd.readouterr().err == ""
+    info = pathlib.Path(builder.data_path) / "dataset_info.json"
+    os.utime(info, (0, 0))
+    new = datasets.prepare(builder, "test", (16, 24), ["frame"])
+    assert f"{size / 1e6:.1f} MB" in capfd.readouterr().err
+    assert set(folder.iterdir()) & before == {folder / "notes"}
+    # A training that reads the old arrays goes on reading them.
+    np.testing.assert_array_equal(old.features["frame"], frames)
+    np.testing.assert_array_equal(new.features["frame"], frames)
+    datasets.prepare(builder, "train", (16, 24), ["frame"])
+    datasets.prepare(builder, "test", (16, 20), ["frame"])
+    assert len(set(folder.iterdir())) == 4
+    assert capfd.readouterr().err == ""
 
 
 def test_an_epoch_is_every_pair_once(prepared):

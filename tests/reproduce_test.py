@@ -11,10 +11,10 @@ from experiments import growth
 from experiments import letterbox
 from experiments import reproduce
 from experiments import trainings
-from keras_ssc import command
 from keras_ssc import datasets
 from keras_ssc import loop
 from keras_ssc import models
+from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 
 SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
@@ -289,7 +289,7 @@ def test_a_data_set_that_cannot_be_built_is_an_error(
         return [sys.executable, "-c", "raise SystemExit('no room')"]
 
     monkeypatch.setattr(growth, "build_command", fails)
-    with pytest.raises(command.OutsideError, match="exit code 1: no room"):
+    with pytest.raises(OutsideError, match="exit code 1: no room"):
         film_data.draw(film_list, tmp_path / "drawn", num_pairs=1)
 
 

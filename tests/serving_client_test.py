@@ -9,8 +9,8 @@ import sys
 import pytest
 import tensorflow as tf
 
-from keras_ssc import command
 from keras_ssc import serving_client
+from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 from tests import serving_stand_in
 from tests import tiny_served
@@ -169,7 +169,7 @@ def test_a_version_that_the_server_does_not_have(server):
 @pytest.mark.parametrize("way", ["http", "grpc"])
 def test_no_server(closed_port, way):
     client = serving_client.Client(f"{way}://127.0.0.1:{closed_port}")
-    with pytest.raises(command.OutsideError, match="refused.*Expected a runn"):
+    with pytest.raises(OutsideError, match="refused.*Expected a runn"):
         client.predict([(b"", b"")])
 
 
