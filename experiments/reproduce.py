@@ -464,35 +464,36 @@ def as_json(summary):
 
 def figures_of(summary):
     """Returns a dict from a figure's name to a PNG."""
-    bars = {
-        name: (
-            accuracy(results)[0],
-            [100 * each["pair"] for each in results],
-            _reported(name),
-        )
+    of_models = [
+        (name, *accuracy(results)[:3])
         for name, results in _with_baselines(summary).items()
         if name in models.MODELS or name in _baselines(summary)
+    ]
+    of_questions = [
+        (claim, *found[:3]) for claim, found in _answered(summary).items()
+    ]
+    interval = f"line: {100 * _CONFIDENCE:.0f} % interval over the test films"
+    figures = {
+        "models": (
+            [(*row, f"{row[1]:.1f}") for row in of_models],
+            f"accuracy by pair, %; {interval}",
+            f"Test accuracy, {summary['dataset']}",
+        ),
+        "questions": (
+            [(*row, answer(*row[2:]).replace("*", "")) for row in of_questions],
+            f"difference of the accuracies by pair, points; {interval}",
+            f"Differences, {summary['dataset']}",
+        ),
     }
     figures = {
-        "models": drawing.models_figure(
-            bars,
-            _baselines(summary),
-            f"Test accuracy by pair, {summary['dataset']}",
-        )
+        name: ([row for row in rows if row[2] is not None], *words)
+        for name, (rows, *words) in figures.items()
     }
-    rows = [
-        (claim, *found[:3], answer(*found[1:3]).replace("*", ""))
-        for claim, found in _answered(summary).items()
-        if found[1] is not None
-    ]
-    if rows:
-        figures["questions"] = drawing.intervals_figure(
-            rows,
-            "difference of the accuracies by pair of a test film, points; "
-            f"line: {100 * _CONFIDENCE:.0f} % interval",
-            f"Differences, {summary['dataset']}",
-        )
-    return figures
+    return {
+        name: drawing.intervals_figure(*given)
+        for name, given in figures.items()
+        if given[0]
+    }
 
 
 def _reported(name):
