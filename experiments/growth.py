@@ -26,7 +26,7 @@ import numpy as np
 import tqdm
 
 from experiments import benchmark
-from experiments import model_table
+from experiments import networks
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import extraction
@@ -304,7 +304,7 @@ def measure_training(runs=5):
         runs: Integer, how often it is timed.
 
     Returns:
-        A dict: what `model_table.measure_network` returns; `epochs`; `cores`
+        A dict: what `networks.measure_network` returns; `epochs`; `cores`
         that it was measured on.
     """
     settings = models.MODELS[_MODEL].report
@@ -314,7 +314,7 @@ def measure_training(runs=5):
         )
     )
     return {
-        **model_table.measure_network(config, runs, num_steps=1),
+        **networks.measure_network(config, runs, num_steps=1),
         "epochs": settings["epochs"],
         "cores": len(os.sched_getaffinity(0)),
     }
