@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from sklearn import calibration
 
-matplotlib.use("Agg")  # no screen is needed, and none is asked for
+matplotlib.use("Agg")  # no screen is needed
 
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
@@ -30,7 +30,7 @@ plt.rcParams["font.family"] = [
 # A film's name is not to be read as a formula.
 plt.rcParams["text.parse_math"] = False
 
-# Okabe and Ito's palette: told apart by colour-blind eyes.
+# Okabe and Ito's palette, distinct for colour-blind eyes.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 _LIGHT_BLUE = "#CCE5F2"
 
@@ -270,7 +270,11 @@ def intervals_figure(rows, label, title):
             solid_capstyle="butt",
         )
         axes.plot(
-            point, row, "o", color=colour, mfc=colour if is_told else "white"
+            point,
+            row,
+            "o",
+            color=colour,
+            mfc=colour if is_told else "white",
         )
         words.text(0, row, answer, va="center")
     axes.axvline(0, color="black", lw=0.8)
@@ -585,7 +589,7 @@ def saturation_figure(films, names, limit, title):
 
 
 def genre_colours(names):
-    """Returns a dict from names to colours that colour-blind eyes tell."""
+    """Returns a dict from names to colours distinct for colour-blind eyes."""
     palette = (
         "#D55E00",
         "#000000",

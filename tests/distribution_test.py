@@ -53,7 +53,7 @@ else:
 
 
 def start(run_dir, config=None, num_devices=1, hosts=(), index=0):
-    """Starts a training process; config None goes on with the run."""
+    """Starts a training process; config None resumes the run."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     if hosts:
         environment["TF_CONFIG"] = json.dumps(

@@ -380,7 +380,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 def test_a_run_without_a_model_is_refused(run_dir, tmp_path):
     config = (run_dir / "config.json").read_text()
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(ValueError, match="still under way"):
+    with pytest.raises(ValueError, match="still running"):
         evaluation.evaluate(tmp_path, verbose=False)
 
 
