@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from sklearn import calibration
 
-matplotlib.use("Agg")  # no screen is needed, and none is asked for
+matplotlib.use("Agg")  # no screen is needed
 
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
@@ -29,7 +29,7 @@ plt.rcParams["font.family"] = [
 # A film's name is not to be read as a formula.
 plt.rcParams["text.parse_math"] = False
 
-# Okabe and Ito's palette: told apart by colour-blind eyes.
+# Okabe and Ito's palette, distinct for colour-blind eyes.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 _LIGHT_BLUE = "#CCE5F2"
 
@@ -473,7 +473,7 @@ def saturation_figure(films, names, limit, title):
 
 
 def genre_colours(names):
-    """Returns a dict from names to colours that colour-blind eyes tell."""
+    """Returns a dict from names to colours distinct for colour-blind eyes."""
     palette = (
         "#D55E00",
         "#000000",

@@ -53,7 +53,7 @@ def test_epochs_are_counted_by_the_checkpoints_states(run_dir):
 
 
 def test_the_first_epoch_is_what_keras_says():
-    said = "going on after epoch 3 of 12\nEpoch 4/12\n\x1b[1m 1/54\nEpoch 5/12"
+    said = "resuming after epoch 3 of 12\nEpoch 4/12\n\x1b[1m 1/54\nEpoch 5/12"
     assert kills.first_epoch(said) == 4
     assert kills.first_epoch("nothing yet") is None
 
