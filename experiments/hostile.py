@@ -38,6 +38,7 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import export
+from keras_ssc import exporting
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import predict
@@ -174,7 +175,7 @@ class Ground:
             verbose=False,
         )
         evaluate.evaluate(self.run_dir, verbose=False)
-        self.version = export.export(
+        self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
         )
 
@@ -640,7 +641,7 @@ def tasks_of_models(ground, seed=0):
             copy = ground.copy_of(ground.version, f"export/{sums}{name}")
             hostile_corpus.write_tree(copy, changes)
             if sums:
-                export.write_sums(copy)
+                exporting.write_sums(copy)
             yield Task(
                 "predict, an export",
                 f"{sums}{name}",

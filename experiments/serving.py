@@ -24,7 +24,8 @@ from experiments import flow_parity
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
-from keras_ssc import export
+from keras_ssc import exported
+from keras_ssc import exporting
 from keras_ssc import frame_store
 from keras_ssc import input_pipeline
 from keras_ssc import report
@@ -120,12 +121,12 @@ def measure(run_dir, frames, program, folder):
     keras.backend.clear_session()
     config = train.read_config(run_dir)
     # That is no part of an export.
-    export.read_or_measure(run_dir, verbose=False)
+    exporting.read_or_measure(run_dir, verbose=False)
     start = time.perf_counter()
-    version = export.export(run_dir, folder / "scene_genre", verbose=False)
+    version = exporting.export(run_dir, folder / "scene_genre", verbose=False)
     seconds = time.perf_counter() - start
     model = evaluate.load_model(run_dir)
-    temperature = export.read_card(version)["calibration"]["temperature"]
+    temperature = exported.read_card(version)["calibration"]["temperature"]
     encoded = [[frame_store.encode_frame(x) for x in part] for part in frames]
     expected = _in_batches(_keras_answers(model, temperature), *frames)
     in_python = _in_batches(_python_answers(version), *encoded)

@@ -4,11 +4,7 @@ import os
 import re
 import sys
 
-from keras_ssc.video import VideoError
-
-
-class OutsideError(Exception):
-    """A failure outside the program, told in one line; exit code 1."""
+from keras_ssc.errors import OutsideError
 
 
 def run(main):
@@ -32,7 +28,7 @@ def run(main):
         code = _tell("Stopped. Run the same command again to go on.", 130)
     except ValueError as error:
         code = _tell(error, 2)
-    except (OutsideError, VideoError, OSError) as error:
+    except (OutsideError, OSError) as error:
         code = _tell(_reason(error), 1)
     except _outside_errors_of_tensorflow() as error:
         code = _tell(_MARKS.sub("", error.message), 1)

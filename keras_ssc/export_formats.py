@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ssc import command
 from keras_ssc import models
 from keras_ssc import served_model
+from keras_ssc.errors import OutsideError
 
 # By how much a probability may differ from Keras', by format and by what it is
 # computed in.
@@ -93,7 +93,7 @@ def write(model, temperature, folder, format, frame, next_frame):
 
     Raises:
         ValueError: If there is no such format, or its packages are missing.
-        command.OutsideError: If the answers differ by more than the format's
+        OutsideError: If the answers differ by more than the format's
             bound. The files are there nevertheless.
     """
     if format not in LOADING:
@@ -265,7 +265,7 @@ def _batches(frame, next_frame):
 def _compare(expected, received, format, precision):
     """Returns the largest difference of a score; refuses large ones."""
     if received.keys() != expected.keys():
-        raise command.OutsideError(
+        raise OutsideError(
             f"Expected the {format} model to have the outputs "
             f"{', '.join(expected)}. Received: {', '.join(received)}"
         )
@@ -283,7 +283,7 @@ def _compare(expected, received, format, precision):
     for name, difference in differences.items():
         # Not the other way round: one that is no number is refused too.
         if not difference.max() <= bounds[name]:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"Expected the {format} model, computed in {precision}, to "
                 f"give Keras' {name} up to {bounds[name]}. Received: "
                 f"{difference.max():.2g} off. Its converter or its runtime "

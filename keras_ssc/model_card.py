@@ -5,8 +5,8 @@ import time
 from keras_ssc import __version__
 from keras_ssc import evaluate
 from keras_ssc import export_formats
+from keras_ssc import image_limits
 from keras_ssc import report
-from keras_ssc import served_model
 from keras_ssc.genres import GENRES
 from keras_ssc.train_config import REPORT_ACCURACY
 
@@ -47,7 +47,7 @@ def card(config, metrics, model_format, parity):
         "seed": config.seed,
         "genres": list(GENRES),
         "image_size": list(config.image_size),
-        "max_pixels": served_model.MAX_PIXELS,
+        "max_pixels": image_limits.MAX_PIXELS,
         "dataset": metrics["dataset"],
         "data": metrics["data"],
         "split": metrics["split"],
@@ -86,9 +86,9 @@ def markdown(card):
         "comparable.\n",
         f"## Calibration\n\n{evaluate.calibration_text(card)}\n",
         "## Exported against trained\n",
-        f"On {card['parity']['num_pairs']} drawn pairs the exported model's "
-        "scores differ from the run's; above the bound, it would not have "
-        "been exported.\n",
+        f"On {card['parity']['num_pairs']} pairs of moving gradients the "
+        "exported model's scores differ from the run's; above the bound, it "
+        "would not have been exported.\n",
         report.markdown_table(
             ["computed in", "by at most", "bound"],
             [

@@ -15,16 +15,13 @@ import os
 import pathlib
 import re
 
+from keras_ssc.errors import FilmListError
 from keras_ssc.genres import genre_named
 from keras_ssc.pairs import SPLITS
 
 COLUMNS = ("film", "genre", "split", "path", "start", "end")
 
 _TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)(?:[.,](\d{1,3}))?")
-
-
-class FilmListError(ValueError):
-    """A film list that cannot be read; the message names line and remedy."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,8 @@ import av.video.reformatter
 import cv2
 import numpy as np
 
+from keras_ssc.errors import VideoError
+
 # Containers that hold their own pictures. Playlists, concat scripts and image
 # sequences are left out: they open other files, also over the network.
 _FORMATS = (
@@ -88,10 +90,6 @@ _MAX_REORDER = 32
 _ENOUGH_SAMPLES = 8
 
 _WAYS = ("auto", "forward", "seek")
-
-
-class VideoError(Exception):
-    """A film file that cannot be read: its path, what is wrong, the remedy."""
 
 
 class _SeekError(Exception):

@@ -8,10 +8,10 @@ import onnxruntime
 import openvino
 import pytest
 
-from keras_ssc import command
 from keras_ssc import export_formats
 from keras_ssc import models
 from keras_ssc import served_model
+from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
 from tests import tiny_trunk
 from tests.optical_flow_test import batch_of
@@ -244,13 +244,13 @@ def test_mixed_precision_is_written_as_float32(pairs, tmp_path):
 def test_other_answers_are_refused(fc, pairs, tmp_path, format, monkeypatch):
     bounds = {format: {"float32": -1.0, "bfloat16": -1.0}}
     monkeypatch.setattr(export_formats, "SCORE_BOUNDS", bounds)
-    with pytest.raises(command.OutsideError, match=f"{format} model, computed"):
+    with pytest.raises(OutsideError, match=f"{format} model, computed"):
         export_formats.write(fc, 1.0, tmp_path, format, **pairs)
 
 
 def test_answers_that_are_no_numbers_are_refused(fc, pairs, tmp_path):
     fc.layers[-1].bias.assign(np.full(6, np.nan, np.float32))
-    with pytest.raises(command.OutsideError, match="Received: nan off"):
+    with pytest.raises(OutsideError, match="Received: nan off"):
         export_formats.write(fc, 1.0, tmp_path, "keras", **pairs)
 
 
