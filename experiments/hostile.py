@@ -369,8 +369,9 @@ def work(number, said_path):
         with open(said_path, encoding="utf-8", errors="replace") as file:
             file.seek(start)
             printed = file.read()
-        # What tfds and Beam print of an error themselves is not ours to end.
-        is_ours = program != "build" or outcome == RESULT
+        # What tfds and Beam print of an error themselves is not ours to end,
+        # nor what Gradio prints of a request that is none.
+        is_ours = program not in ("build", "send") or outcome == RESULT
         if is_ours and "Traceback (most recent" in printed:
             outcome, words = TRACEBACK, printed
         memory = 1024 * growth.peak("self")

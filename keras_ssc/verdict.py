@@ -248,7 +248,8 @@ class Collector:
             [[shot.genre == genre for genre in GENRES] for shot in judged]
         )
         shares = weights @ is_evidence
-        second, first = np.argsort(scores, kind="stable")[-2:]
+        # Of equal scores, the first genre's, as `argmax` has it elsewhere.
+        first, second = np.argsort(-scores, kind="stable")[:2]
         return FilmVerdict(
             path=str(path),
             genre=GENRES[first],

@@ -13,13 +13,15 @@ def genre_words(genre):
     return genre.replace("_", " ")
 
 
+def genre_score(scores, genre):
+    """Says a genre and its score: `horror, 75.0 %`."""
+    return f"{genre_words(genre)}, {percent(scores[genre])}"
+
+
 def headline(verdict):
     """Says a `verdict.FilmVerdict` in a few words."""
     uncertain = "" if verdict.is_sure else "uncertain; best guess: "
-    return (
-        f"{uncertain}{genre_words(verdict.genre)}, "
-        f"{percent(verdict.confidence)}"
-    )
+    return uncertain + genre_score(verdict.scores, verdict.genre)
 
 
 def shot_text(shot):
@@ -52,8 +54,7 @@ def film_text(verdict):
     return "\n".join(
         [
             f"{verdict.path}: {headline(verdict)}; then "
-            f"{genre_words(verdict.runner_up)}, "
-            f"{percent(verdict.scores[verdict.runner_up])}",
+            f"{genre_score(verdict.scores, verdict.runner_up)}",
             *_score_lines(verdict.scores, shares),
             f"  {found}",
         ]

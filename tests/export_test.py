@@ -124,7 +124,19 @@ def test_sample_request_has_the_sample_answer(version, signatures):
     assert prediction["scores"] == pytest.approx(
         answer["scores"][0].numpy().tolist(), abs=1e-6
     )
-    assert prediction["motion_magnitude"] > 0
+    assert "motion_magnitude" not in prediction  # fc does not see motion
+
+
+def test_sample_answer_has_the_motion_of_a_model_that_sees_it(tmp_path):
+    answer = {
+        "genre": b"horror",
+        "scores": np.full(6, 1 / 6),
+        "genres": np.array(GENRES, object),
+        "motion_magnitude": np.float32(0.25),
+    }
+    tf_serving.write_files(tmp_path, [b"1", b"2"], answer, (18, 32))
+    response = json.loads((tmp_path / "sample_response.json").read_text())
+    assert response["predictions"][0]["motion_magnitude"] == 0.25
 
 
 def test_warm_up_runs_every_signature_at_every_batch_size(version, signatures):
