@@ -26,6 +26,8 @@ from keras_ssc.genres import genre_named
 # Of what --json prints; another number means other names or other meanings.
 VERSION = 1
 
+_OUTPUTS = ("csv", "timeline", "contact_sheet", "annotate")
+
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -62,16 +64,15 @@ def _predict_films(arguments):
     has_pairs = len(arguments.inputs) == 1 and predicting.holds_pairs(
         arguments.inputs[0]
     )
-    outputs = predicting.Outputs(
-        arguments.csv,
-        arguments.timeline,
-        arguments.contact_sheet,
-        arguments.annotate,
-        arguments.genre,
-    )
+    wanted = {name: getattr(arguments, name) for name in _OUTPUTS}
+    outputs = {name: path for name, path in wanted.items() if path}
     if not has_pairs:
         films = predicting.list_films(arguments.inputs)
-        predicting.check_outputs(films, outputs)
+        if len(films) > 1 and outputs:
+            raise ValueError(
+                "Expected one film with --csv, --timeline, --contact-sheet and "
+                f"--annotate. Received: {len(films)} films"
+            )
     asked = predictor.load(
         arguments.server or arguments.model, arguments.timeout
     )
@@ -82,7 +83,13 @@ def _predict_films(arguments):
         found = ((verdict.path, verdict) for verdict in verdicts)
     else:
         found = predicting.predict_films(
-            asked, films, plan, arguments.min_confidence, outputs, _bars
+            asked,
+            films,
+            plan,
+            arguments.min_confidence,
+            outputs,
+            arguments.genre,
+            _bars,
         )
     verdicts, errors = [], []
     for film, result in found:
@@ -96,7 +103,7 @@ def _predict_films(arguments):
     if arguments.json:
         _print_json(asked.name, [each.as_json() for each in verdicts], errors)
     elif verdicts and not has_pairs:
-        for path in outputs.paths():
+        for path in outputs.values():
             print(f"written: {path}")
     return 1 if errors else 0
 

@@ -1,6 +1,5 @@
 """Classifies images, films and folders, and writes what was found of them."""
 
-import dataclasses
 import pathlib
 
 from keras_ssc import files
@@ -8,30 +7,6 @@ from keras_ssc import image_limits
 from keras_ssc import pairs
 from keras_ssc import serving_client
 from keras_ssc.errors import VideoError
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """What is written of a film beside its verdict; paths, or None.
-
-    Attributes:
-        csv: A row for each shot.
-        timeline: A PNG, scores and motion over time.
-        contact_sheet: A PNG, a frame of each shot.
-        annotate: A WebM, the film with its verdicts.
-        genre: String, the film's own, for `annotate`.
-    """
-
-    csv: str | None = None
-    timeline: str | None = None
-    contact_sheet: str | None = None
-    annotate: str | None = None
-    genre: str | None = None
-
-    def paths(self):
-        """Returns the paths that were asked for."""
-        asked = (self.csv, self.timeline, self.contact_sheet, self.annotate)
-        return [path for path in asked if path]
 
 
 def predict_pair(client, frame, next_frame):
@@ -101,16 +76,9 @@ def holds_pairs(path):
     return path.is_dir() and bool(pairs.list_pairs(path)[0])
 
 
-def check_outputs(films, outputs):
-    """Raises `ValueError` if several films are to be written to one path."""
-    if len(films) > 1 and outputs.paths():
-        raise ValueError(
-            "Expected one film with --csv, --timeline, --contact-sheet and "
-            f"--annotate. Received: {len(films)} films"
-        )
-
-
-def predict_films(asked, films, plan, min_confidence, outputs, progress_of):
+def predict_films(
+    asked, films, plan, min_confidence, outputs, genre, progress_of
+):
     """Classifies films and writes what is asked for of each.
 
     Args:
@@ -118,7 +86,9 @@ def predict_films(asked, films, plan, min_confidence, outputs, progress_of):
         films: List of paths.
         plan: A `film_reader.Plan`.
         min_confidence: Float, the score below which a verdict is uncertain.
-        outputs: An `Outputs`.
+        outputs: Dict of paths, each one there or not: `csv`, `timeline`,
+            `contact_sheet`, and `annotate` for the film with its verdicts.
+        genre: String, the film's own, for `annotate`; None if not known.
         progress_of: Function of a film's name that returns a context manager
             of a progress function, see `film_reader.read_film`.
 
@@ -134,17 +104,24 @@ def predict_films(asked, films, plan, min_confidence, outputs, progress_of):
                     plan,
                     min_confidence,
                     progress,
-                    pictures=bool(outputs.contact_sheet),
+                    pictures="contact_sheet" in outputs,
                 )
-                if outputs.annotate:
+                if "annotate" in outputs:
                     _pictures().annotate(
-                        verdict, outputs.annotate, outputs.genre, progress
+                        verdict, outputs["annotate"], genre, progress
                     )
         except VideoError as error:
             yield film, error
         else:
             yield film, verdict
-            _write(verdict, outputs)
+            if "csv" in outputs:
+                files.write_text(outputs["csv"], verdict.as_csv())
+            if "timeline" in outputs:
+                picture = _pictures().timeline(verdict)
+                files.write_bytes(outputs["timeline"], picture)
+            if "contact_sheet" in outputs:
+                picture = _pictures().contact_sheet(verdict)
+                files.write_bytes(outputs["contact_sheet"], picture)
 
 
 def _pictures():
@@ -152,14 +129,3 @@ def _pictures():
     from keras_ssc import verdict_pictures
 
     return verdict_pictures
-
-
-def _write(verdict, outputs):
-    if outputs.csv:
-        files.write_text(outputs.csv, verdict.as_csv())
-    if outputs.timeline:
-        picture = _pictures().timeline(verdict)
-        files.write_bytes(outputs.timeline, picture)
-    if outputs.contact_sheet:
-        picture = _pictures().contact_sheet(verdict)
-        files.write_bytes(outputs.contact_sheet, picture)

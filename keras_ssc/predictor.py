@@ -301,17 +301,15 @@ class Predictor:
 
     def _collect(self, reading, collected):
         """Answers for pairs as they are read, a batch at a time."""
-        waiting, num_pairs = [], 0
+        waiting = []
         for item in reading:
-            is_pair = isinstance(item, film_reader.Pair)
-            if is_pair and item.reason:
+            if isinstance(item, film_reader.Pair) and item.reason:
                 collected.drop(item)
                 continue
             waiting.append(item)
-            num_pairs += is_pair
-            if num_pairs == _BATCH:
+            if len(waiting) == 2 * _BATCH:  # there are shots among them
                 self._answer(waiting, collected)
-                waiting, num_pairs = [], 0
+                waiting = []
         self._answer(waiting, collected)
 
     def _answer(self, read, collected):
