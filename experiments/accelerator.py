@@ -26,8 +26,7 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import flow
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train_config
+from keras_ssc import tables
 
 SIZE = (299, 299)  # height, width
 FLOW_BATCH_SIZES = (8, 32, 128)
@@ -127,7 +126,10 @@ def measure_steps(names, runs, settings=None):
         What `steps_of` returns, each with `seconds`, of a step, a list of
         one a run.
     """
-    steps = steps_of(names, settings or train_config.REPORT_SETTINGS)
+    steps = steps_of(
+        names,
+        settings or {name: each.report for name, each in models.MODELS.items()},
+    )
     for step in tqdm.tqdm(steps, unit="network"):
         # One after the other: each may need the device's whole memory.
         with benchmark.stepper(
@@ -189,7 +191,7 @@ def text_of(results):
             "machine's memory to a number a pair; OpenCV on one thread of "
             f"the same machine: {opencv:.1f} pairs a second. The goal on a "
             f"GPU: {FLOW_GOAL:,} or more.",
-            report.markdown_table(
+            tables.markdown_table(
                 ["batch", "pairs a second", "from to", "times OpenCV's"], rows
             ).strip(),
             f"Its flow against OpenCV's: a mean end-point error of "
@@ -237,7 +239,7 @@ def _table_of_steps(steps, opencv):
                     "-",
                 )
             )
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "",
             "frames",

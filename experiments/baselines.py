@@ -23,11 +23,11 @@ from sklearn.utils import class_weight
 
 from experiments import benchmark
 from keras_ssc import command
-from keras_ssc import evaluate as evaluation
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import files
 from keras_ssc import flow
-from keras_ssc import input_pipeline
-from keras_ssc import report
+from keras_ssc import tables
 from keras_ssc.genres import GENRES
 
 # The size of the frames that the sample's smallest model sees. Colours and
@@ -96,7 +96,7 @@ def features_of(prepared):
     """Computes the numbers of a split's pairs, one pair after the other.
 
     Args:
-        prepared: An `input_pipeline.PreparedSplit` with `frame` and `flow`.
+        prepared: An `datasets.PreparedSplit` with `frame` and `flow`.
 
     Returns:
         `PairFeatures`: `colours` as `colour_histogram` has them, of the first
@@ -383,13 +383,13 @@ def run(dataset, data_dir=None, seed=0, progress=False):
         A dict of plain values, `baselines` a list of what `evaluate` returns.
 
     Raises:
-        input_pipeline.DatasetError: If the data set is not built, or has no
+        datasets.DatasetError: If the data set is not built, or has no
             train or test split.
     """
-    builder = input_pipeline.open_dataset(dataset, data_dir)
+    builder = datasets.open_dataset(dataset, data_dir)
     train, test = (
         features_of(
-            input_pipeline.prepare(
+            datasets.prepare(
                 builder, split, IMAGE_SIZE, ("frame", "flow"), progress
             )
         )
@@ -432,7 +432,7 @@ def table(results):
         ]
         for result in results
     ]
-    return report.markdown_table(header, rows)
+    return tables.markdown_table(header, rows)
 
 
 def main():

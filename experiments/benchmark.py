@@ -31,21 +31,26 @@ import tensorflow as tf
 import tqdm
 
 from experiments import readme
+from keras_ssc import batching
+from keras_ssc import cleaning
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import export_formats
-from keras_ssc import extract
+from keras_ssc import film_list
 from keras_ssc import film_reader
 from keras_ssc import flow
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
+from keras_ssc import frame_folder
+from keras_ssc import frame_index
+from keras_ssc import image_files
+from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import predictor
-from keras_ssc import report
-from keras_ssc import scenes
+from keras_ssc import resizing
+from keras_ssc import sampling
 from keras_ssc import served_model
-from keras_ssc import train
+from keras_ssc import tables
 from keras_ssc import train_config
-from keras_ssc import video
+from keras_ssc.errors import OutsideError
 from keras_ssc.train_config import TrainConfig
 
 
@@ -152,19 +157,19 @@ def compare_extraction(folder, runs, num_frames=5000, num_pairs=300):
     path = folder / f"film_{num_frames}.mp4"
     if not path.exists():
         draw_long_film(path, num_frames)
-    scene = scenes.Scene(path, 0.0, math.inf, 2)
-    film = scenes.Film("film", "action", "train", (scene,))
-    config = extract.ExtractConfig(num_pairs=num_pairs)
+    scene = film_list.Scene(path, 0.0, math.inf, 2)
+    film = film_list.Film("film", "action", "train", (scene,))
+    config = cleaning.ExtractConfig(num_pairs=num_pairs)
     drawn = {}
 
     def ours():
         with tempfile.TemporaryDirectory() as out:
             out = pathlib.Path(out)
-            frame_store.open_folder(out, {})
+            frame_folder.open_folder(out, {})
             start = time.perf_counter()
-            extraction = extract.extract_pairs(film, config)
-            place = frame_store.Place(1, ())
-            frame_store.store(film, place, extraction, out)
+            extraction = sampling.extract_pairs(film, config)
+            place = frame_folder.Place(1, ())
+            frame_folder.store(film, place, extraction, out)
             seconds = time.perf_counter() - start
         drawn["pairs"] = extraction.kept
         return seconds
@@ -198,7 +203,7 @@ def extract_as_the_report(path, outcomes, out):
             _, frame = capture.read()
             frame = cv2.resize(frame, (480, 270), interpolation=cv2.INTER_AREA)
             cv2.imwrite(f"{out}/{number:05d}.png", frame)
-            expected = frame_store.decode_frame(png)[..., ::-1]
+            expected = image_files.decode_frame(png)[..., ::-1]
             difference = np.abs(frame.astype(int) - expected).mean()
             if difference > 3:  # two converters from YUV differ by about 1
                 raise RuntimeError(f"Not the same frame: {number}")
@@ -209,7 +214,7 @@ def _store_frames(prepared_source, folder, num_pairs):
     paths = []
     for place, example in enumerate(prepared_source.take(num_pairs)):
         for step, name in enumerate(("frame", "next_frame")):
-            data = frame_store.encode_frame(example[name].numpy())
+            data = image_files.encode_frame(example[name].numpy())
             path = folder / f"{2 * place + step:05d}.png"
             path.write_bytes(data)
             paths.append(str(path))
@@ -230,15 +235,15 @@ def compare_loading(builder, folder, runs, size=299, batch_size=16):
     num_pairs = min(builder.info.splits["train"].num_examples, 480)
     split = f"train[:{num_pairs}]"
     paths = _store_frames(builder.as_dataset(split=split), folder, num_pairs)
-    prepared = input_pipeline.prepare(
-        builder, "train", (size, size), input_pipeline.FEATURES, True
+    prepared = datasets.prepare(
+        builder, "train", (size, size), datasets.FEATURES, True
     )
     num_batches = num_pairs // batch_size
 
     def ours():
         # A new iterator, and many epochs: what was fetched in advance while
         # the other way ran must not count.
-        dataset = input_pipeline.training_batches(prepared, batch_size, 0)
+        dataset = batching.training_batches(prepared, batch_size, 0)
         batches = iter(dataset.take(10 * num_batches))
         seconds = seconds_of(lambda: [None for _ in batches])
         return 10 * num_batches * batch_size / seconds
@@ -291,13 +296,13 @@ def compare_step(builder, name, runs, seconds=_STEP_SECONDS):
     """
     # The last model's graph and weights would stay with this one's.
     keras.backend.clear_session()
-    settings = train_config.SAMPLE_SETTINGS[name]
+    settings = models.MODELS[name].sample
     config = train_config.fill_in(TrainConfig(model=name, **settings))
     model, bare = _two_networks(config)
-    prepared = input_pipeline.prepare(
+    prepared = datasets.prepare(
         builder, "train", config.image_size, model.input, True
     )
-    batches = input_pipeline.training_batches(prepared, config.batch_size, 0)
+    batches = batching.training_batches(prepared, config.batch_size, 0)
     in_memory = tf.data.Dataset.from_tensors(next(iter(batches))).repeat()
     num_steps = _num_steps_for(seconds, bare, in_memory)
 
@@ -305,9 +310,9 @@ def compare_step(builder, name, runs, seconds=_STEP_SECONDS):
         with tempfile.TemporaryDirectory() as folder:
             return seconds_a_step(
                 model,
-                train.one_hot(batches),
+                loop.one_hot(batches),
                 num_steps,
-                train.watching_callbacks(pathlib.Path(folder)),
+                loop.watching_callbacks(pathlib.Path(folder)),
             )
 
     ours()  # traced once, before anything counts
@@ -332,7 +337,7 @@ def _two_networks(config):
         )
         for _ in range(2)
     )
-    train.compile_model(model, config, config.learning_rate, 100, 100)
+    loop.compile_model(model, config, config.learning_rate, 100, 100)
     bare.compile(
         config.optimizer,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -361,7 +366,7 @@ def compare_backends(runs, name="inception_v3"):
     Yields:
         A `Comparison` for each backend that is installed.
     """
-    settings = train_config.SAMPLE_SETTINGS[name]
+    settings = models.MODELS[name].sample
     config = train_config.fill_in(TrainConfig(model=name, **settings))
     size = (*config.image_size, config.batch_size)
     for backend in _BACKENDS:
@@ -413,7 +418,7 @@ def stepper(backend, *arguments):
             process.stdin.flush()
         said = process.stdout.readline()
         if not said:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"The step on {backend} ended with exit code {process.wait()}."
             )
         return float(said)
@@ -470,7 +475,7 @@ def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
     if importlib.util.find_spec("openvino") is None:
         return
     keras.backend.clear_session()
-    size = image_size or train_config.REPORT_SETTINGS[name]["image_size"]
+    size = image_size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
     with _served(model) as signatures, tempfile.TemporaryDirectory() as folder:
         precision, ours = export_formats.fastest_openvino(model, folder)
@@ -631,7 +636,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
         A `Comparison` for each batch size.
     """
     keras.backend.clear_session()
-    settings = train_config.REPORT_SETTINGS[name]
+    settings = models.MODELS[name].report
     size = image_size or settings["image_size"]
     options = {
         key: settings[key] for key in ("dense_units",) if key in settings
@@ -641,7 +646,7 @@ def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
         for batch_size in batch_sizes:
             frames = drawn_pairs(batch_size, (270, 480))
             encoded = [
-                tf.constant([frame_store.encode_frame(x) for x in part])
+                tf.constant([image_files.encode_frame(x) for x in part])
                 for part in frames
             ]
             parts = _parts_of(model, size, encoded)
@@ -672,7 +677,7 @@ def _parts_of(model, size, encoded):
     @tf.function
     def decode(images):
         return tf.map_fn(
-            lambda image: input_pipeline.resize(
+            lambda image: resizing.resize(
                 tf.io.decode_png(image, channels=3), size
             ),
             images,
@@ -751,7 +756,7 @@ def compare_verdict(
 
 def _frame_numbers(path, plan):
     """Returns the first frame's number of each pair that ours judges."""
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     seconds = [
         item.seconds
         for item in film_reader.read_film(path, plan)
@@ -852,7 +857,7 @@ def benchmark(parts, names, dataset, data_dir, work_dir, runs):
     if "extraction" in parts:
         yield compare_extraction(work_dir, runs)
     if {"loading", "step"} & set(parts):
-        builder = input_pipeline.open_dataset(dataset, data_dir)
+        builder = datasets.open_dataset(dataset, data_dir)
     if "loading" in parts:
         yield compare_loading(builder, work_dir, runs)
     if "step" in parts:
@@ -900,7 +905,7 @@ def text_of(results):
     """Writes what `write` returns as Markdown."""
     rows = [Comparison(**row) for row in results["comparisons"]]
     runs = sorted({len(row.ours) for row in rows})
-    table = report.markdown_table(HEADER, [row.row() for row in rows])
+    table = tables.markdown_table(HEADER, [row.row() for row in rows])
     return (
         f"{results['machine']}; the median of "
         f"{' or '.join(map(str, runs))} runs in turn.\n\n{table}"

@@ -19,9 +19,10 @@ import tensorflow_datasets as tfds
 import tqdm
 
 from experiments import baselines
-from keras_ssc import frame_store
-from keras_ssc import video
-from keras_ssc.extract import NUM_BAR_FRAMES
+from keras_ssc import black_bars
+from keras_ssc import frame_folder
+from keras_ssc import image_files
+from keras_ssc.cleaning import NUM_BAR_FRAMES
 from keras_ssc.genres import GENRES
 
 # Pairs whose numbers are read at once.
@@ -54,7 +55,7 @@ class FilmMeasures:
         is_telling: Boolean array (looked at,), whether the hash says anything.
         frame_numbers: int64 array (looked at,).
         frame_sizes: `collections.Counter` of (width, height).
-        bars: `video.Bars` that are in the stored frames.
+        bars: `black_bars.Bars` that are in the stored frames.
     """
 
     film: str
@@ -67,14 +68,14 @@ class FilmMeasures:
     is_telling: np.ndarray
     frame_numbers: np.ndarray
     frame_sizes: collections.Counter
-    bars: video.Bars
+    bars: black_bars.Bars
 
 
 def measure(builder, most_pairs, seed=0, progress=False):
     """Measures the films of a data set.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         most_pairs: Integer, how many pairs of a film are looked at; where it
             has more, they are drawn by the seed and the film's name.
         seed: Integer.
@@ -188,7 +189,7 @@ def _look_at(builder, split, places):
 
 
 def _numbers_of_frame(png):
-    frame = frame_store.decode_frame(png)
+    frame = image_files.decode_frame(png)
     bits, is_telling = difference_hash(frame)
     size = np.array(frame.shape[1::-1], np.int64)
     colours = baselines.colour_histogram(frame)
@@ -233,10 +234,12 @@ def difference_hash(frame):
 
 def _find_bars(folder):
     """Finds bars in the frames of a folder, of those of the commonest size."""
-    frames = [frame_store.read_frame(path) for path in sorted(folder.iterdir())]
+    frames = [image_files.read_frame(path) for path in sorted(folder.iterdir())]
     shapes = collections.Counter(frame.shape for frame in frames)
     ((shape, _),) = shapes.most_common(1)
-    return video.find_bars([frame for frame in frames if frame.shape == shape])
+    return black_bars.find_bars(
+        [frame for frame in frames if frame.shape == shape]
+    )
 
 
 def _film_measures(split, film, pairs, looks, bars):
@@ -328,7 +331,7 @@ def read_drops(builder):
     """Reads which pairs a build of films dropped.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
 
     Returns:
         A dict from a film's name to a `collections.Counter` of reasons, of
@@ -349,7 +352,7 @@ def count_left_out(builder):
     """Counts the files that a build of frames could make no pair of.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
     """
     path = pathlib.Path(builder.data_path) / "left_out.tsv"
     if not path.exists():
@@ -366,14 +369,14 @@ def read_frames_folder(folder, films):
 
     Returns:
         A dict from a film's name to its record, see
-        `frame_store.read_records`.
+        `frame_folder.read_records`.
 
     Raises:
         ValueError: If the folder has no records, or those of other films or
             of other pairs than the data set.
     """
     records = {
-        record["film"]: record for record in frame_store.read_records(folder)
+        record["film"]: record for record in frame_folder.read_records(folder)
     }
     if not records:
         raise ValueError(

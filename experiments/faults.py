@@ -38,8 +38,9 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import exported
 from keras_ssc import files
-from keras_ssc import report
+from keras_ssc import tables
 from keras_ssc import tf_serving
+from keras_ssc.errors import OutsideError
 
 _TFDS = "tensorflow_datasets.scripts.cli.main"
 
@@ -519,7 +520,7 @@ class Stand:
             time.sleep(0.05)
         self.seconds = time.monotonic() - start
         if process.returncode:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"{job.name}, undisturbed, ended with code "
                 f"{process.returncode}: "
                 + last_line(job.said.read_text("utf-8", "replace"))
@@ -740,7 +741,7 @@ def text_of(results):
     ]
     return (
         f"{results['machine']}. {len(trials)} faults, lost or damaged: "
-        f"{lost}.\n\n" + report.markdown_table(header, rows)
+        f"{lost}.\n\n" + tables.markdown_table(header, rows)
     )
 
 

@@ -4,8 +4,9 @@ import dataclasses
 import pathlib
 
 from experiments import growth
-from keras_ssc import extract
-from keras_ssc import input_pipeline
+from keras_ssc import cleaning
+from keras_ssc import datasets
+from keras_ssc import extraction
 
 DATASET = "scene_genre/frames"
 
@@ -15,7 +16,7 @@ class FilmData:
     """A data set that was drawn.
 
     Attributes:
-        builder: What `input_pipeline.open_dataset` returns.
+        builder: What `datasets.open_dataset` returns.
         data_dir: String, where TFDS finds it.
         problems: List of strings, the films and rows that gave no pairs.
         num_with_bars: Integer, of how many films bars were cropped.
@@ -31,16 +32,16 @@ def draw(film_list, folder, progress=False, **changes):
     """Extracts pairs of films and builds a data set of them, unless done.
 
     Args:
-        film_list: Path of the film list, see `scenes.read_film_list`.
+        film_list: Path of the film list, see `film_list.read_film_list`.
         folder: Path of a folder for it alone.
         progress: Boolean, whether to show a progress bar.
-        **changes: Fields of `extract.ExtractConfig` that are not its defaults.
+        **changes: Fields of `cleaning.ExtractConfig` that are not its defaults.
 
     Returns:
         A `FilmData`.
 
     Raises:
-        keras_ssc.scenes.FilmListError: If the list cannot be read.
+        keras_ssc.errors.FilmListError: If the list cannot be read.
         ValueError: If the folder holds pairs drawn in another way.
         OutsideError: If the data set cannot be built.
     """
@@ -48,17 +49,17 @@ def draw(film_list, folder, progress=False, **changes):
     frames, data_dir = folder / "frames", folder / "data"
     folder.mkdir(parents=True, exist_ok=True)
     # Films that are done are not read again.
-    records, problems = extract.extract(
+    records, problems = extraction.extract(
         film_list,
         frames,
-        extract.ExtractConfig(**changes),
+        cleaning.ExtractConfig(**changes),
         progress=progress,
     )
     # TFDS moves a data set to its place when it is whole.
     if not (data_dir / DATASET).exists():
         growth.cost_of(*growth.build_command("frames", frames, data_dir))
     return FilmData(
-        input_pipeline.open_dataset(DATASET, str(data_dir)),
+        datasets.open_dataset(DATASET, str(data_dir)),
         str(data_dir),
         problems,
         sum(bool(record["bars"]) for record in records),

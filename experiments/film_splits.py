@@ -1,6 +1,6 @@
 """A built data set's films, dealt anew: folds, controls, learning curves.
 
-What is here stands in for `input_pipeline.DatasetSplits`.
+What is here stands in for `datasets.DatasetSplits`.
 """
 
 import collections
@@ -10,8 +10,8 @@ import os
 
 import numpy as np
 
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
 from keras_ssc.genres import GENRES
 
 # How pairs are dealt: "pair" is the mistake of splitting by frame, made on
@@ -71,7 +71,7 @@ class DealtSplits:
     film cannot be both learnt from and asked about.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         deal: A `Deal`.
 
     Attributes:
@@ -114,7 +114,7 @@ class DealtSplits:
                 )
 
     def prepare(self, split, image_size, features, progress=False):
-        """Makes a split ready, as `input_pipeline.prepare`.
+        """Makes a split ready, as `datasets.prepare`.
 
         A control's pairs are changed in memory.
         """
@@ -122,12 +122,10 @@ class DealtSplits:
         if self._deal.change == "next_frame_of_another_pair" and names:
             names |= {"frame", "next_frame"}
         parts = [
-            input_pipeline.prepare(
-                self._builder, each, image_size, names, progress
-            )
+            datasets.prepare(self._builder, each, image_size, names, progress)
             for each in self._builder.info.splits
         ]
-        prepared = input_pipeline.select(parts, self._places[split])
+        prepared = datasets.select(parts, self._places[split])
         if self._deal.change == "no_frame":
             return _without_frames(prepared)
         if names and self._deal.change is not None:
@@ -138,11 +136,11 @@ class DealtSplits:
 def _details(builder):
     """Returns the pairs of all splits, without their pictures."""
     parts = [
-        input_pipeline.prepare(builder, split, (16, 16), ())
+        datasets.prepare(builder, split, (16, 16), ())
         for split in builder.info.splits
     ]
     num_pairs = sum(part.num_pairs for part in parts)
-    return input_pipeline.select(parts, np.arange(num_pairs))
+    return datasets.select(parts, np.arange(num_pairs))
 
 
 def _choose_films(pairs, deal):
@@ -237,7 +235,7 @@ def _with_other_next_frames(prepared, wanted, seed):
         prepared,
         features={
             name: features[name]
-            for name in input_pipeline.FEATURES
+            for name in datasets.FEATURES
             if name in set(wanted)
         },
     )

@@ -31,8 +31,9 @@ from experiments import benchmark
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import flow
-from keras_ssc import report
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc import tables
 
 SIZES = ((299, 299), (270, 480))  # height, width
 BATCH_SIZES = (1, 3, 16)
@@ -123,7 +124,7 @@ def read_pairs(path, num_pairs):
     Returns:
         List of tuples (frame, next_frame), uint8 RGB, in the film's size.
     """
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     change = _changes(index)
     cuts = sorted(change, key=change.get)[-_NUM_CUTS:]
     others = sorted(set(change) - set(cuts))
@@ -132,14 +133,16 @@ def read_pairs(path, num_pairs):
     wanted = {number + step for number in numbers for step in (0, 1)}
     frames = {
         number: frame
-        for number, _, frame in video.read_frames(path, wanted, index)
+        for number, _, frame in frame_reading.read_frames(path, wanted, index)
     }
     return [(frames[number], frames[number + 1]) for number in sorted(numbers)]
 
 
 def _changes(index):
     """How much changes from each frame to the next, in mean grey levels."""
-    frames = video.read_frames(index.path, range(index.num_frames), index)
+    frames = frame_reading.read_frames(
+        index.path, range(index.num_frames), index
+    )
     small = (
         (number, cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA))
         for number, _, frame in frames
@@ -338,7 +341,7 @@ def _worst_table(rows, place):
     for row in rows:
         groups.setdefault(row[1:3], []).append(row[place])
     cells = [[*key, *_cells(_worst(group))] for key, group in groups.items()]
-    return report.markdown_table(["size", "way", *_COLUMNS], cells)
+    return tables.markdown_table(["size", "way", *_COLUMNS], cells)
 
 
 def parity_tables(rows):
@@ -355,7 +358,7 @@ def parity_tables(rows):
         "against itself:\n\n"
         + _worst_table(rows, 5)
         + "\nEvery film, all pairs and then the steady ones:\n\n"
-        + report.markdown_table(
+        + tables.markdown_table(
             ["film", "size", "way", *_COLUMNS, "steady pairs", *_COLUMNS],
             every,
         )

@@ -29,14 +29,17 @@ from experiments import benchmark
 from experiments import model_table
 from experiments import readme
 from keras_ssc import command
-from keras_ssc import extract
+from keras_ssc import extraction
 from keras_ssc import files
-from keras_ssc import frame_store
-from keras_ssc import pairs
-from keras_ssc import report
-from keras_ssc import scenes
+from keras_ssc import frame_folder
+from keras_ssc import frame_index
+from keras_ssc import models
+from keras_ssc import pair_files
+from keras_ssc import tables
 from keras_ssc import train_config
-from keras_ssc import video
+from keras_ssc.errors import OutsideError
+from keras_ssc.film_list import COLUMNS
+from keras_ssc.film_list import read_film_list
 from keras_ssc.genres import GENRES
 
 BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
@@ -103,7 +106,7 @@ def cost_of(*arguments):
         said.seek(0)
         lines = said.read().decode("utf-8", "replace").strip().splitlines()
     if process.returncode:
-        raise command.OutsideError(
+        raise OutsideError(
             f"{' '.join(map(str, arguments))} ended with exit code "
             f"{process.returncode}: {' '.join(lines[-1:])}"
         )
@@ -155,7 +158,7 @@ def draw_films(folder, num_films):
         split = "test" if number // len(GENRES) % 10 == 0 else "train"
         rows.append((path.stem, genre, split, path.name, "", ""))
     film_list = folder / f"films_{num_films}.csv"
-    files.write_csv(film_list, scenes.COLUMNS, rows)
+    files.write_csv(film_list, COLUMNS, rows)
     return film_list
 
 
@@ -210,11 +213,11 @@ def measure(num_films, work_dir):
         ),
     }
     start = time.perf_counter()
-    extract.without_duplicates(scenes.read_film_list(film_list)[0])
+    extraction.without_duplicates(read_film_list(film_list)[0])
     measured["read_list"] = time.perf_counter() - start
     start = time.perf_counter()
-    pairs.list_pairs(frames)
-    frame_store.read_records(frames)
+    pair_files.list_pairs(frames)
+    frame_folder.read_records(frames)
     measured["list_pairs"] = time.perf_counter() - start
     measured["megabytes_stored"] = _megabytes(frames)
     return measured
@@ -277,15 +280,15 @@ def measure_film(path, run, work_dir):
     """
     film_list = work_dir / "film.csv"
     row = ("film", GENRES[0], "train", str(path.resolve()), "", "")
-    files.write_csv(film_list, scenes.COLUMNS, [row])
+    files.write_csv(film_list, COLUMNS, [row])
     frames = work_dir / "frames"
     shutil.rmtree(frames, ignore_errors=True)
     call = (sys.executable, "-m", "keras_ssc.extract", film_list)
     measured = {
-        "seconds": video.index_frames(path).end_seconds,
+        "seconds": frame_index.index_frames(path).end_seconds,
         "extract": dataclasses.asdict(cost_of(*call, "--out", frames)),
         "megabytes_stored": _megabytes(frames),
-        "pairs": len(pairs.list_pairs(frames)[0]),
+        "pairs": len(pair_files.list_pairs(frames)[0]),
     }
     if run is not None:
         predict = (sys.executable, "-m", "keras_ssc.predict", run, path)
@@ -304,7 +307,7 @@ def measure_training(runs=5):
         A dict: what `model_table.measure_network` returns; `epochs`; `cores`
         that it was measured on.
     """
-    settings = train_config.REPORT_SETTINGS[_MODEL]
+    settings = models.MODELS[_MODEL].report
     config = train_config.fill_in(
         train_config.TrainConfig(
             model=_MODEL, **{**settings, "batch_size": _BATCH_SIZE}
@@ -371,7 +374,7 @@ def text_of(results):
         f"{results['machine']}. Drawn films of {_NUM_FRAMES} frames, "
         f"{_SIZE[0]}x{_SIZE[1]} pixels, {_NUM_PAIRS} pairs each; milliseconds "
         "a film, the start of the process among them.",
-        report.markdown_table(
+        tables.markdown_table(
             [
                 "films",
                 "extract",

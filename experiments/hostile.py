@@ -37,17 +37,19 @@ from experiments import growth
 from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
+from keras_ssc import evaluation
 from keras_ssc import export
 from keras_ssc import exporting
 from keras_ssc import extract
 from keras_ssc import files
+from keras_ssc import loop
 from keras_ssc import predict
 from keras_ssc import predictor
-from keras_ssc import report
-from keras_ssc import scenes
+from keras_ssc import tables
 from keras_ssc import train
+from keras_ssc.errors import OutsideError
+from keras_ssc.film_list import COLUMNS
 from keras_ssc.train_config import TrainConfig
-from keras_ssc.video import VideoError
 from tests import drawn_films
 from tests import hostile_corpus
 
@@ -59,7 +61,7 @@ TRACEBACK, CRASH, HANG = "traceback", "crash", "hang"
 BAD = (TRACEBACK, CRASH, HANG)
 
 # What `command.run` tells in one line.
-_NAMED = (ValueError, command.OutsideError, VideoError, OSError)
+_NAMED = (ValueError, OutsideError, OSError)
 
 # A film of a second, an image or a model of a few weights.
 _MAX_SECONDS = 120.0
@@ -162,7 +164,7 @@ class Ground:
             for split in ("train", "validation", "test"):
                 self._draw(frames, genre, split)
         build(self.data, frames)
-        train.train(
+        loop.train(
             TrainConfig(
                 model="fc",
                 dataset="scene_genre/small",
@@ -174,22 +176,22 @@ class Ground:
             ),
             verbose=False,
         )
-        evaluate.evaluate(self.run_dir, verbose=False)
+        evaluation.evaluate(self.run_dir, verbose=False)
         self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
         )
 
     def _draw(self, frames, genre, split):
-        from keras_ssc import frame_store
-        from keras_ssc import pairs
+        from keras_ssc import image_files
+        from keras_ssc import pair_files
 
         movie = 1 + ("train", "validation", "test").index(split)
         drawn = hostile_corpus.frames()[: hostile_corpus.CUT]
-        folder = frames / pairs.folder_name(genre, split)
+        folder = frames / pair_files.folder_name(genre, split)
         folder.mkdir(parents=True)
         for number, frame in enumerate(drawn, start=1):
-            name = pairs.frame_name(genre, movie, number)
-            (folder / name).write_bytes(frame_store.encode_frame(frame))
+            name = pair_files.frame_name(genre, movie, number)
+            (folder / name).write_bytes(image_files.encode_frame(frame))
 
     def seen(self):
         """Returns what lies outside the folder of the output, as it is.
@@ -515,7 +517,7 @@ def _write_list(path, films):
     ]
     files.write_csv(
         path,
-        scenes.COLUMNS,
+        COLUMNS,
         [
             (f"film {place}", "action", "train", name, "", "")
             for place, name in enumerate(names)
@@ -839,7 +841,7 @@ def text_of(results):
     sums = [sum(column) for column in list(zip(*rows, strict=True))[1:7]]
     most = max(row[7] for row in rows)
     rows.append(["all", *sums, most, sum(row[8] for row in rows)])
-    table = report.markdown_table(
+    table = tables.markdown_table(
         [
             "entry point",
             "tried",

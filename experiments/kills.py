@@ -28,8 +28,9 @@ from experiments import readme
 from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train
+from keras_ssc import runs
+from keras_ssc import tables
+from keras_ssc.errors import OutsideError
 
 # What the process did when it was killed.
 STARTING = "in start-up, before the first step"
@@ -142,7 +143,7 @@ class Training:
         if code == 0:
             return None
         if code != -signal.SIGKILL or delay is None:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"The training ended with code {code}. What it said is in "
                 f"{self._log}."
             )
@@ -315,7 +316,7 @@ def _compare(training, whole):
         keras.saving.load_model(run_dir / "model.keras").get_weights()
         for run_dir in run_dirs
     ]
-    histories = [train.read_history(run_dir) for run_dir in run_dirs]
+    histories = [runs.read_history(run_dir) for run_dir in run_dirs]
     return Ending(
         run=training.run_dir.name,
         num_lost=training.num_not_resumed(),
@@ -375,7 +376,7 @@ def text_of(results):
         ["runs with the undisturbed run's weights", f"{weights} of {runs}"],
         ["runs with the undisturbed run's history", f"{history} of {runs}"],
     ]
-    table = report.markdown_table(["what", "number"], rows)
+    table = tables.markdown_table(["what", "number"], rows)
     return f"{results['machine']}; {results['training']}.\n\n{table}"
 
 

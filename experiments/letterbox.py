@@ -16,8 +16,12 @@ import tqdm
 
 from keras_ssc import command
 from keras_ssc import files
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc.errors import VideoError
+from keras_ssc.film_list import COLUMNS
+from keras_ssc.film_list import format_time
+from keras_ssc.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
 
@@ -32,7 +36,7 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
     """Writes each film anew, those of some genres between bars.
 
     Args:
-        film_list: Path of a film list, see `scenes.read_film_list`, of films
+        film_list: Path of a film list, see `film_list.read_film_list`, of films
             of one frame rate each.
         out: Path of another folder than the films'.
         genres: Sequence of genres whose films get bars.
@@ -44,8 +48,8 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
     Raises:
         ValueError: If a genre is none, a film of the list cannot be told, or
             the list is in `out`.
-        keras_ssc.scenes.FilmListError: If the list cannot be read.
-        keras_ssc.video.VideoError: If a film, or a frame of one, cannot be
+        keras_ssc.errors.FilmListError: If the list cannot be read.
+        keras_ssc.errors.VideoError: If a film, or a frame of one, cannot be
             read.
         OSError: If one cannot be written.
     """
@@ -61,7 +65,7 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
             f"Expected another folder than {film_list.parent}, where the "
             "films are."
         )
-    films, problems = scenes.read_film_list(film_list)
+    films, problems = read_film_list(film_list)
     if problems:
         raise ValueError("; ".join(problems))
     out.mkdir(parents=True, exist_ok=True)
@@ -82,16 +86,16 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
                     film.genre,
                     film.split,
                     new[scene.path],
-                    scenes.format_time(scene.start_seconds),
-                    scenes.format_time(scene.end_seconds) if ends else "",
+                    format_time(scene.start_seconds),
+                    format_time(scene.end_seconds) if ends else "",
                 ]
             )
-    files.write_csv(out / "films.csv", scenes.COLUMNS, rows)
+    files.write_csv(out / "films.csv", COLUMNS, rows)
     return out / "films.csv"
 
 
 def _write(path, new_path, has_bars):
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     with av.open(str(path)) as container:
         rate = container.streams.video[0].average_rate
     # H.264 halves the colour planes.
@@ -103,12 +107,14 @@ def _write(path, new_path, has_bars):
 def _all_frames(index):
     numbers = range(index.num_frames)
     read = 0
-    for _, _, frame in video.read_frames(index.path, numbers, index, "forward"):
+    for _, _, frame in frame_reading.read_frames(
+        index.path, numbers, index, "forward"
+    ):
         read += 1
         yield frame
     # A scene of a film that is shorter would be another one.
     if read < index.num_frames:
-        raise video.VideoError(
+        raise VideoError(
             f"{index.path}: {index.num_frames - read} of {index.num_frames} "
             "frames cannot be decoded. Leave the film out of the list."
         )

@@ -35,11 +35,12 @@ from experiments import readme
 from keras_ssc import command
 from keras_ssc import exported
 from keras_ssc import exporting
-from keras_ssc import frame_store
-from keras_ssc import report
+from keras_ssc import image_files
+from keras_ssc import runs
 from keras_ssc import sample_films
 from keras_ssc import serving_client
-from keras_ssc import train
+from keras_ssc import tables
+from keras_ssc.errors import OutsideError
 
 # What came of a request.
 ANSWERED, BUSY, SILENT, FAILED = "answered", "busy", "time-out", "error"
@@ -280,7 +281,7 @@ def _wait_for_url(process, log):
         if found:
             return found[1]
         if process.poll() is not None or time.monotonic() > end:
-            raise command.OutsideError(
+            raise OutsideError(
                 f"Expected a URL of {process.args[2]}. It said: "
                 f"{' '.join(said.split())[-500:] or 'nothing'}"
             )
@@ -394,7 +395,7 @@ def draw_film(folder):
     paths = [film.path, folder / "1.png", folder / "2.png"]
     frames = sample_films.film_frames(film)
     for path, frame in zip(paths[1:], frames, strict=False):
-        path.write_bytes(frame_store.encode_frame(frame))
+        path.write_bytes(image_files.encode_frame(frame))
     return paths
 
 
@@ -483,7 +484,7 @@ def text_of(results):
     Returns:
         String.
     """
-    table = report.markdown_table(HEADER, map(cells, results["loads"]))
+    table = tables.markdown_table(HEADER, map(cells, results["loads"]))
     return f"{results['machine']}; {results['title']}.\n\n{table}"
 
 
@@ -508,7 +509,7 @@ def title(model, seconds):
     """Says in a line what was measured, and how."""
     version = exported.newest_version(model)
     if version is None:
-        what = f"a run of {train.read_config(model).model}"
+        what = f"a run of {runs.read_config(model).model}"
     else:
         what = f"the export of {exported.read_card(version)['model']}"
     return (

@@ -22,9 +22,9 @@ from experiments import readme
 from experiments import trainings
 from experiments.multiply_adds import multiply_adds
 from keras_ssc import command
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train
+from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc.train_config import TrainConfig
 
@@ -71,7 +71,7 @@ def configs_of(names, seeds, single_seed_names, out, **settings):
                 model=name,
                 seed=seed,
                 run_dir=str(out / f"{name}_{seed}"),
-                **{**train_config.SAMPLE_SETTINGS[name], **settings},
+                **{**models.MODELS[name].sample, **settings},
             )
         )
         for name in names
@@ -97,7 +97,7 @@ def measure_network(config, runs=5, num_steps=4):
     model = models.build_model(
         config.model, config.image_size, **config.model_options()
     )
-    train.compile_model(model, config, config.learning_rate, 100, 100)
+    loop.compile_model(model, config, config.learning_rate, 100, 100)
     batch = _one_batch(model, config)
     benchmark.seconds_a_step(model, batch, 1)  # traced
     seconds = [
@@ -129,7 +129,7 @@ def _one_batch(model, config):
     }
     labels = np.arange(config.batch_size) % model.output.shape[-1]
     batches = tf.data.Dataset.from_tensors((inputs, labels))
-    return train.one_hot(batches).cache().repeat()
+    return loop.one_hot(batches).cache().repeat()
 
 
 def table(results, networks):
@@ -154,10 +154,10 @@ def table(results, networks):
                 mean_and_spread(pair),
                 mean_and_spread(film),
                 ", ".join(f"{share:.1f}" for share in pair),
-                train_config.REPORT_ACCURACY[name],
+                models.MODELS[name].report_accuracy,
             ]
         )
-    return report.markdown_table(HEADER, rows)
+    return tables.markdown_table(HEADER, rows)
 
 
 def _accuracies(results, name, by):

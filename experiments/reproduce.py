@@ -27,21 +27,23 @@ from experiments import film_splits
 from experiments import model_table
 from experiments import readme
 from experiments import trainings
+from keras_ssc import cleaning
 from keras_ssc import command
-from keras_ssc import extract
+from keras_ssc import datasets
+from keras_ssc import figures
 from keras_ssc import files
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train
+from keras_ssc import runs
+from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 from keras_ssc.models import backbones
 from keras_ssc.train_config import TrainConfig
 
 BUDGETS = {
-    "report": train_config.REPORT_SETTINGS,
-    "small": train_config.SAMPLE_SETTINGS,
+    "report": {name: each.report for name, each in models.MODELS.items()},
+    "small": {name: each.sample for name, each in models.MODELS.items()},
 }
 
 # Draws of films for an interval, and how sure it is.
@@ -61,7 +63,7 @@ class Variant:
             budget's.
         deal: Dict of fields of `film_splits.Deal` that differ.
         batch_factor: Float, times the budget's batch size.
-        drawn: Dict of fields of `extract.ExtractConfig`, how its pairs are
+        drawn: Dict of fields of `cleaning.ExtractConfig`, how its pairs are
             drawn from the films anew; None for the data set as it was built.
     """
 
@@ -338,7 +340,7 @@ class Reproduction:
     """Trainings over folds and seeds, and what they say.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         out: `pathlib.Path` of the results' folder.
         names: Sequence of keys of `VARIANTS`.
         budget: String, a key of `BUDGETS`.
@@ -346,7 +348,7 @@ class Reproduction:
         settings: Dict of fields of `TrainConfig` for all trainings.
         films: Path of the list of the data set's films, for variants whose
             pairs are drawn anew; None to leave them out.
-        drawn: Dict of fields of `extract.ExtractConfig` for all of those.
+        drawn: Dict of fields of `cleaning.ExtractConfig` for all of those.
         is_training: Boolean; without, only what is finished is taken.
         is_apart: Boolean, whether each training has a process of its own.
     """
@@ -416,7 +418,7 @@ class Reproduction:
             )
             try:
                 result = train_and_evaluate(config, splits)
-            except train.TrainingError as error:
+            except loop.TrainingError as error:
                 # The others are worth as much without it.
                 self.failures.append(
                     {
@@ -449,7 +451,7 @@ class Reproduction:
         """Returns the data that is drawn so, of the films."""
         # Cropping is the default: variants that say so share the data.
         fields = dataclasses.asdict(
-            extract.ExtractConfig(**{**self._drawn, **changes})
+            cleaning.ExtractConfig(**{**self._drawn, **changes})
         )
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:
@@ -483,7 +485,7 @@ class Reproduction:
             self._features = baselines.join(
                 [
                     baselines.features_of(
-                        input_pipeline.prepare(
+                        datasets.prepare(
                             self._builder,
                             split,
                             baselines.IMAGE_SIZE,
@@ -546,9 +548,9 @@ class Reproduction:
         """Returns a dict from a figure's name to a PNG."""
         dataset = summary["dataset"]
         magnitudes = np.exp(self._features.values["magnitude"][:, 0])
-        figures = {
+        drawn = {
             "models": _models_figure(summary),
-            "motion": report.motion_figure(
+            "motion": figures.motion_figure(
                 {
                     genre: magnitudes[self._features.label == label]
                     for label, genre in enumerate(GENRES)
@@ -559,20 +561,20 @@ class Reproduction:
         }
         questions = _questions_figure(summary)
         if questions is not None:
-            figures["questions"] = questions
+            drawn["questions"] = questions
         for name, results in self.results.items():
             slug, first = VARIANTS[name].slug, results[0]
-            figures[f"confusion_{slug}"] = report.confusion_figure(
+            drawn[f"confusion_{slug}"] = figures.confusion_figure(
                 sum(np.array(each["confusion"]) for each in results),
                 GENRES,
                 f"{name}: test pairs of {_trainings(len(results))}",
             )
             run_dir = f"fold{first['fold']}_seed{first['seed']}"
-            figures[f"curves_{slug}"] = report.curves_figure(
-                train.read_history(self._out / slug / run_dir),
+            drawn[f"curves_{slug}"] = figures.curves_figure(
+                runs.read_history(self._out / slug / run_dir),
                 f"{name}, fold {first['fold'] + 1}, seed {first['seed']}",
             )
-        return figures
+        return drawn
 
 
 def _condensed(result):
@@ -588,12 +590,12 @@ def _models_figure(summary):
     rows = {
         name: (
             [100 * each["pair"] for each in results],
-            train_config.REPORT_ACCURACY[name],
+            models.MODELS[name].report_accuracy,
         )
         for name, results in summary["results"].items()
         if name in models.MODELS
     }
-    return report.models_figure(
+    return figures.models_figure(
         rows,
         f"Test accuracy by pair, {summary['dataset']}",
         {
@@ -614,7 +616,7 @@ def _questions_figure(summary):
     ]
     if not rows:
         return None
-    return report.intervals_figure(
+    return figures.intervals_figure(
         [(*row[:-1], row[-1].replace("*", "")) for row in rows],
         "accuracy by pair of a test film, one less other, points; line: "
         f"{100 * _CONFIDENCE:.0f} % interval",
@@ -717,7 +719,9 @@ def _table_of_models(summary):
                     [each["expected_calibration_error"] for each in results], 3
                 ),
                 f"{statistics.median(seconds):.0f}" if seconds else "-",
-                train_config.REPORT_ACCURACY.get(name, "-"),
+                models.MODELS[name].report_accuracy
+                if name in models.MODELS
+                else "-",
             ]
         )
     for name, results in summary["baselines"].items():
@@ -738,7 +742,7 @@ def _table_of_models(summary):
                 *("-",) * 3,
             ]
         )
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "",
             "trainings",
@@ -767,7 +771,7 @@ def _table_of_genres(results):
             cells.append(model_table.mean_and_spread(shares) if shares else "-")
         rows.append([name, *cells])
     names = [genre.replace("_", " ") for genre in GENRES]
-    return report.markdown_table(["", *names], rows)
+    return tables.markdown_table(["", *names], rows)
 
 
 def _answered(summary):
@@ -803,7 +807,7 @@ def _table_of_questions(summary):
             num_trainings,
         ) in _answered(summary)
     ]
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "claim",
             "one",
@@ -940,7 +944,7 @@ def main():
     add(
         "--pairs",
         type=int,
-        default=extract.ExtractConfig.num_pairs,
+        default=cleaning.ExtractConfig.num_pairs,
         metavar="N",
         help="pairs a film that are drawn anew (default: %(default)s)",
     )
@@ -957,7 +961,7 @@ def main():
         raise ValueError(
             f"Expected --rounds above 0. Received: {arguments.rounds}"
         )
-    builder = input_pipeline.open_dataset(arguments.dataset, arguments.data_dir)
+    builder = datasets.open_dataset(arguments.dataset, arguments.data_dir)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     settings = {

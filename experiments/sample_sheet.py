@@ -11,8 +11,9 @@ import numpy as np
 
 from keras_ssc import command
 from keras_ssc import files
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc.film_list import read_film_list
 from keras_ssc.genres import GENRES
 
 FIGURE = pathlib.Path(__file__).parent / "figures" / "sample_films.jpg"
@@ -30,7 +31,7 @@ def sheet(film_list):
     Returns:
         uint8 array (height, width, 3), RGB.
     """
-    films, _ = scenes.read_film_list(film_list)
+    films, _ = read_film_list(film_list)
     rows = [
         [_picture(film) for film in films if film.genre == genre]
         for genre in GENRES
@@ -48,10 +49,10 @@ def sheet(film_list):
 
 
 def _picture(film):
-    index = video.index_frames(film.scenes[0].path)
+    index = frame_index.index_frames(film.scenes[0].path)
     # A third into the film: behind the first cut, for all of them differ.
     number = index.num_frames // 3
-    ((_, _, frame),) = video.read_frames(index.path, [number], index)
+    ((_, _, frame),) = frame_reading.read_frames(index.path, [number], index)
     return cv2.resize(frame, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
 
 

@@ -23,15 +23,14 @@ from experiments import c_api
 from experiments import flow_parity
 from experiments import readme
 from keras_ssc import command
-from keras_ssc import evaluate
 from keras_ssc import exported
 from keras_ssc import exporting
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
-from keras_ssc import report
+from keras_ssc import image_files
+from keras_ssc import resizing
+from keras_ssc import runs
 from keras_ssc import served_model
 from keras_ssc import serving_client
-from keras_ssc import train
+from keras_ssc import tables
 
 # Pairs of a request.
 _BATCH = 20
@@ -119,15 +118,15 @@ def measure(run_dir, frames, program, folder):
         A `Row`.
     """
     keras.backend.clear_session()
-    config = train.read_config(run_dir)
+    config = runs.read_config(run_dir)
     # That is no part of an export.
     exporting.read_or_measure(run_dir, verbose=False)
     start = time.perf_counter()
     version = exporting.export(run_dir, folder / "scene_genre", verbose=False)
     seconds = time.perf_counter() - start
-    model = evaluate.load_model(run_dir)
+    model = runs.load_model(run_dir)
     temperature = exported.read_card(version)["calibration"]["temperature"]
-    encoded = [[frame_store.encode_frame(x) for x in part] for part in frames]
+    encoded = [[image_files.encode_frame(x) for x in part] for part in frames]
     expected = _in_batches(_keras_answers(model, temperature), *frames)
     in_python = _in_batches(_python_answers(version), *encoded)
     in_c = _in_batches(_c_answers(program, version, folder), *encoded)
@@ -160,7 +159,7 @@ def _keras_answers(model, temperature):
     size = frames_model.input["frame"].shape[1:3]
 
     def answer(*frames):
-        resized = [input_pipeline.resize(part, size) for part in frames]
+        resized = [resizing.resize(part, size) for part in frames]
         inputs = dict(zip(("frame", "next_frame"), resized, strict=True))
         return frames_model.predict(inputs, verbose=0)["scores"]
 
@@ -203,7 +202,7 @@ def text_of(results):
     return (
         f"{results['machine']}; {results['num_pairs']} pairs of "
         f"{results['num_films']} films, cuts among them.\n\n"
-        + report.markdown_table(HEADER, rows)
+        + tables.markdown_table(HEADER, rows)
     )
 
 

@@ -18,11 +18,13 @@ import traceback
 import keras
 import numpy as np
 
+from keras_ssc import batching
 from keras_ssc import checkpoints
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import files
-from keras_ssc import input_pipeline
-from keras_ssc import train
+from keras_ssc import loop
+from keras_ssc import runs
 
 
 def train_and_evaluate(config, splits=None):
@@ -33,7 +35,7 @@ def train_and_evaluate(config, splits=None):
     Args:
         config: A `TrainConfig` that is filled in, with its `run_dir`.
         splits: Where the pairs come from, see
-            `input_pipeline.DatasetSplits`; the config's data set as it was
+            `datasets.DatasetSplits`; the config's data set as it was
             built if None.
 
     Returns:
@@ -51,12 +53,12 @@ def train_and_evaluate(config, splits=None):
     """
     run_dir = pathlib.Path(config.run_dir)
     if splits is None:
-        splits = input_pipeline.open_splits(config.dataset, config.data_dir)
+        splits = datasets.open_splits(config.dataset, config.data_dir)
     _check_settings(run_dir, config)
     result = run_dir / "result.json"
     if not result.exists():
         seconds = _train(run_dir, config, splits)
-        metrics = evaluate.evaluate(run_dir, splits=splits)
+        metrics = evaluation.evaluate(run_dir, splits=splits)
         measured = {
             "model": config.model,
             "seed": config.seed,
@@ -130,7 +132,7 @@ def in_a_process(config, splits=None):
     try:
         result, error, place = receiver.recv()
     except EOFError:
-        raise train.TrainingError(
+        raise loop.TrainingError(
             f"The process that trained {config.run_dir} was killed, perhaps "
             "for want of memory. Run the same command again to go on with it."
         ) from None
@@ -169,7 +171,7 @@ def _check_settings(run_dir, config):
         return
     given, found = (
         {**dataclasses.asdict(each), "run_dir": None, "data_dir": None}
-        for each in (config, train.read_config(run_dir))
+        for each in (config, runs.read_config(run_dir))
     )
     other = [name for name in given if given[name] != found[name]]
     if other:
@@ -189,12 +191,12 @@ def _train(run_dir, config, splits):
     """
     is_begun = bool(checkpoints.by_age(run_dir / "checkpoints"))
     if is_begun or (run_dir / "model.keras").exists():
-        train.resume(run_dir, splits=splits)
+        loop.resume(run_dir, splits=splits)
         return None
     # Stopped before there was anything to go on with.
     shutil.rmtree(run_dir, ignore_errors=True)
     start = time.perf_counter()
-    train.train(config, splits=splits)
+    loop.train(config, splits=splits)
     return time.perf_counter() - start
 
 
@@ -213,5 +215,5 @@ def _largest_difference(run_dir, config, splits):
 def _outputs(path, config, splits):
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     prepared = splits.prepare("test", config.image_size, model.input)
-    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
+    batches = batching.evaluation_batches(prepared, config.batch_size)
     return model.predict(batches, verbose=0)

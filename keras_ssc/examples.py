@@ -7,17 +7,18 @@ on another, have this package and not the builder's folder.
 import dataclasses
 import io
 
-from keras_ssc import extract
 from keras_ssc import flow
-from keras_ssc import frame_store
+from keras_ssc import frame_folder
+from keras_ssc import image_files
+from keras_ssc import sampling
 
 
 def of_film(film, config):
     """Makes a film's examples, as a function of Apache Beam.
 
     Args:
-        film: A `scenes.Film`.
-        config: An `extract.ExtractConfig`.
+        film: A `film_list.Film`.
+        config: An `cleaning.ExtractConfig`.
 
     Yields:
         Tuples (key, example); and for each pair that was dropped a line of
@@ -30,7 +31,7 @@ def of_film(film, config):
     """
     import apache_beam as beam
 
-    extraction = extract.extract_pairs(film, config)
+    extraction = sampling.extract_pairs(film, config)
     if not extraction.kept:
         raise ValueError(f"film {film.name!r}: no pair is left, all dropped")
     for outcome in extraction.outcomes:
@@ -42,12 +43,12 @@ def of_film(film, config):
                 outcome.reason,
             ]
             yield beam.pvalue.TaggedOutput(
-                "dropped", frame_store.csv_line(cells)
+                "dropped", frame_folder.csv_line(cells)
             )
             continue
         motion = flow.farneback_flow(
-            frame_store.decode_frame(outcome.frame_png),
-            frame_store.decode_frame(outcome.next_frame_png),
+            image_files.decode_frame(outcome.frame_png),
+            image_files.decode_frame(outcome.next_frame_png),
         )
         made = example(
             io.BytesIO(outcome.frame_png),

@@ -12,15 +12,15 @@ import tensorflow as tf
 
 from keras_ssc import __version__
 from keras_ssc import calibration
-from keras_ssc import evaluate
+from keras_ssc import evaluation
 from keras_ssc import export_formats
 from keras_ssc import files
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
+from keras_ssc import image_files
 from keras_ssc import model_card
+from keras_ssc import resizing
+from keras_ssc import runs
 from keras_ssc import served_model
 from keras_ssc import tf_serving
-from keras_ssc import train
 from keras_ssc.errors import OutsideError
 from keras_ssc.exported import CARD
 from keras_ssc.exported import FORMATS
@@ -71,8 +71,8 @@ def export(
             "model, whatever trained it."
         )
     run_dir, out = pathlib.Path(run_dir), pathlib.Path(out)
-    config = train.read_config(run_dir)
-    model = evaluate.load_model(run_dir)
+    config = runs.read_config(run_dir)
+    model = runs.load_model(run_dir)
     _check_out(out, model_format)
     metrics = read_or_measure(run_dir, data_dir, verbose)
     temperature = calibration.temperature_of(metrics, run_dir)
@@ -129,11 +129,11 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
 
     Args:
         run_dir: `pathlib.Path` of a finished run's folder.
-        data_dir: See `evaluate.evaluate`.
-        verbose: See `evaluate.evaluate`.
+        data_dir: See `evaluation.evaluate`.
+        verbose: See `evaluation.evaluate`.
 
     Returns:
-        The metrics, as `evaluate.evaluate` returns them.
+        The metrics, as `evaluation.evaluate` returns them.
     """
     path = run_dir / "metrics.json"
     is_new = path.exists() and (
@@ -145,7 +145,7 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
             raise _no_metrics(run_dir)
         if "calibration" in metrics and "data" in metrics:
             return metrics
-    return evaluate.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
+    return evaluation.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
 
 
 def _write_model(model, temperature, model_format, folder):
@@ -159,7 +159,7 @@ def _write_model(model, temperature, model_format, folder):
     else:
         size = model.input["frame"].shape[1:3]
         resized = {
-            name: input_pipeline.resize(part, size).numpy()
+            name: resizing.resize(part, size).numpy()
             for name, part in frames.items()
         }
         differences = export_formats.write(
@@ -189,7 +189,7 @@ def _write_saved_model(model, temperature, folder, frames):
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
     stored = tf.saved_model.load(str(folder)).signatures
     encoded = {
-        f"{name}_bytes": [frame_store.encode_frame(frame) for frame in part]
+        f"{name}_bytes": [image_files.encode_frame(frame) for frame in part]
         for name, part in frames.items()
     }
     answers = [
@@ -202,7 +202,7 @@ def _write_saved_model(model, temperature, folder, frames):
         )
     ]
     inputs = {
-        name: input_pipeline.resize(part, served.image_size)
+        name: resizing.resize(part, served.image_size)
         for name, part in frames.items()
     }
     expected = served_model.frames_model(model, temperature)(

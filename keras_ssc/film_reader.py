@@ -20,11 +20,15 @@ import threading
 import cv2
 import numpy as np
 
-from keras_ssc import extract
-from keras_ssc import shots
-from keras_ssc import video
+from keras_ssc import black_bars
+from keras_ssc import cleaning
+from keras_ssc import container
+from keras_ssc import cuts
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc.errors import VideoError
 
-# Cuts are sought on frames of this long side, as `shots` looks at them.
+# Cuts are sought on frames of this long side, as `cuts` looks at them.
 _LONG_SIDE = 320
 
 # A cut changes the mean grey by more than this; a fifth of the frames of a
@@ -58,7 +62,7 @@ _FRAMES_A_SIGN = 48
 # and reads its file. One that reads longer than so many silences is in a loop.
 _MAX_SILENCES = 15
 
-# Frames with a shorter side are enlarged to it: `shots` takes no smaller ones.
+# Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
 _LEAST_SIDE = 16
 
 
@@ -159,7 +163,7 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
             _await(receiving, process, path, max_silence)
             kind, value = receiving.recv()
             if kind == "error":
-                raise video.VideoError(value)
+                raise VideoError(value)
             if kind == "done":
                 return
             if kind == "progress":
@@ -168,7 +172,7 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
             else:
                 yield value
     except EOFError:
-        raise video.VideoError(
+        raise VideoError(
             f"{path}: its reader died ({_ending(process.wait())}). The file "
             "is damaged, or needs more memory than it may take. Convert it, "
             "as with ffmpeg -i, or leave it out."
@@ -190,7 +194,7 @@ def _await(receiving, process, path, max_silence):
         if num_read == last:
             break
         last = num_read
-    raise video.VideoError(
+    raise VideoError(
         f"{path}: its reader gave no sign of life for {seconds:g} seconds. "
         "Convert the film, as with ffmpeg -i, or leave it out."
     )
@@ -236,27 +240,27 @@ def work(number, path, settings):
         for value in _read(path, plan, tell):
             connection.send(("value", value))
         connection.send(("done", None))
-    except video.VideoError as error:
+    except VideoError as error:
         connection.send(("error", str(error)))
     except (MemoryError, cv2.error) as error:
         if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
             raise
-        connection.send(("error", str(video.out_of_memory(path))))
+        connection.send(("error", str(container.out_of_memory(path))))
     except BrokenPipeError:
         pass  # nobody listens any more
 
 
 def _read(path, plan, tell):
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     if plan.max_seconds is not None and index.end_seconds > plan.max_seconds:
-        raise video.VideoError(
+        raise VideoError(
             f"{path}: expected a film of {plan.max_seconds:g} seconds or less. "
             f"Received: {index.end_seconds:.0f} seconds"
         )
     tell("film", 0, index.num_frames)
-    config = extract.ExtractConfig()
-    samples = video.sample_frames(path, extract.NUM_BAR_FRAMES, index)
-    bars = video.find_bars(frame for _, _, frame in samples)
+    config = cleaning.ExtractConfig()
+    samples = frame_reading.sample_frames(path, cleaning.NUM_BAR_FRAMES, index)
+    bars = black_bars.find_bars(frame for _, _, frame in samples)
     numbers = _spread(index, plan)
     read = _read_around if plan.quick else _read_all
     yield from read(index, numbers, _PairMaker(index, bars, config), tell)
@@ -277,17 +281,17 @@ def _spread(index, plan):
 class _PairMaker:
     """Makes a film's pairs, and its shots."""
 
-    index: video.FrameIndex
-    bars: video.Bars
-    config: extract.ExtractConfig
+    index: frame_index.FrameIndex
+    bars: black_bars.Bars
+    config: cleaning.ExtractConfig
 
     def pair(self, number, frames):
         """Returns the `Pair` of two whole frames, as extract stores them."""
         frames = [
-            extract.stored_frame(frame, self.bars, self.config)
+            cleaning.stored_frame(frame, self.bars, self.config)
             for frame in frames
         ]
-        reason = extract.why_dropped(frames, self.config)
+        reason = cleaning.why_dropped(frames, self.config)
         return Pair(self._seconds(number), reason, *([] if reason else frames))
 
     def unread(self, number):
@@ -411,7 +415,7 @@ def _with_cuts(index, tell):
     Shots begin behind a cut and behind a fade.
     """
     num_ahead = min(max(_num_frames(index, _MOST_BYTES // 4), 1), _NUM_AHEAD)
-    frames = video.scan_frames(index.path, index, _LONG_SIDE)
+    frames = frame_reading.scan_frames(index.path, index, _LONG_SIDE)
     last, last_grey, was_blank = None, None, False
     for number, _, frame, whole in _ahead(frames, num_ahead):
         frame = _enlarged(frame)
@@ -420,13 +424,13 @@ def _with_cuts(index, tell):
             (64, 36),
             interpolation=cv2.INTER_AREA,
         )
-        is_blank = grey.std() < _LEAST_CONTRAST and shots.is_blank(frame)
+        is_blank = grey.std() < _LEAST_CONTRAST and cuts.is_blank(frame)
         is_first = False
         if last is not None and not is_blank:
             change = float(cv2.absdiff(grey, last_grey).mean())
             # What comes out of black is another shot, however slowly.
             is_first = was_blank or (
-                change > _LEAST_CHANGE and shots.is_cut(last, frame)
+                change > _LEAST_CHANGE and cuts.is_cut(last, frame)
             )
         last, last_grey, was_blank = frame, grey, is_blank
         yield number, is_first, whole
@@ -497,7 +501,7 @@ def _read_around(index, numbers, make, tell):
 def _groups(index, numbers):
     """Yields for each frame it and the next; None if one is missing."""
     wanted = {number + step for number in numbers for step in (0, 1)}
-    frames = video.read_frames(index.path, wanted, index)
+    frames = frame_reading.read_frames(index.path, wanted, index)
     read = collections.deque(maxlen=2)
     for number in numbers:
         while not read or read[-1][0] <= number:

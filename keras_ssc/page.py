@@ -26,12 +26,12 @@ import numpy as np
 from starlette.middleware import Middleware
 
 from keras_ssc import film_reader
-from keras_ssc import frame_store
+from keras_ssc import frame_reading
+from keras_ssc import image_files
 from keras_ssc import image_limits
 from keras_ssc import page_limits
 from keras_ssc import sample_films
 from keras_ssc import verdict_pictures
-from keras_ssc import video
 from keras_ssc import words
 from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
@@ -262,7 +262,7 @@ class Page:
     def _example_pair(self, genre):
         """Returns two frames of a drawn film of a genre."""
         numbers = (_EXAMPLE_FRAME, _EXAMPLE_FRAME + 1)
-        read = video.read_frames(self._example(genre), numbers)
+        read = frame_reading.read_frames(self._example(genre), numbers)
         return [frame for _, _, frame in read]
 
     def _build(self):
@@ -450,7 +450,7 @@ def _figures(pictures):
     """Returns HTML: pictures with words below, side by side as they fit."""
     figures = []
     for picture, caption in pictures:
-        png = frame_store.encode_frame(picture)
+        png = image_files.encode_frame(picture)
         data = base64.b64encode(png).decode("ascii")
         figures.append(
             '<figure style="margin: 0">'
@@ -478,7 +478,7 @@ def _bars(scores):
 
 
 def _image(png):
-    return gradio.Image(frame_store.decode_frame(png), visible=True)
+    return gradio.Image(image_files.decode_frame(png), visible=True)
 
 
 def _hidden_image():

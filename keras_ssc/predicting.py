@@ -4,7 +4,7 @@ import pathlib
 
 from keras_ssc import files
 from keras_ssc import image_limits
-from keras_ssc import pairs
+from keras_ssc import pair_files
 from keras_ssc import serving_client
 from keras_ssc.errors import VideoError
 
@@ -73,7 +73,7 @@ def list_films(inputs):
 def holds_pairs(path):
     """Says whether a path is a folder of pairs, as extract writes it."""
     path = pathlib.Path(path)
-    return path.is_dir() and bool(pairs.list_pairs(path)[0])
+    return path.is_dir() and bool(pair_files.list_pairs(path)[0])
 
 
 def predict_films(

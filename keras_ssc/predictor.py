@@ -18,15 +18,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import calibration
-from keras_ssc import evaluate
 from keras_ssc import exported
 from keras_ssc import files
 from keras_ssc import film_reader
 from keras_ssc import flow
-from keras_ssc import frame_store
+from keras_ssc import frame_folder
 from keras_ssc import grad_cam
-from keras_ssc import input_pipeline
-from keras_ssc import pairs
+from keras_ssc import image_files
+from keras_ssc import pair_files
+from keras_ssc import resizing
+from keras_ssc import runs
 from keras_ssc import served_model
 from keras_ssc import serving_client
 from keras_ssc import verdict
@@ -58,7 +59,7 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480))
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        model = evaluate.load_model(path)
+        model = runs.load_model(path)
         return of_model(model, _temperature(path), text)
     version = exported.newest_version(path)
     if version is None:
@@ -255,7 +256,7 @@ class Predictor:
 
         Args:
             root: Path of a folder that extract wrote, or of the report's
-                layout, see `pairs.list_pairs`.
+                layout, see `pair_files.list_pairs`.
             min_confidence: See `predict_film`.
 
         Returns:
@@ -266,15 +267,17 @@ class Predictor:
             ValueError: If a frame cannot be decoded, or there is no pair.
         """
         by_film = collections.defaultdict(list)
-        for pair in pairs.list_pairs(root)[0]:
-            by_film[pairs.movie_name(pair.genre, pair.movie)].append(pair)
+        for pair in pair_files.list_pairs(root)[0]:
+            by_film[pair_files.movie_name(pair.genre, pair.movie)].append(pair)
         if not by_film:
             raise ValueError(
                 f"Expected a folder of frames. {root} has no pair."
             )
         names = {
-            pairs.movie_name(record["genre"], record["movie"]): record["film"]
-            for record in frame_store.read_records(root)
+            pair_files.movie_name(record["genre"], record["movie"]): record[
+                "film"
+            ]
+            for record in frame_folder.read_records(root)
         }
         verdicts = []
         for movie, stored in by_film.items():
@@ -283,8 +286,8 @@ class Predictor:
                 film_reader.Pair(
                     0.0,
                     "",
-                    frame_store.read_frame(pair.frame_path),
-                    frame_store.read_frame(pair.next_frame_path),
+                    image_files.read_frame(pair.frame_path),
+                    image_files.read_frame(pair.next_frame_path),
                 )
                 for pair in stored
             )
@@ -336,7 +339,7 @@ def _ask_server(client):
     def ask(frame, next_frame):
         answers = client.predict(
             [
-                tuple(frame_store.encode_frame(each) for each in pair)
+                tuple(image_files.encode_frame(each) for each in pair)
                 for pair in zip(frame, next_frame, strict=True)
             ]
         )
@@ -414,7 +417,7 @@ class _Model:
 
     def _inputs(self, *frames):
         inputs = {
-            name: input_pipeline.resize(array, self.image_size).numpy()
+            name: resizing.resize(array, self.image_size).numpy()
             for name, array in zip(("frame", "next_frame"), frames, strict=True)
         }
         if self._sees_flow:

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_ssc import calibration
 from keras_ssc import flow
 from keras_ssc import image_limits
-from keras_ssc import input_pipeline
+from keras_ssc import resizing
 from keras_ssc.genres import GENRES
 from keras_ssc.image_limits import MAX_PIXELS
 from keras_ssc.image_limits import MIN_SIDE
@@ -165,8 +165,8 @@ class ServedModel(tf.Module):
                 ),
             ]
         ):
-            frame = input_pipeline.resize(frame, self.image_size)
-        next_frame = input_pipeline.resize(next_frame, self.image_size)
+            frame = resizing.resize(frame, self.image_size)
+        next_frame = resizing.resize(next_frame, self.image_size)
         return self._answer(frame, next_frame)
 
     def signatures(self):
@@ -221,7 +221,7 @@ def _decode(images, name, image_size):
 
     def decode(given):
         frame, size = _decode_one(*given, name)
-        return input_pipeline.resize(frame, image_size), size
+        return resizing.resize(frame, image_size), size
 
     return tf.map_fn(
         decode,

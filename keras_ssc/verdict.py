@@ -8,7 +8,8 @@ import io
 import cv2
 import numpy as np
 
-from keras_ssc import scenes
+from keras_ssc import film_list
+from keras_ssc import scoring
 from keras_ssc import words
 from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
@@ -114,8 +115,8 @@ class FilmVerdict:
             scores = shot.scores or dict.fromkeys(GENRES)
             writer.writerow(
                 (
-                    scenes.format_time(shot.start_seconds),
-                    scenes.format_time(shot.end_seconds),
+                    film_list.format_time(shot.start_seconds),
+                    film_list.format_time(shot.end_seconds),
                     shot.num_pairs,
                     shot.genre,
                     *(_digits(scores[genre]) for genre in GENRES),
@@ -135,10 +136,6 @@ def _plain(value, *left_out):
 
 def _digits(number):
     return None if number is None else f"{number:.6g}"
-
-
-def _mean(scores):
-    return np.mean(scores, axis=0, dtype=np.float64)
 
 
 class Collector:
@@ -213,7 +210,7 @@ class Collector:
         start, end = shot.start_seconds, shot.end_seconds
         if not self._scores:
             return ShotVerdict(start, end, 0, None, None, None)
-        mean = _mean(self._scores)
+        mean = scoring.film_scores(self._scores)
         return ShotVerdict(
             start,
             end,
@@ -242,8 +239,7 @@ class Collector:
             )
         lengths = np.array([s.end_seconds - s.start_seconds for s in judged])
         weights = lengths / lengths.sum()
-        # The one definition of a film's scores, as of `evaluate`.
-        scores = _mean(self._even or self._extra)
+        scores = scoring.film_scores(self._even or self._extra)
         is_evidence = np.array(
             [[shot.genre == genre for genre in GENRES] for shot in judged]
         )

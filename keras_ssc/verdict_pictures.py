@@ -9,10 +9,11 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc import figures
+from keras_ssc import film_list
 from keras_ssc import flow
-from keras_ssc import report
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
 from keras_ssc import words
 from keras_ssc.genres import GENRES
 
@@ -45,7 +46,7 @@ def timeline(verdict):
         Bytes, a PNG.
     """
     shots = verdict.shots
-    return report.timeline_figure(
+    return figures.timeline_figure(
         [shot.start_seconds for shot in shots],
         [shot.end_seconds for shot in shots],
         [shot.scores and list(shot.scores.values()) for shot in shots],
@@ -67,7 +68,7 @@ def contact_sheet(verdict):
     shots = [shot for shot in verdict.shots if shot.picture is not None]
     colours = {
         name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        for name, colour in report.genre_colours(GENRES).items()
+        for name, colour in figures.genre_colours(GENRES).items()
     }
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)
@@ -83,7 +84,7 @@ def contact_sheet(verdict):
         sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
         # Dark letters on a light colour, light ones on a dark.
         light = cv2.cvtColor(np.uint8([[colour]]), cv2.COLOR_RGB2GRAY)
-        start = scenes.format_time(shot.start_seconds)[:8]
+        start = film_list.format_time(shot.start_seconds)[:8]
         text = f"{start}  {words.shot_text(shot)}"
         cv2.putText(
             sheet,
@@ -182,7 +183,7 @@ def annotate(verdict, out, genre=None, progress=None):
     out = pathlib.Path(out)
     if out.suffix.lower() != ".webm":
         raise ValueError(f"Expected a path that ends in .webm. Received: {out}")
-    index = video.index_frames(verdict.path)
+    index = frame_index.index_frames(verdict.path)
     unfinished = out.with_name(f".{out.name}.unfinished")
     try:
         _write_annotated(verdict, index, unfinished, genre, progress)
@@ -195,7 +196,7 @@ def annotate(verdict, out, genre=None, progress=None):
 
 def _write_annotated(verdict, index, path, genre, progress):
     starts = [shot.start_seconds for shot in verdict.shots]
-    frames = video.read_frames(
+    frames = frame_reading.read_frames(
         index.path,
         range(index.num_frames),
         index,

@@ -1,6 +1,6 @@
-"""A verdict in words: on the terminal, on the page and below pictures."""
+from keras_ssc import film_list
 
-from keras_ssc import scenes
+"""A verdict in words: on the terminal, on the page and below pictures."""
 
 
 def percent(share):
@@ -31,7 +31,7 @@ def shot_text(shot):
 
 def length(verdict):
     """Says how long a film is, hh:mm:ss."""
-    return scenes.format_time(verdict.seconds)[:8]
+    return film_list.format_time(verdict.seconds)[:8]
 
 
 def reasons(dropped):

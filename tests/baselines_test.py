@@ -7,8 +7,8 @@ from sklearn import metrics
 
 from experiments import baselines
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
 from keras_ssc.genres import GENRES
 
 
@@ -54,10 +54,8 @@ def test_flow_statistics_are_those_counted_by_hand():
 
 
 def test_features_are_those_of_their_pairs(validation_dir):
-    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
-    prepared = input_pipeline.prepare(
-        builder, "test", (18, 32), ("frame", "flow")
-    )
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(builder, "test", (18, 32), ("frame", "flow"))
     computed = baselines.features_of(prepared)
     np.testing.assert_array_equal(computed.film, prepared.film)
     np.testing.assert_array_equal(computed.label, prepared.label)
@@ -76,7 +74,7 @@ def test_features_are_those_of_their_pairs(validation_dir):
 
 
 def test_a_pair_without_motion_has_a_magnitude():
-    prepared = input_pipeline.PreparedSplit(
+    prepared = datasets.PreparedSplit(
         {
             "frame": np.zeros((1, 4, 4, 3), np.uint8),
             "flow": np.zeros((1, 4, 4, 2), np.float32),

@@ -6,8 +6,8 @@ import keras
 import pytest
 
 from experiments import benchmark
-from keras_ssc import command
-from keras_ssc import input_pipeline
+from keras_ssc import datasets
+from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
 from tests import tiny_trunk
 
@@ -40,7 +40,7 @@ def test_a_backend_that_ends_is_named():
     with benchmark.stepper("no_backend", "fc", 16, 16, 2) as step:
         # Asked while it starts, and when it is long gone.
         for _ in range(2):
-            with pytest.raises(command.OutsideError, match="no_backend ended"):
+            with pytest.raises(OutsideError, match="no_backend ended"):
                 step()
 
 
@@ -62,7 +62,7 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
         return seconds_a_step(model, dataset, num_steps, callbacks)
 
     monkeypatch.setattr(benchmark, "seconds_a_step", recorded)
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
     compared = benchmark.compare_step(builder, "fc", runs=2, seconds=0.01)
     assert min(compared.ours + compared.theirs) > 0
     assert "fc's training step at 120x68 pixels, batch 16" in compared.name

@@ -20,7 +20,7 @@ def ended(tmp_path, program):
     ("error", "code", "line"),
     [
         ("ValueError('Expected\\n one')", 2, "error: Expected one"),
-        ("command.OutsideError('no room')", 1, "error: no room"),
+        ("errors.OutsideError('no room')", 1, "error: no room"),
         ("OSError(28, 'No space left', 'a.txt')", 1, "error: a.txt: No space"),
         ("KeyboardInterrupt()", 130, "error: Stopped. Run the same command"),
     ],
@@ -28,6 +28,7 @@ def ended(tmp_path, program):
 def test_an_end_is_one_line_and_a_code(tmp_path, error, code, line):
     program = f"""
         from keras_ssc import command
+        from keras_ssc import errors
         def main():
             raise {error}
         command.run(main)
@@ -41,6 +42,7 @@ def test_an_end_is_one_line_and_a_code(tmp_path, error, code, line):
 def test_a_bug_keeps_its_traceback(tmp_path):
     program = """
         from keras_ssc import command
+        from keras_ssc import errors
         command.run(lambda: 1 / 0)
     """
     process = ended(tmp_path, program)
@@ -53,6 +55,7 @@ def test_what_tensorflow_cannot_write_is_one_line(tmp_path):
     program = """
         import tensorflow as tf
         from keras_ssc import command
+        from keras_ssc import errors
         def main():
             raise tf.errors.PermissionDeniedError(
                 None,

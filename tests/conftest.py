@@ -5,8 +5,8 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_ssc import frame_store
-from keras_ssc import pairs
+from keras_ssc import image_files
+from keras_ssc import pair_files
 from tests import drawn_films
 
 BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
@@ -49,11 +49,11 @@ def validation_dir(builder_module, tmp_path_factory):
             ("action", "romance"), ("train", "validation", "test")
         )
     ):
-        folder = frames / pairs.folder_name(genre, split)
+        folder = frames / pair_files.folder_name(genre, split)
         folder.mkdir()
         for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
-            name = pairs.frame_name(genre, place + 1, number)
-            data = frame_store.encode_frame(frame)
+            name = pair_files.frame_name(genre, place + 1, number)
+            data = image_files.encode_frame(frame)
             (folder / name).write_bytes(data)
     folder = tmp_path_factory.mktemp("data")
     config = builder_module.SceneGenreConfig(name="small", source="frames")

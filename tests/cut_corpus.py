@@ -1,4 +1,4 @@
-"""Drawn films with known cuts, for the tests and benchmarks of `shots`.
+"""Drawn films with known cuts, for the tests and benchmarks of `cuts`.
 
     for film in draw_corpus(seed=1, films_per_category=4):
         film.frames, film.is_cut
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from sklearn import linear_model
 
-from keras_ssc import shots
+from keras_ssc import cuts
 
 # 16:9, the old 4:3, and a wide screen. Small, so that hundreds of cuts are
 # drawn, coded and judged within a test's patience.
@@ -124,7 +124,7 @@ def through_h264(frames, rate_factor):
 
 
 def fit_weights(films):
-    """Fits the weights of `shots.cut_score` to films whose cuts are known.
+    """Fits the weights of `cuts.cut_score` to films whose cuts are known.
 
     Args:
         films: Iterable of `DrawnFilm`.
@@ -135,13 +135,13 @@ def fit_weights(films):
     """
     evidence, is_cut = [], []
     for film in films:
-        small = [shots._at_most(frame, 320) for frame in film.frames]
+        small = [cuts._at_most(frame, 320) for frame in film.frames]
         for number, cut in enumerate(film.is_cut):
-            pair = shots._without_bars(*small[number : number + 2])
-            if min(map(shots._contrast, pair)) >= shots._FAINT:
-                pictures = shots._prepare(*pair)
-                known = shots._known(pictures)
-                evidence.append(shots._evidence(*pair, pictures, *known))
+            pair = cuts._without_bars(*small[number : number + 2])
+            if min(map(cuts._contrast, pair)) >= cuts._FAINT:
+                pictures = cuts._prepare(*pair)
+                known = cuts._known(pictures)
+                evidence.append(cuts._evidence(*pair, pictures, *known))
                 is_cut.append(cut)
     # Hardly regularised: five weights, thousands of transitions.
     fit = linear_model.LogisticRegression(C=100, max_iter=2000)

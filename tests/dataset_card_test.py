@@ -14,14 +14,16 @@ from experiments import baselines
 from experiments import dataset_card
 from experiments import dataset_measures
 from experiments import dataset_warnings
+from keras_ssc import black_bars
+from keras_ssc import cleaning
 from keras_ssc import command
-from keras_ssc import extract
+from keras_ssc import datasets
 from keras_ssc import files
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
-from keras_ssc import pairs
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import film_list
+from keras_ssc import frame_folder
+from keras_ssc import image_files
+from keras_ssc import pair_files
+from keras_ssc import sampling
 from keras_ssc.genres import GENRES
 from tests import drawn_films
 
@@ -79,13 +81,13 @@ def traps_dir(builder_module, tmp_path_factory):
     """A data folder whose data set has most of what is warned of."""
     root = tmp_path_factory.mktemp("frames")
     for genre, split, movie, frames in TRAPS:
-        folder = root / pairs.folder_name(genre, split)
+        folder = root / pair_files.folder_name(genre, split)
         folder.mkdir(exist_ok=True)
         for number, frame in enumerate(frames, start=1):
-            name = pairs.frame_name(genre, movie, number)
-            (folder / name).write_bytes(frame_store.encode_frame(frame))
+            name = pair_files.frame_name(genre, movie, number)
+            (folder / name).write_bytes(image_files.encode_frame(frame))
     (root / "action_train" / "action_movie9_001.png").write_bytes(
-        frame_store.encode_frame(TRAPS[0][3][0])
+        image_files.encode_frame(TRAPS[0][3][0])
     )
     return build(builder_module, root, tmp_path_factory.mktemp("data"))
 
@@ -145,7 +147,7 @@ def test_a_card_lists_every_film(card):
     listed = {film["film"]: film for film in card["films"]}
     assert len(listed) == len(card["films"]) == len(TRAPS)
     for genre, split, movie, frames in TRAPS:
-        film = listed[pairs.movie_name(genre, movie)]
+        film = listed[pair_files.movie_name(genre, movie)]
         assert (film["genre"], film["split"]) == (genre, split)
         assert film["pairs"] == len(frames) // 2
         assert film["looked_at"] == 4
@@ -228,7 +230,7 @@ def full_disk_at(name):
 
 
 def test_pairs_are_drawn_by_seed_and_film(traps_dir):
-    builder = input_pipeline.open_dataset("scene_genre/traps", traps_dir)
+    builder = datasets.open_dataset("scene_genre/traps", traps_dir)
     one, same, other = (
         {
             film.film: film.frame_numbers.tolist()
@@ -243,7 +245,7 @@ def test_pairs_are_drawn_by_seed_and_film(traps_dir):
 
 
 def test_a_film_with_few_pairs_is_looked_at_whole(traps_dir):
-    builder = input_pipeline.open_dataset("scene_genre/traps", traps_dir)
+    builder = datasets.open_dataset("scene_genre/traps", traps_dir)
     films = dataset_measures.measure(builder, 100)
     for film in films:
         count = len(film.magnitudes)
@@ -327,7 +329,7 @@ def drawn_film(name, genre, split, num_pairs=5, **changes):
         "is_telling": np.ones(5, bool),
         "frame_numbers": np.arange(5),
         "frame_sizes": collections.Counter({(480, 270): 5}),
-        "bars": video.Bars(),
+        "bars": black_bars.Bars(),
     }
     return dataset_measures.FilmMeasures(
         name, split, genre, **{**measured, **changes}
@@ -452,7 +454,7 @@ def test_a_genre_is_grey_if_all_its_films_are():
 
 
 def with_bars(*names):
-    return {name: {"bars": video.Bars(top=9, bottom=9)} for name in names}
+    return {name: {"bars": black_bars.Bars(top=9, bottom=9)} for name in names}
 
 
 @pytest.mark.parametrize(
@@ -495,7 +497,7 @@ def extracted(builder_module, tmp_path_factory):
     """A frames folder of two films, and the data set that is built of it."""
     root = tmp_path_factory.mktemp("films")
     out = root / "frames"
-    frame_store.open_folder(out, {})
+    frame_folder.open_folder(out, {})
     # An odd frame is the last before the cut: a pair lies over it.
     cut = drawn_films.shot(1, 10) + drawn_films.shot(2, 10)
     for name, genre, split, frames in (
@@ -503,10 +505,10 @@ def extracted(builder_module, tmp_path_factory):
         ("Letterbox", "romance", "test", barred(drawn_films.shot(3, 9))),
     ):
         path = drawn_films.write_film(root / f"{genre}.mp4", frames)
-        scene = scenes.Scene(path, 0.0, float("inf"), 2)
-        film = scenes.Film(name, genre, split, (scene,))
-        extraction = extract.extract_pairs(film, extract.ExtractConfig())
-        frame_store.store(film, frame_store.Place(1, ()), extraction, out)
+        scene = film_list.Scene(path, 0.0, float("inf"), 2)
+        film = film_list.Film(name, genre, split, (scene,))
+        extraction = sampling.extract_pairs(film, cleaning.ExtractConfig())
+        frame_folder.store(film, frame_folder.Place(1, ()), extraction, out)
     data_dir = tmp_path_factory.mktemp("data")
     return build(builder_module, out, data_dir), out
 

@@ -1,5 +1,7 @@
 """Small real film files for tests: each frame tells its own number."""
 
+import fractions
+
 import av
 import cv2
 import numpy as np
@@ -35,27 +37,64 @@ def black(num_frames):
     return [np.zeros((height, width, 3), np.uint8)] * num_frames
 
 
-def write_film(path, frames, rate=24, codec="libx264"):
-    """Writes frames, RGB, as a film file."""
-    height, width = frames[0].shape[:2]
+def write_film(
+    path,
+    frames,
+    rate=24,
+    codec="libx264",
+    options=None,
+    muxer=None,
+    ticks=None,
+    pix_fmt="yuv420p",
+    transfer=None,
+):
+    """Writes RGB frames as a film; one with a transfer function in BT.2020."""
+    if options is None and codec == "libx264":
+        options = {"crf": "12", "preset": "veryfast"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if codec == "libx264":
-            stream.options = {"crf": "12", "preset": "veryfast"}
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(frame), format="rgb24"
+    with av.open(path, "w", options=muxer or {}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.pix_fmt = pix_fmt
+        stream.height, stream.width = frames[0].shape[:2]
+        if transfer is not None:
+            stream.codec_context.color_trc = transfer
+            stream.codec_context.color_primaries = 9
+            stream.codec_context.colorspace = 9
+        for place, picture in enumerate(frames):
+            deep = picture.dtype == np.uint16
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(picture),
+                format="rgb48le" if deep else "rgb24",
+            ).reformat(
+                format=pix_fmt, dst_colorspace=None if transfer is None else 9
             )
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
+            frame.pts = place if ticks is None else int(ticks[place])
+            frame.time_base = 1 / fractions.Fraction(rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def copy_film(source, path, change=None, muxer=None, rotation=0):
+    """Copies packets; `change` gets each and gives a packet or None."""
+    change = change or (lambda packet: packet)
+    with (
+        av.open(source) as film,
+        av.open(path, "w", options=muxer or {}) as container,
+    ):
+        stream = container.add_stream_from_template(film.streams.video[0])
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for packet in film.demux(film.streams.video[0]):
+            if packet.size and (packet := change(packet)) is not None:
+                packet.stream = stream
+                container.mux(packet)
     return path
 
 
 def write_sound(path):
     """Writes a file with sound and no picture."""
-    with av.open(str(path), "w") as container:
+    with av.open(path, "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=8000, layout="mono")
         for place_in_time in range(8):
             samples = np.zeros((1, 1024), np.float32)

@@ -10,14 +10,15 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_ssc import calibration
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import export
 from keras_ssc import export_formats
 from keras_ssc import exported
 from keras_ssc import exporting
-from keras_ssc import input_pipeline
+from keras_ssc import loop
+from keras_ssc import runs
 from keras_ssc import tf_serving
-from keras_ssc import train
 from keras_ssc.genres import GENRES
 from tests import train_test
 
@@ -28,7 +29,7 @@ SIGNATURES = ("serving_default", "frames")
 def run_dir(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
     config = train_test.small(validation_dir, folder, batch_size=4)
-    return train.train(config, verbose=False)
+    return loop.train(config, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +80,17 @@ def test_checksums_are_those_of_all_files(version):
 
 
 def test_scores_are_the_run_s_calibrated(run_dir, signatures, validation_dir):
-    metrics = evaluate.evaluate(run_dir, verbose=False)
+    metrics = evaluation.evaluate(run_dir, verbose=False)
     temperature = metrics["calibration"]["temperature"]
-    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
-    prepared = input_pipeline.prepare(
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(
         builder, "test", (18, 32), ("frame", "next_frame")
     )
     frames = {
         name: np.array(prepared.features[name])
         for name in ("frame", "next_frame")
     }
-    logits = evaluate.load_model(run_dir).predict(
+    logits = runs.load_model(run_dir).predict(
         {"frame": frames["frame"]}, verbose=0
     )
     expected = calibration.probabilities(logits, temperature)
@@ -309,7 +310,7 @@ def test_other_formats_have_their_card(run_dir, tmp_path, model_format):
 
 
 def test_without_validation_films_the_card_says_so(data_dir, tmp_path):
-    run_dir = train.train(
+    run_dir = loop.train(
         train_test.small(data_dir, tmp_path / "run", epochs=1), verbose=False
     )
     version = exporting.export(run_dir, tmp_path / "out", verbose=False)

@@ -12,14 +12,19 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_ssc import cleaning
 from keras_ssc import extract
-from keras_ssc import frame_store
-from keras_ssc import pairs
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import extraction
+from keras_ssc import frame_folder
+from keras_ssc import frame_reading
+from keras_ssc import image_files
+from keras_ssc import pair_files
+from keras_ssc import sampling
+from keras_ssc.film_list import parse_time
+from keras_ssc.film_list import read_film_list
 from tests import drawn_films
 
-SMALL = extract.ExtractConfig(num_pairs=8, width=48, height=32)
+SMALL = cleaning.ExtractConfig(num_pairs=8, width=48, height=32)
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def films(tmp_path):
 
 
 def run(film_list, out, config=SMALL, workers=1):
-    return extract.extract(film_list, out, config, workers)
+    return extraction.extract(film_list, out, config, workers)
 
 
 def contents(root):
@@ -61,7 +66,7 @@ def index_of(out):
 def test_pairs_are_stored_in_the_report_s_layout(films, tmp_path):
     records, problems = run(films, tmp_path / "out")
     assert not problems
-    stored, unpaired = pairs.list_pairs(tmp_path / "out")
+    stored, unpaired = pair_files.list_pairs(tmp_path / "out")
     assert not unpaired
     assert len(stored) == 16
     assert {(p.genre, p.split, p.movie) for p in stored} == {
@@ -79,21 +84,21 @@ def test_a_stored_pair_is_the_frames_that_the_index_names(films, tmp_path):
     for row in kept:
         numbers = [int(row["frame_number"]), int(row["next_frame_number"])]
         assert numbers[0] % 2 == 1 and numbers[1] == numbers[0] + 1
-        read = list(video.read_frames(pathlib.Path(row["path"]), numbers))
+        read = list(
+            frame_reading.read_frames(pathlib.Path(row["path"]), numbers)
+        )
         for (_, _, frame), name in zip(
             read, (row["frame_file"], row["next_frame_file"]), strict=True
         ):
-            stored = frame_store.read_frame(tmp_path / "out" / name)
+            stored = image_files.read_frame(tmp_path / "out" / name)
             expected = cv2.resize(frame, (48, 32), interpolation=cv2.INTER_AREA)
             np.testing.assert_array_equal(stored, expected)
         assert float(row["seconds"]) == pytest.approx(read[0][1])
-        assert scenes.parse_time(row["time"]) == pytest.approx(
-            read[0][1], abs=1e-3
-        )
+        assert parse_time(row["time"]) == pytest.approx(read[0][1], abs=1e-3)
 
 
 def test_a_pair_over_a_cut_is_dropped_and_told(films, tmp_path):
-    config = extract.ExtractConfig(num_pairs=100, width=48, height=32)
+    config = cleaning.ExtractConfig(num_pairs=100, width=48, height=32)
     run(films, tmp_path / "out", config)
     dropped = [
         (row["film"], int(row["frame_number"]), row["reason"])
@@ -106,7 +111,7 @@ def test_a_pair_over_a_cut_is_dropped_and_told(films, tmp_path):
 
 
 def test_fewer_pairs_than_asked_are_kept_and_told(films, tmp_path):
-    config = extract.ExtractConfig(num_pairs=100, width=48, height=32)
+    config = cleaning.ExtractConfig(num_pairs=100, width=48, height=32)
     records, problems = run(films, tmp_path / "out", config)
     assert not problems
     lines = extract.summary(records, problems, 100)
@@ -121,13 +126,13 @@ def test_the_pairs_do_not_depend_on_the_workers(films, tmp_path):
 
 
 def test_another_seed_draws_other_pairs(films, tmp_path):
-    film, _ = scenes.read_film_list(films)[0]
+    film, _ = read_film_list(films)[0]
     drawn = [
         [outcome.candidate.frame_number for outcome in extraction.kept]
         for extraction in (
-            extract.extract_pairs(
+            sampling.extract_pairs(
                 film,
-                extract.ExtractConfig(num_pairs=8, seed=seed),
+                cleaning.ExtractConfig(num_pairs=8, seed=seed),
             )
             for seed in (0, 0, 1)
         )
@@ -142,8 +147,8 @@ def test_pairs_stay_inside_their_scenes(films, tmp_path):
         "Sun,ani2D,train,sun.mp4,00:00:00.250,00:00:00.500",
         "Sun,ani2D,train,sun.mp4,00:00:01,00:00:01.250",
     )
-    film = scenes.read_film_list(films)[0][0]
-    extraction = extract.extract_pairs(film, SMALL)
+    film = read_film_list(films)[0][0]
+    extraction = sampling.extract_pairs(film, SMALL)
     numbers = [o.candidate.frame_number for o in extraction.outcomes]
     # 24 frames a second: frames 6 to 11, and 24 to 29.
     assert numbers == [7, 9, 25, 27]
@@ -151,9 +156,9 @@ def test_pairs_stay_inside_their_scenes(films, tmp_path):
 
 
 def test_a_stride_takes_a_later_frame_and_sees_cuts_between(films):
-    config = extract.ExtractConfig(num_pairs=100, stride=4)
-    film = scenes.read_film_list(films)[0][0]
-    extraction = extract.extract_pairs(film, config)
+    config = cleaning.ExtractConfig(num_pairs=100, stride=4)
+    film = read_film_list(films)[0][0]
+    extraction = sampling.extract_pairs(film, config)
     cut = [o.candidate.frame_number for o in extraction.dropped]
     # Cuts lie before frames 20 and 45.
     assert cut == [17, 19, 41, 43]
@@ -167,14 +172,16 @@ def test_blank_frames_are_dropped_unless_kept(tmp_path):
     film_list = drawn_films.write_list(
         tmp_path / "films.csv", "A,action,train,a.mp4,,"
     )
-    film = scenes.read_film_list(film_list)[0][0]
+    film = read_film_list(film_list)[0][0]
     many = {"num_pairs": 100, "drop_cuts": False}
-    dropped = extract.extract_pairs(film, extract.ExtractConfig(**many)).dropped
+    dropped = sampling.extract_pairs(
+        film, cleaning.ExtractConfig(**many)
+    ).dropped
     assert [(o.candidate.frame_number, o.reason) for o in dropped] == [
         (number, "blank") for number in (1, 3, 5, 7, 9)
     ]
-    config = extract.ExtractConfig(**many, drop_blank=False)
-    assert not extract.extract_pairs(film, config).dropped
+    config = cleaning.ExtractConfig(**many, drop_blank=False)
+    assert not sampling.extract_pairs(film, config).dropped
 
 
 def test_bars_are_cropped_unless_kept(tmp_path):
@@ -192,20 +199,20 @@ def test_bars_are_cropped_unless_kept(tmp_path):
     assert 8 <= bars["top"] <= 10 and 8 <= bars["bottom"] <= 10
     assert (bars["left"], bars["right"]) == (0, 0)
     assert "bars cropped in 1 films" in extract.summary(records, [], 8)[0]
-    config = extract.ExtractConfig(
+    config = cleaning.ExtractConfig(
         num_pairs=8, width=48, height=32, crop_bars=False
     )
     run(film_list, tmp_path / "kept", config)
     name = "action_train/action_movie1_001.png"
-    assert frame_store.read_frame(tmp_path / "cropped" / name)[0].mean() > 30
-    assert frame_store.read_frame(tmp_path / "kept" / name)[0].mean() < 10
+    assert image_files.read_frame(tmp_path / "cropped" / name)[0].mean() > 30
+    assert image_files.read_frame(tmp_path / "kept" / name)[0].mean() < 10
 
 
 def test_what_is_done_is_not_read_again(films, tmp_path, monkeypatch):
     run(films, tmp_path / "out")
     before = contents(tmp_path / "out")
     monkeypatch.setattr(
-        extract, "_extract_film", lambda *_: pytest.fail("read again")
+        extraction, "_extract_film", lambda *_: pytest.fail("read again")
     )
     run(films, tmp_path / "out")
     assert contents(tmp_path / "out") == before
@@ -243,7 +250,7 @@ def test_a_half_written_film_is_never_taken_for_done(films, tmp_path):
         shutil.copytree(tmp_path / "whole", out)
         # As a kill leaves it: the intent is written, the record is not.
         (out / ".partial" / "ani2D_movie1").mkdir(parents=True)
-        frame_store.files.write_json(
+        frame_folder.files.write_json(
             out / ".partial" / "ani2D_movie1.json",
             {"film": "Sun", "genre": "animation_2d", "movie": 1},
         )
@@ -263,7 +270,7 @@ def test_a_kill_behind_the_record_leaves_nothing_behind(films, tmp_path):
     out = tmp_path / "killed"
     shutil.copytree(tmp_path / "whole", out)
     (out / ".partial" / "ani2D_movie1").mkdir(parents=True)
-    frame_store.files.write_json(
+    frame_folder.files.write_json(
         out / ".partial" / "ani2D_movie1.json",
         {"film": "Sun", "genre": "animation_2d", "movie": 1},
     )
@@ -322,7 +329,7 @@ def test_a_film_that_left_the_list_is_told(films, tmp_path):
 def test_a_folder_of_other_settings_is_left_alone(films, tmp_path):
     run(films, tmp_path / "out")
     before = contents(tmp_path / "out")
-    other = extract.ExtractConfig(num_pairs=9, width=48, height=32)
+    other = cleaning.ExtractConfig(num_pairs=9, width=48, height=32)
     with pytest.raises(ValueError, match=r"num_pairs 8 \(asked: 9\)"):
         run(films, tmp_path / "out", other)
     assert contents(tmp_path / "out") == before
@@ -394,7 +401,7 @@ def test_a_film_cut_off_in_the_middle_gives_what_is_there(films, tmp_path):
     data = whole.read_bytes()
     (tmp_path / "half.mkv").write_bytes(data[: len(data) // 2])
     drawn_films.write_list(films, "Half,horror,train,half.mkv,,")
-    config = extract.ExtractConfig(num_pairs=1000, width=48, height=32)
+    config = cleaning.ExtractConfig(num_pairs=1000, width=48, height=32)
     records, problems = run(films, tmp_path / "out", config)
     assert not problems
     kept = [r for r in records[0]["pairs"] if r["status"] == "kept"]
@@ -433,7 +440,7 @@ def test_a_full_disk_ends_the_run_and_a_second_run_goes_on(
 ):
     out = tmp_path / "out"
     run(films, tmp_path / "whole")
-    film = scenes.read_film_list(films)[0][0]
+    film = read_film_list(films)[0][0]
     (out / "index").mkdir(parents=True)
     write = pathlib.Path.write_bytes
 
@@ -442,11 +449,11 @@ def test_a_full_disk_ends_the_run_and_a_second_run_goes_on(
             raise OSError(28, "No space left on device")
         return write(path, data)
 
-    extraction = extract.extract_pairs(film, SMALL)
+    extraction = sampling.extract_pairs(film, SMALL)
     with monkeypatch.context() as patched:
         patched.setattr(pathlib.Path, "write_bytes", full)
         with pytest.raises(OSError, match=r"No space left.*_005\.png"):
-            frame_store.store(film, frame_store.Place(1, ()), extraction, out)
+            frame_folder.store(film, frame_folder.Place(1, ()), extraction, out)
     assert not list(out.rglob("*.png"))
     settings = (tmp_path / "whole" / "extract.json").read_bytes()
     (out / "extract.json").write_bytes(settings)
@@ -465,7 +472,7 @@ def test_a_folder_that_cannot_be_written_ends_the_run_named(tmp_path):
     out.mkdir()
     # A file where frames are prepared: nothing can be written there.
     (tmp_path / "settings").mkdir()
-    frame_store.open_folder(tmp_path / "settings", vars(SMALL))
+    frame_folder.open_folder(tmp_path / "settings", vars(SMALL))
     shutil.copytree(tmp_path / "settings", out, dirs_exist_ok=True)
     (out / ".partial").write_text("in the way")
     with pytest.raises(OSError, match="partial"):
@@ -487,19 +494,19 @@ def test_a_damaged_record_is_named(films, tmp_path, damage):
 
 def test_frames_are_stored_without_loss():
     frame = drawn_films.shot(7, 1)[0]
-    data = frame_store.encode_frame(frame)
-    np.testing.assert_array_equal(frame_store.decode_frame(data), frame)
+    data = image_files.encode_frame(frame)
+    np.testing.assert_array_equal(image_files.decode_frame(data), frame)
 
 
 def test_a_damaged_png_is_never_taken_for_a_frame():
-    data = frame_store.encode_frame(drawn_films.shot(7, 1)[0])
+    data = image_files.encode_frame(drawn_films.shot(7, 1)[0])
     for length in range(0, len(data), len(data) // 20):
         with pytest.raises(ValueError, match="whole PNG"):
-            frame_store.decode_frame(data[:length])
+            image_files.decode_frame(data[:length])
     middle = len(data) // 2
     damaged = data[:middle] + b"\0" * 50 + data[middle + 50 :]
     with pytest.raises(ValueError, match="whole PNG"):
-        frame_store.decode_frame(damaged)
+        image_files.decode_frame(damaged)
 
 
 def cli(*arguments):

@@ -5,7 +5,8 @@ import pytest
 
 from keras_ssc import command
 from keras_ssc import files
-from keras_ssc.video import VideoError
+from keras_ssc.errors import OutsideError
+from keras_ssc.errors import VideoError
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -44,7 +45,7 @@ def test_a_kill_in_the_middle_leaves_what_was_there(tmp_path):
     [
         (ValueError("Expected a.\nReceived: b"), 2, "Expected a. Received: b"),
         (VideoError("film.mp4: empty"), 1, "film.mp4: empty"),
-        (command.OutsideError("it is gone"), 1, "it is gone"),
+        (OutsideError("it is gone"), 1, "it is gone"),
         (OSError(28, "No space left on device", "x/y"), 1, "x/y: No space"),
         (KeyboardInterrupt(), 130, "Run the same command again"),
     ],

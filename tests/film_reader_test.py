@@ -9,9 +9,12 @@ import time
 import numpy as np
 import pytest
 
-from keras_ssc import extract
+from keras_ssc import black_bars
+from keras_ssc import cleaning
 from keras_ssc import film_reader
-from keras_ssc import video
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc.errors import VideoError
 from tests import drawn_films
 
 
@@ -60,19 +63,24 @@ def test_a_shot_without_a_pair_has_that_of_its_middle(film):
     frames = [round(24 * pair.seconds) for pair in pairs]
     assert frames == [14, 53, 90]
     decoded = {
-        number: frame for number, _, frame in video.read_frames(film, frames)
+        number: frame
+        for number, _, frame in frame_reading.read_frames(film, frames)
     }
     for number, pair in zip(frames, pairs, strict=True):
-        stored = extract.stored_frame(
-            decoded[number], video.Bars(), extract.ExtractConfig()
+        stored = cleaning.stored_frame(
+            decoded[number], black_bars.Bars(), cleaning.ExtractConfig()
         )
         np.testing.assert_array_equal(pair.frame, stored)
 
 
 def test_middle_of_a_shot_is_near_where_few_pairs_are_kept(film):
-    index = video.index_frames(film)
-    make = film_reader._PairMaker(index, video.Bars(), extract.ExtractConfig())
-    frames = [frame for _, _, frame in video.read_frames(film, range(30))]
+    index = frame_index.index_frames(film)
+    make = film_reader._PairMaker(
+        index, black_bars.Bars(), cleaning.ExtractConfig()
+    )
+    frames = [
+        frame for _, _, frame in frame_reading.read_frames(film, range(30))
+    ]
     wanted = collections.deque()
     for most_kept, nearest in ((2, 8), (8, 2), (64, 1)):
         shot = film_reader._OpenShot(0, most_kept, wanted, make)
@@ -86,9 +94,13 @@ def test_middle_of_a_shot_is_near_where_few_pairs_are_kept(film):
 
 def test_pairs_that_cannot_be_read_are_told(film):
     """Frames 10 to 19 are damaged; 12 and 25 are wanted, and so is 29."""
-    index = video.index_frames(film)
-    make = film_reader._PairMaker(index, video.Bars(), extract.ExtractConfig())
-    frames = {n: frame for n, _, frame in video.read_frames(film, range(30))}
+    index = frame_index.index_frames(film)
+    make = film_reader._PairMaker(
+        index, black_bars.Bars(), cleaning.ExtractConfig()
+    )
+    frames = {
+        n: frame for n, _, frame in frame_reading.read_frames(film, range(30))
+    }
     wanted = collections.deque([12, 25, 29, 60])
     shot = film_reader._OpenShot(0, 8, wanted, make)
     read_pairs = []
@@ -152,9 +164,9 @@ def test_progress_is_told(film, quick, what):
 def test_what_is_no_film_is_named(tmp_path):
     path = tmp_path / "text.mp4"
     path.write_text("no film")
-    with pytest.raises(video.VideoError, match=r"text\.mp4"):
+    with pytest.raises(VideoError, match=r"text\.mp4"):
         read(path)
-    with pytest.raises(video.VideoError, match=r"missing\.mp4"):
+    with pytest.raises(VideoError, match=r"missing\.mp4"):
         read(tmp_path / "missing.mp4")
 
 
@@ -162,13 +174,13 @@ def test_reader_that_hangs_or_dies_is_named(film, monkeypatch):
     hangs = "import time; time.sleep(60)"
     monkeypatch.setattr(film_reader, "_PROGRAM", hangs)
     start = time.monotonic()
-    with pytest.raises(video.VideoError, match="no sign of life"):
+    with pytest.raises(VideoError, match="no sign of life"):
         list(film_reader.read_film(film, max_silence=0.5))
     assert time.monotonic() - start < 30
     for name in ("SIGSEGV", "SIGKILL"):
         dies = f"import os, signal; os.kill(os.getpid(), signal.{name})"
         monkeypatch.setattr(film_reader, "_PROGRAM", dies)
-        with pytest.raises(video.VideoError, match=rf"died \({name}\)"):
+        with pytest.raises(VideoError, match=rf"died \({name}\)"):
             list(film_reader.read_film(film))
 
 
@@ -193,7 +205,7 @@ def test_reader_that_reads_its_file_is_alive(film, monkeypatch):
 def test_reader_that_reads_in_circles_is_named(film, monkeypatch):
     monkeypatch.setattr(film_reader, "_PROGRAM", READS.format(seconds=60))
     monkeypatch.setattr(film_reader, "_MAX_SILENCES", 3)
-    with pytest.raises(video.VideoError, match="no sign of life"):
+    with pytest.raises(VideoError, match="no sign of life"):
         list(film_reader.read_film(film, max_silence=0.5))
 
 
@@ -233,9 +245,9 @@ def test_what_runs_ahead_gives_all_and_its_error():
 
     def failing():
         yield 1
-        raise video.VideoError("damaged")
+        raise VideoError("damaged")
 
     ahead = film_reader._ahead(failing(), 3)
     assert next(ahead) == 1
-    with pytest.raises(video.VideoError, match="damaged"):
+    with pytest.raises(VideoError, match="damaged"):
         next(ahead)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from experiments import film_splits
+from keras_ssc import batching
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
 from keras_ssc.genres import GENRES
 
 SIZE = (18, 32)
@@ -14,13 +15,13 @@ SIZE = (18, 32)
 @pytest.fixture(scope="module")
 def builder(data_dir):
     """Two films of six pairs of each genre."""
-    return input_pipeline.open_dataset("scene_genre/small", data_dir)
+    return datasets.open_dataset("scene_genre/small", data_dir)
 
 
 @pytest.fixture(scope="module")
 def three_films(validation_dir):
     """Three films of each of two genres."""
-    return input_pipeline.open_dataset("scene_genre/small", validation_dir)
+    return datasets.open_dataset("scene_genre/small", validation_dir)
 
 
 def dealt(builder, fold=0, num_folds=3, **settings):
@@ -46,7 +47,7 @@ def test_the_pairs_are_the_films_own(three_films):
     splits = dealt(three_films, 1)
     features = ("frame", "flow")
     own = [
-        input_pipeline.prepare(three_films, split, SIZE, features)
+        datasets.prepare(three_films, split, SIZE, features)
         for split in three_films.info.splits
     ]
     by_film = collections.defaultdict(set)
@@ -62,7 +63,7 @@ def test_the_pairs_are_the_films_own(three_films):
     ):
         seen[film].add(motion.tobytes())
     assert seen == {film: by_film[film] for film in splits.films["test"]}
-    batches = input_pipeline.evaluation_batches(prepared, 4)
+    batches = batching.evaluation_batches(prepared, 4)
     labels = np.concatenate([label for _, label in batches])
     assert labels.tolist() == prepared.label.tolist()
 
@@ -89,7 +90,7 @@ def test_genre_of_one_film_is_left_out_and_told(builder, monkeypatch):
     monkeypatch.setattr(
         film_splits,
         "_details",
-        lambda builder: input_pipeline.select([details], kept),
+        lambda builder: datasets.select([details], kept),
     )
     splits = dealt(builder)
     assert splits.left_out == {horror[1]: "the only film of horror"}
@@ -98,7 +99,7 @@ def test_genre_of_one_film_is_left_out_and_told(builder, monkeypatch):
     monkeypatch.setattr(
         film_splits,
         "_details",
-        lambda builder: input_pipeline.select([details], np.array(first)),
+        lambda builder: datasets.select([details], np.array(first)),
     )
     with pytest.raises(ValueError, match="the only film of action; "):
         dealt(builder)

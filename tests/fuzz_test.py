@@ -11,13 +11,14 @@ import pytest
 from hypothesis import strategies
 
 from keras_ssc import exported
-from keras_ssc import extract
-from keras_ssc import frame_store
-from keras_ssc import pairs
-from keras_ssc import scenes
+from keras_ssc import extraction
+from keras_ssc import film_list
+from keras_ssc import frame_folder
+from keras_ssc import pair_files
+from keras_ssc import runs
 from keras_ssc import serving_client
-from keras_ssc import train
 from keras_ssc import train_config
+from keras_ssc.errors import FilmListError
 from keras_ssc.genres import GENRES
 from tests import hostile_corpus
 
@@ -57,7 +58,9 @@ PLAIN = strategies.recursive(
         strategies.integers(),
         strategies.floats(),
         strategies.text(max_size=8),
-        strategies.sampled_from([*GENRES, *pairs.SPLITS, "savedmodel", "kept"]),
+        strategies.sampled_from(
+            [*GENRES, *film_list.SPLITS, "savedmodel", "kept"]
+        ),
     ),
     lambda inner: (
         strategies.lists(inner, max_size=3)
@@ -105,20 +108,20 @@ def folder(tmp_path_factory):
 )
 def test_a_time_is_seconds_or_an_error(text):
     try:
-        seconds = scenes.parse_time(text)
+        seconds = film_list.parse_time(text)
     except ValueError as error:
         assert "Expected a time as hh:mm:ss" in str(error)
     else:
         assert 0 <= seconds < 1000 * 3600
-        assert scenes.parse_time(scenes.format_time(seconds)) == seconds
+        assert film_list.parse_time(film_list.format_time(seconds)) == seconds
 
 
 @fuzz
 @hypothesis.given(strategies.floats(0, 1e7))
 def test_a_written_time_is_read_again(seconds):
-    text = scenes.format_time(seconds)
+    text = film_list.format_time(seconds)
     hypothesis.assume(seconds < 999 * 3600)
-    assert math.isclose(scenes.parse_time(text), seconds, abs_tol=0.00051)
+    assert math.isclose(film_list.parse_time(text), seconds, abs_tol=0.00051)
 
 
 @fuzz
@@ -132,17 +135,21 @@ def test_a_film_list_is_films_and_problems_or_an_error(folder, text):
     if not circle.is_symlink():
         circle.symlink_to("circle.mp4")
     try:
-        films, problems = scenes.read_film_list(path)
-    except scenes.FilmListError as error:
+        films, problems = film_list.read_film_list(path)
+    except FilmListError as error:
         assert str(path) in str(error)
         return
     assert films or problems
     assert all(problem.startswith(f"{path}, line ") for problem in problems)
     for film in films:
-        assert film.name and film.genre in GENRES and film.split in pairs.SPLITS
+        assert (
+            film.name
+            and film.genre in GENRES
+            and film.split in film_list.SPLITS
+        )
         assert all(s.start_seconds < s.end_seconds for s in film.scenes)
     # What reads the films next must not fail on any of them either.
-    left, _ = extract.without_duplicates(films)
+    left, _ = extraction.without_duplicates(films)
     assert {film.name for film in left} <= {film.name for film in films}
 
 
@@ -161,12 +168,12 @@ def test_a_film_list_is_films_and_problems_or_an_error(folder, text):
 )
 def test_a_frame_name_is_a_frame_or_an_error(name):
     try:
-        genre, movie, number = pairs.parse_frame_name(name)
+        genre, movie, number = pair_files.parse_frame_name(name)
     except ValueError:
         return
     assert genre in GENRES and movie >= 0 and number >= 0
-    written = pairs.frame_name(genre, movie, number)
-    assert pairs.parse_frame_name(written) == (genre, movie, number)
+    written = pair_files.frame_name(genre, movie, number)
+    assert pair_files.parse_frame_name(written) == (genre, movie, number)
 
 
 NAMES = strategies.one_of(
@@ -201,7 +208,7 @@ def test_any_folder_lists_each_file_once(tree):
             (root / name).mkdir(exist_ok=True)
             for file in inside:
                 (root / name / file).touch()
-        found, problems = pairs.list_pairs(root)
+        found, problems = pair_files.list_pairs(root)
         in_pairs = [p.frame_path for p in found] + [
             p.next_frame_path for p in found
         ]
@@ -234,14 +241,14 @@ def test_an_index_is_records_or_an_error(folder, text):
     path.write_bytes(text.encode("utf-8", "replace"))
 
     def read():
-        records = frame_store.read_records(folder)
-        frame_store.write_index(folder)
+        records = frame_folder.read_records(folder)
+        frame_folder.write_index(folder)
         return records
 
     records = read_or_refuse(read, path, ValueError)
     for record in records or ():
         assert record["genre"] in GENRES and record["movie"] > 0
-        assert record["split"] in pairs.SPLITS
+        assert record["split"] in film_list.SPLITS
 
 
 @fuzz
@@ -258,9 +265,9 @@ def test_what_a_kill_left_is_read_or_an_error(folder, text):
     path = out / ".partial" / "action_movie1.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode("utf-8", "replace"))
-    film = scenes.Film("A film", "action", "train", ())
+    film = film_list.Film("A film", "action", "train", ())
     places = read_or_refuse(
-        lambda: frame_store.assign_places([film], [], out), path, ValueError
+        lambda: frame_folder.assign_places([film], [], out), path, ValueError
     )
     for place in (places or {}).values():
         assert place.movie > 0
@@ -280,7 +287,7 @@ def test_a_folders_settings_are_read_or_an_error(folder, text):
     out.mkdir(exist_ok=True)
     (out / "extract.json").write_bytes(text.encode("utf-8", "replace"))
     read_or_refuse(
-        lambda: frame_store.open_folder(out, hostile_corpus.SETTINGS),
+        lambda: frame_folder.open_folder(out, hostile_corpus.SETTINGS),
         out,
         ValueError,
     )
@@ -349,7 +356,7 @@ CONFIG = json.loads(
 def test_a_runs_config_is_read_or_an_error(folder, text):
     path = folder / "config.json"
     path.write_bytes(text.encode("utf-8", "replace"))
-    config = read_or_refuse(lambda: train.read_config(folder), path, ValueError)
+    config = read_or_refuse(lambda: runs.read_config(folder), path, ValueError)
     if config is not None:
         hash(config)  # each value is one that the fields may have
         assert config.epochs > 0 and config.batch_size > 0

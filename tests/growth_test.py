@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from experiments import growth
-from keras_ssc import command
+from keras_ssc.errors import OutsideError
 
 COST = {"seconds": 6.0, "core_seconds": 9.0, "megabytes": 120.0}
 
@@ -20,7 +20,7 @@ def test_a_command_is_measured_with_all_its_processes():
 
 
 def test_a_command_that_fails_is_told():
-    with pytest.raises(command.OutsideError, match="exit code 3: no luck"):
+    with pytest.raises(OutsideError, match="exit code 3: no luck"):
         growth.cost_of(
             sys.executable,
             "-c",
@@ -107,11 +107,11 @@ def test_an_accelerator_s_step_is_that_which_was_measured(tmp_path):
 
 def test_films_are_drawn_once_and_are_of_every_genre(tmp_path):
     film_list = growth.draw_films(tmp_path, 14)
-    films, problems = growth.scenes.read_film_list(film_list)
+    films, problems = growth.read_film_list(film_list)
     assert not problems and len(films) == 14
     assert {film.genre for film in films} == set(growth.GENRES)
     assert [film.split for film in films].count("test") == 6
-    assert growth.extract.without_duplicates(films) == (films, [])
+    assert growth.extraction.without_duplicates(films) == (films, [])
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.mp4")}
     growth.draw_films(tmp_path, 14)
     assert before == {

@@ -9,20 +9,28 @@ import time
 import pytest
 
 from experiments import hostile
+from keras_ssc import black_bars
 from keras_ssc import calibration
 from keras_ssc import checkpoints
-from keras_ssc import evaluate
+from keras_ssc import cleaning
+from keras_ssc import evaluation
 from keras_ssc import exported
 from keras_ssc import exporting
-from keras_ssc import extract
+from keras_ssc import extraction
 from keras_ssc import files
-from keras_ssc import frame_store
+from keras_ssc import frame_index
+from keras_ssc import image_files
+from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import page
 from keras_ssc import predictor
-from keras_ssc import scenes
-from keras_ssc import train
-from keras_ssc import video
+from keras_ssc import runs
+from keras_ssc import sampling
+from keras_ssc.errors import FilmListError
+from keras_ssc.errors import VideoError
+from keras_ssc.film_list import Film
+from keras_ssc.film_list import Scene
+from keras_ssc.film_list import read_film_list
 from tests import drawn_films
 from tests import hostile_corpus
 
@@ -183,8 +191,8 @@ def test_a_link_in_a_circle_is_told_and_the_other_films_are_read(tmp_path):
         f"C,horror,train,{'x' * 300}.mp4,,",
         "D,horror,train,go\0od.mp4,,",
     )
-    config = extract.ExtractConfig(num_pairs=2)
-    records, problems = extract.extract(
+    config = cleaning.ExtractConfig(num_pairs=2)
+    records, problems = extraction.extract(
         film_list, tmp_path / "frames", config, workers=1
     )
     assert [record["film"] for record in records] == ["B"]
@@ -195,7 +203,7 @@ def test_a_link_in_a_circle_is_told_and_the_other_films_are_read(tmp_path):
 def test_a_cell_may_have_lines_of_its_own(tmp_path):
     names = ["go\nod.mp4", "go\u2028od.mp4", "go\x1cod.mp4"]
     rows = [f'{n},action,train,"{name}",,' for n, name in enumerate(names)]
-    films, problems = scenes.read_film_list(
+    films, problems = read_film_list(
         drawn_films.write_list(tmp_path / "films.csv", *rows)
     )
     assert not problems
@@ -208,8 +216,8 @@ def test_a_cell_may_have_lines_of_its_own(tmp_path):
 def test_what_has_no_end_is_no_list_and_no_json(tmp_path, make):
     path = tmp_path / "x.csv"
     make(path)
-    with pytest.raises(scenes.FilmListError, match="it is no file"):
-        scenes.read_film_list(path)
+    with pytest.raises(FilmListError, match="it is no file"):
+        read_film_list(path)
     with pytest.raises(ValueError, match=r"x\.csv: expected a file"):
         files.read_json(path)
 
@@ -231,8 +239,8 @@ def extract_into(out, folder):
     film_list = drawn_films.write_list(
         folder / "films.csv", f"A film,action,train,{film},,"
     )
-    config = extract.ExtractConfig(**hostile_corpus.SETTINGS)
-    return extract.extract(film_list, out, config, workers=1)
+    config = cleaning.ExtractConfig(**hostile_corpus.SETTINGS)
+    return extraction.extract(film_list, out, config, workers=1)
 
 
 @pytest.mark.parametrize(
@@ -281,25 +289,23 @@ def test_a_bomb_is_refused_by_its_header():
     data = hostile_corpus.png(30_000, 30_000)
     assert len(data) < 200_000
     with pytest.raises(ValueError, match="received one of 30000x30000"):
-        frame_store.decode_frame(data)
+        image_files.decode_frame(data)
 
 
 def test_a_film_of_bombs_is_refused(tmp_path):
     path = tmp_path / "bomb.mov"
     hostile_corpus.write_bomb(path, 16_000, 24)
     assert path.stat().st_size < 10 * 2**20
-    with pytest.raises(video.VideoError, match="Received: 16000x16000"):
-        video.index_frames(path)
+    with pytest.raises(VideoError, match="Received: 16000x16000"):
+        frame_index.index_frames(path)
 
 
 def test_bars_are_sought_in_grey(tmp_path, monkeypatch):
     path = drawn_films.write_film(tmp_path / "f.mp4", drawn_films.shot(1, 12))
-    film = scenes.Film(
-        "f", "action", "train", (scenes.Scene(path, 0.0, 1e9, 2),)
-    )
+    film = Film("f", "action", "train", (Scene(path, 0.0, 1e9, 2),))
     kept = []
-    monkeypatch.setattr(video, "find_bars", lambda frames: kept.extend(frames))
-    extract._find_bars(film, {path: video.index_frames(path)})
+    monkeypatch.setattr(black_bars, "find_bars", kept.extend)
+    sampling._find_bars(film, {path: frame_index.index_frames(path)})
     assert len(kept) == 12 and all(frame.ndim == 2 for frame in kept)
 
 
@@ -307,7 +313,7 @@ def test_a_frame_that_is_no_file_is_refused(tmp_path):
     path = tmp_path / "frame.png"
     path.symlink_to("/dev/zero")
     with pytest.raises(ValueError, match=r"frame\.png: Expected the path of"):
-        frame_store.read_frame(path)
+        image_files.read_frame(path)
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +354,7 @@ def test_a_model_that_is_none_of_ours_is_named(
     with pytest.raises(
         models.ModelError, match="Expected a (Keras )?model"
     ) as told:
-        evaluate.load_model(tmp_path)
+        runs.load_model(tmp_path)
     assert str(path) in str(told.value)
     assert not (ground.outside / "escaped").exists()
 
@@ -375,14 +381,14 @@ def test_a_config_of_other_types_is_none(ground, changes):
     run_dir = ground.copy_of(ground.run_dir, f"config {len(str(changes))}")
     change_json(run_dir / "config.json", **changes)
     with pytest.raises(ValueError, match="none of ours"):
-        train.read_config(run_dir)
+        runs.read_config(run_dir)
 
 
 def test_a_config_of_another_model_is_told(ground):
     run_dir = ground.copy_of(ground.run_dir, "config of another")
     change_json(run_dir / "config.json", image_size=[10**6, 10**6])
     with pytest.raises(ValueError, match="model and config of one run"):
-        evaluate.evaluate(run_dir, verbose=False)
+        evaluation.evaluate(run_dir, verbose=False)
 
 
 @pytest.mark.parametrize(
@@ -429,7 +435,7 @@ def test_a_checkpoint_of_another_model_is_told(ground, tampered):
     (path,) = (run_dir / "checkpoints").glob("epoch_*.keras")
     path.write_bytes(tampered["three genres.keras"])
     with pytest.raises(ValueError, match="model of this project"):
-        train.resume(run_dir, verbose=False)
+        loop.resume(run_dir, verbose=False)
 
 
 def test_a_weights_file_that_is_a_pipe_is_not_waited_for(tmp_path):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_ssc import evaluate
+from keras_ssc import evaluation
 from keras_ssc import exporting
 from tests import graph_flow_test
 from tests import models_test
@@ -116,7 +116,7 @@ def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
     trained = on_jax("keras_ssc.train", *flags, "--epochs", 2)
     assert trained.returncode == 0, trained.stderr[-3000:]
 
-    on_tensorflow = evaluate.evaluate(run_dir, verbose=False)
+    on_tensorflow = evaluation.evaluate(run_dir, verbose=False)
     evaluated = on_jax("keras_ssc.evaluate", run_dir)
     assert evaluated.returncode == 0, evaluated.stderr[-3000:]
     measured = json.loads((run_dir / "metrics.json").read_text())

@@ -8,8 +8,8 @@ import pytest
 
 from experiments import kills
 from keras_ssc import checkpoints
-from keras_ssc import command
 from keras_ssc import files
+from keras_ssc.errors import OutsideError
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_after_the_last_epoch_a_start_up_is_a_start_up(run_dir, program, kind):
 
 def test_an_error_of_the_training_is_told(run_dir):
     training = StandIn(run_dir, "raise SystemExit(3)", 4)
-    with pytest.raises(command.OutsideError, match=r"code 3.*run\.log"):
+    with pytest.raises(OutsideError, match=r"code 3.*run\.log"):
         training.run(60.0)
 
 

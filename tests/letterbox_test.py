@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 
 from experiments import letterbox
-from keras_ssc import extract
-from keras_ssc import scenes
-from keras_ssc import video
+from keras_ssc import black_bars
+from keras_ssc import cleaning
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc import sampling
+from keras_ssc.errors import VideoError
+from keras_ssc.film_list import read_film_list
 from tests import drawn_films
 
 
@@ -23,16 +27,18 @@ def film_list(tmp_path):
 
 
 def frames_of(path):
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     numbers = range(index.num_frames)
-    return [frame for _, _, frame in video.read_frames(path, numbers, index)]
+    return [
+        frame for _, _, frame in frame_reading.read_frames(path, numbers, index)
+    ]
 
 
 def test_films_of_a_genre_get_bars_and_others_do_not(film_list, tmp_path):
     path = letterbox.letterbox(film_list, tmp_path / "out", ["action"])
-    (fast, slow), problems = scenes.read_film_list(path)
+    (fast, slow), problems = read_film_list(path)
     assert not problems
-    (old_fast, old_slow), _ = scenes.read_film_list(film_list)
+    (old_fast, old_slow), _ = read_film_list(film_list)
     for new, old in ((fast, old_fast), (slow, old_slow)):
         assert (new.name, new.genre, new.split) == (
             old.name,
@@ -47,11 +53,11 @@ def test_films_of_a_genre_get_bars_and_others_do_not(film_list, tmp_path):
     assert len({scene.path for scene in fast.scenes}) == 1
     barred, plain = (frames_of(film.scenes[0].path) for film in (fast, slow))
     assert len(barred) == len(plain) == 24
-    bars = video.find_bars(barred)
+    bars = black_bars.find_bars(barred)
     height = barred[0].shape[0]
     for side in (bars.top, bars.bottom):
         assert abs(side - letterbox.SHARE * height) <= 2
-    assert not video.find_bars(plain)
+    assert not black_bars.find_bars(plain)
     # The whole picture is between the bars.
     old = frames_of(old_fast.scenes[0].path)[5]
     inside = bars.crop(barred[5]).astype(float)
@@ -64,9 +70,9 @@ def test_extract_crops_them_unless_told_to_keep_them(film_list, tmp_path):
     path = letterbox.letterbox(film_list, tmp_path / "out", ["action"])
     left = {}
     for is_cropped in (True, False):
-        (film, _), _ = scenes.read_film_list(path)
-        config = extract.ExtractConfig(num_pairs=4, crop_bars=is_cropped)
-        extraction = extract.extract_pairs(film, config)
+        (film, _), _ = read_film_list(path)
+        config = cleaning.ExtractConfig(num_pairs=4, crop_bars=is_cropped)
+        extraction = sampling.extract_pairs(film, config)
         left[is_cropped] = any(extraction.bars.values())
     assert left == {True: True, False: False}
 
@@ -100,7 +106,7 @@ def test_mistakes_cost_nothing(film_list, tmp_path):
 def test_a_film_that_cannot_be_read_leaves_nothing_half(film_list, tmp_path):
     whole = (tmp_path / "slow.mp4").read_bytes()
     (tmp_path / "slow.mp4").write_bytes(whole[:40])
-    with pytest.raises(video.VideoError, match="slow.mp4"):
+    with pytest.raises(VideoError, match="slow.mp4"):
         letterbox.letterbox(film_list, tmp_path / "out", ["action"])
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"000.mp4"}
@@ -109,12 +115,12 @@ def test_a_film_that_cannot_be_read_leaves_nothing_half(film_list, tmp_path):
 def test_a_film_with_a_damaged_frame_is_not_written_shorter(
     film_list, tmp_path, monkeypatch
 ):
-    read = video.read_frames
+    read = frame_reading.read_frames
 
     def all_but_the_last(path, numbers, *rest):
         return read(path, numbers[:-1], *rest)
 
-    monkeypatch.setattr(video, "read_frames", all_but_the_last)
-    with pytest.raises(video.VideoError, match="fast.mp4: 1 of 24 frames"):
+    monkeypatch.setattr(frame_reading, "read_frames", all_but_the_last)
+    with pytest.raises(VideoError, match="fast.mp4: 1 of 24 frames"):
         letterbox.letterbox(film_list, tmp_path / "out", ["action"])
     assert not [*(tmp_path / "out").iterdir()]

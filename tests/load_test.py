@@ -10,11 +10,11 @@ import time
 import pytest
 
 from experiments import load
-from keras_ssc import command
 from keras_ssc import exporting
 from keras_ssc import files
 from keras_ssc import page
 from keras_ssc import serving_client
+from keras_ssc.errors import OutsideError
 from tests import app_test
 from tests import drawn_films
 from tests import serving_stand_in
@@ -212,7 +212,7 @@ def test_full_server_says_that_it_is_busy(served_dir, drawn):
 
 def test_what_does_not_start_is_told():
     with (
-        pytest.raises(command.OutsideError, match="of http.server.*'no port'"),
+        pytest.raises(OutsideError, match="of http.server.*'no port'"),
         load.running("http.server", "no port"),
     ):
         pass

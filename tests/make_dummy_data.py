@@ -3,8 +3,8 @@
 import pathlib
 import shutil
 
-from keras_ssc import frame_store
-from keras_ssc import pairs
+from keras_ssc import image_files
+from keras_ssc import pair_files
 from tests import drawn_films
 
 FOLDER = (
@@ -31,12 +31,12 @@ def _make_frames(root):
             ("action", "test", 9),
         ]
     ):
-        folder = root / pairs.folder_name(genre, split)
+        folder = root / pair_files.folder_name(genre, split)
         folder.mkdir(parents=True)
         for key in (1, 139):
             for step, frame in enumerate(drawn_films.shot(place + key, 2)):
-                name = pairs.frame_name(genre, movie, key + step)
-                data = frame_store.encode_frame(frame[::2, ::2])
+                name = pair_files.frame_name(genre, movie, key + step)
+                data = image_files.encode_frame(frame[::2, ::2])
                 (folder / name).write_bytes(data)
 
 

@@ -14,9 +14,9 @@ import pytest
 from experiments import model_table
 from experiments import trainings
 from keras_ssc import checkpoints
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import train
-from keras_ssc import train_config
+from keras_ssc import runs
 from tests import checkpoints_test
 
 
@@ -69,7 +69,7 @@ def test_one_seed_has_no_spread():
 
 
 def test_every_model_has_the_report_s_figure():
-    assert list(train_config.REPORT_ACCURACY) == list(models.MODELS)
+    assert all(each.report_accuracy for each in models.MODELS.values())
 
 
 def test_a_gain_is_measured_against_the_spread_of_both():
@@ -145,8 +145,8 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
     assert result["film"] == written["film"]["accuracy"]
     assert result["largest_difference"] == 0
     assert not (tmp_path / "fc_0" / "checkpoints").exists()
-    monkeypatch.setattr(train, "train", None)
-    monkeypatch.setattr(train, "resume", None)
+    monkeypatch.setattr(loop, "train", None)
+    monkeypatch.setattr(loop, "resume", None)
     assert trainings.train_and_evaluate(config) == result
     network = model_table.measure_network(config, runs=1, num_steps=1)
     assert network["multiply_adds"] == 18 * 32 * 3 * 50 + 500 + 400 + 240
@@ -168,9 +168,9 @@ def test_a_stopped_training_goes_on(config, tmp_path, monkeypatch):
         checkpoints_test.stop_after(patched, 2)
         with pytest.raises(checkpoints_test.StoppedError):
             trainings.train_and_evaluate(config)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(loop, "train", None)
     trainings.train_and_evaluate(config)
-    history = train.read_history(tmp_path / "fc_0")
+    history = runs.read_history(tmp_path / "fc_0")
     assert history["epoch"] == [0, 1, 2]
 
 
@@ -228,7 +228,7 @@ class Kept(Killed):
 
 
 def test_a_process_that_is_killed_is_told(config, tmp_path):
-    with pytest.raises(train.TrainingError, match="fc_0 was killed, perhaps"):
+    with pytest.raises(loop.TrainingError, match="fc_0 was killed, perhaps"):
         trainings.in_a_process(config, Killed(tmp_path))
 
 
@@ -283,7 +283,7 @@ def wait_until(is_so, seconds=60):
 
 
 def test_a_training_with_other_settings_is_not_taken_for_this(config, tmp_path):
-    train.train(dataclasses.replace(config, epochs=1), verbose=False)
+    loop.train(dataclasses.replace(config, epochs=1), verbose=False)
     with pytest.raises(ValueError, match=r"epochs 3.*Found epochs 1.*--out"):
         trainings.train_and_evaluate(config)
     assert (tmp_path / "fc_0" / "model.keras").exists()

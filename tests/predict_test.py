@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 
 import keras_ssc
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import exporting
 from keras_ssc import film_reader
 from keras_ssc import flow
-from keras_ssc import frame_store
-from keras_ssc import input_pipeline
-from keras_ssc import pairs
+from keras_ssc import frame_index
+from keras_ssc import image_files
+from keras_ssc import loop
+from keras_ssc import pair_files
 from keras_ssc import predict
 from keras_ssc import predicting
 from keras_ssc import predictor
+from keras_ssc import resizing
 from keras_ssc import serving_client
-from keras_ssc import train
 from keras_ssc import verdict_pictures
-from keras_ssc import video
+from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
 from tests import drawn_films
 from tests import tiny_served
@@ -32,8 +34,8 @@ from tests import train_test
 def run_dir(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
     config = train_test.small(validation_dir, folder, batch_size=4)
-    train.train(config, verbose=False)
-    evaluate.evaluate(folder, verbose=False)
+    loop.train(config, verbose=False)
+    evaluation.evaluate(folder, verbose=False)
     return folder
 
 
@@ -51,9 +53,9 @@ def film(tmp_path_factory):
 
 
 def test_stored_pairs_get_what_evaluate_says(asked, run_dir, validation_dir):
-    metrics = evaluate.evaluate(run_dir, verbose=False)
-    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
-    prepared = input_pipeline.prepare(builder, "test", (18, 32), ())
+    metrics = evaluation.evaluate(run_dir, verbose=False)
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(builder, "test", (18, 32), ())
     stored = list(
         builder.as_dataset(
             split="test", shuffle_files=False
@@ -91,16 +93,16 @@ def test_image_that_is_refused_is_named(asked):
 
 def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
     for movie, genre in enumerate(("action", "romance"), start=1):
-        folder = tmp_path / pairs.folder_name(genre, "test")
+        folder = tmp_path / pair_files.folder_name(genre, "test")
         folder.mkdir()
         for number, frame in enumerate(drawn_films.shot(movie, 6), start=1):
-            path = folder / pairs.frame_name(genre, movie, number)
-            path.write_bytes(frame_store.encode_frame(frame))
+            path = folder / pair_files.frame_name(genre, movie, number)
+            path.write_bytes(image_files.encode_frame(frame))
     assert predicting.holds_pairs(tmp_path)
     verdicts = asked.predict_frames(tmp_path)
     assert [each.path for each in verdicts] == [
-        pairs.movie_name("action", 1),
-        pairs.movie_name("romance", 2),
+        pair_files.movie_name("action", 1),
+        pair_files.movie_name("romance", 2),
     ]
     first = drawn_films.shot(1, 6)
     scores, _ = asked.scores(np.stack(first[::2]), np.stack(first[1::2]))
@@ -128,7 +130,7 @@ def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
     np.testing.assert_allclose(
         other.scores(*frames)[0], asked.scores(*frames)[0], atol=1e-5
     )
-    image = [frame_store.encode_frame(x[0]) for x in frames]
+    image = [image_files.encode_frame(x[0]) for x in frames]
     assert other.predict([image])[0].scores == pytest.approx(
         asked.predict([image])[0].scores, abs=1e-5
     )
@@ -136,15 +138,15 @@ def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
 
 def test_pictures_are_drawn(asked, film, tmp_path):
     found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
-    timeline = frame_store.decode_frame(verdict_pictures.timeline(found))
+    timeline = image_files.decode_frame(verdict_pictures.timeline(found))
     assert timeline.shape[1] > timeline.shape[0] > 400
-    sheet = frame_store.decode_frame(verdict_pictures.contact_sheet(found))
+    sheet = image_files.decode_frame(verdict_pictures.contact_sheet(found))
     # Two pictures side by side, each with its strip.
     assert sheet.shape[1] > 2 * 240 and sheet.shape[0] > 135
     out = tmp_path / "annotated.webm"
     wrong = next(genre for genre in GENRES if genre != found.shots[0].genre)
     verdict_pictures.annotate(found, out, wrong)
-    index = video.index_frames(out)
+    index = frame_index.index_frames(out)
     assert index.codec == "vp9" and index.num_frames == 60
     assert index.seconds[-1] == pytest.approx(59 / 24, abs=0.01)
     assert [path.name for path in tmp_path.iterdir()] == ["annotated.webm"]
@@ -155,7 +157,7 @@ def test_pictures_are_drawn(asked, film, tmp_path):
 def test_name_of_a_film_is_no_formula_on_its_timeline(asked, film):
     found = asked.predict_film(film, film_reader.Plan(4, quick=True))
     odd = dataclasses.replace(found, path="a $\\frac$ b.mp4")
-    timeline = frame_store.decode_frame(verdict_pictures.timeline(odd))
+    timeline = image_files.decode_frame(verdict_pictures.timeline(odd))
     assert timeline.shape[1] > timeline.shape[0] > 400
 
 
@@ -184,13 +186,13 @@ def test_evidence_shows_the_strongest_pair(asked, film):
 
 def test_film_that_lasts_too_long_is_refused(asked, film):
     plan = film_reader.Plan(4, max_seconds=2.0)
-    with pytest.raises(video.VideoError, match="2 seconds or less. Received"):
+    with pytest.raises(VideoError, match="2 seconds or less. Received"):
         asked.predict_film(film, plan)
 
 
 def test_film_of_nothing_is_named(asked, tmp_path):
     path = drawn_films.write_film(tmp_path / "black.mp4", drawn_films.black(20))
-    with pytest.raises(video.VideoError, match=r"black\.mp4.*blank"):
+    with pytest.raises(VideoError, match=r"black\.mp4.*blank"):
         asked.predict_film(path, film_reader.Plan(4))
 
 
@@ -211,9 +213,7 @@ def test_model_that_sees_motion_says_how_much_moves(film):
     asked = predictor.of_model(model)
     frame, next_frame = drawn_films.shot(4, 2, speed=2)
     answer = asked.predict_pair(frame, next_frame)
-    resized = [
-        input_pipeline.resize(x, size).numpy() for x in (frame, next_frame)
-    ]
+    resized = [resizing.resize(x, size).numpy() for x in (frame, next_frame)]
     expected = flow.motion_magnitude(flow.farneback_flow(*resized))
     assert answer.motion_magnitude == pytest.approx(float(expected), rel=1e-5)
     found = asked.predict_film(film, film_reader.Plan(12))
@@ -227,7 +227,7 @@ def test_model_that_sees_motion_says_how_much_moves(film):
         ],
     )
     heights = [
-        len(frame_store.decode_frame(verdict_pictures.timeline(each)))
+        len(image_files.decode_frame(verdict_pictures.timeline(each)))
         for each in (still, found)
     ]
     assert 400 < heights[0] < heights[1]

@@ -11,10 +11,10 @@ from experiments import growth
 from experiments import letterbox
 from experiments import reproduce
 from experiments import trainings
-from keras_ssc import command
-from keras_ssc import input_pipeline
+from keras_ssc import datasets
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import train
+from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 
 SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
@@ -31,7 +31,7 @@ def reproduction(data_dir, tmp_path):
         is_training=True,
         **settings,
     ):
-        builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+        builder = datasets.open_dataset("scene_genre/small", data_dir)
         given = {
             "dataset": "scene_genre/small",
             "data_dir": str(data_dir),
@@ -170,7 +170,7 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
 
 def test_what_is_done_is_not_done_again(reproduction, monkeypatch):
     reproduction(["fc"]).run(0, 0)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(loop, "train", None)
     again = reproduction(["fc"])
     again.run(0, 0)
     assert len(again.results["fc"]) == 1
@@ -187,7 +187,7 @@ def test_rounds_ask_about_every_fold_and_are_of_several_seeds():
 
 def test_tables_are_of_what_is_finished(reproduction, monkeypatch):
     reproduction(["fc"]).run(0, 0)
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(loop, "train", None)
     done = reproduction(is_training=False)
     for fold in (0, 1):
         done.run(fold, 0)
@@ -216,7 +216,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(
 
     def failing(config, splits):
         if "by pair" in splits.name:
-            raise train.TrainingError("the loss is nan")
+            raise loop.TrainingError("the loss is nan")
         return train_and_evaluate(config, splits)
 
     monkeypatch.setattr(trainings, "train_and_evaluate", failing)
@@ -288,7 +288,7 @@ def test_a_data_set_that_cannot_be_built_is_told(
         return [sys.executable, "-c", "raise SystemExit('no room')"]
 
     monkeypatch.setattr(growth, "build_command", fails)
-    with pytest.raises(command.OutsideError, match="exit code 1: no room"):
+    with pytest.raises(OutsideError, match="exit code 1: no room"):
         film_data.draw(film_list, tmp_path / "drawn", num_pairs=1)
 
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ssc import calibration
-from keras_ssc import input_pipeline
+from keras_ssc import resizing
 from keras_ssc import serving_client
 from keras_ssc.genres import GENRES
 from tests import tiny_served
@@ -171,7 +171,7 @@ def test_answers_are_the_models_on_frames_resized_as_for_training(
 ):
     pairs = tiny_served.frames(4)
     stacks = [np.stack(frames) for frames in zip(*pairs, strict=True)]
-    resized = input_pipeline.resize(stacks[0], tiny_served.SIZE)
+    resized = resizing.resize(stacks[0], tiny_served.SIZE)
     logits = tiny_served.build()({"frame": resized}, training=False).numpy()
     scores = calibration.probabilities(logits, tiny_served.TEMPERATURE)
     answer = ask(tiny_served.pairs(4))
@@ -186,7 +186,7 @@ def test_answers_are_the_models_on_frames_resized_as_for_training(
     plain_scores = calibration.probabilities(logits, 1.0)
     assert np.abs(plain_scores - scores).max() > 0.01
     assert_same(ask_frames(*stacks), answer)
-    sized = [input_pipeline.resize(x, tiny_served.SIZE) for x in stacks]
+    sized = [resizing.resize(x, tiny_served.SIZE) for x in stacks]
     in_full_size = ask_frames(*sized)
     assert_same(in_full_size, answer)
 

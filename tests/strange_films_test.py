@@ -15,10 +15,9 @@ from keras_ssc import film_reader
 from keras_ssc import predict
 from keras_ssc import predicting
 from keras_ssc import predictor
-from keras_ssc import video
+from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
 from tests import drawn_films
-from tests import video_test
 
 # Two shots of a moving camera: no two frames are alike.
 CUT, NUM_FRAMES = 12, 24
@@ -57,7 +56,7 @@ def films(tmp_path_factory):
     """A folder of good films."""
     folder = tmp_path_factory.mktemp("films")
     for name, settings in FILMS.items():
-        video_test.write_film(folder / name, FRAMES, **settings)
+        drawn_films.write_film(folder / name, FRAMES, **settings)
     lie_on_its_side(folder / "on its side.mp4")
     add_cover(folder / "cover.mp4")
     return folder
@@ -67,8 +66,8 @@ def lie_on_its_side(path):
     """Stores a film as a telephone does that was held upright."""
     turned = path.with_name("turned.mp4")
     stored = [np.ascontiguousarray(np.rot90(frame, -1)) for frame in FRAMES]
-    video_test.write_film(turned, stored)
-    video_test.copy_film(turned, path, rotation=90)
+    drawn_films.write_film(turned, stored)
+    drawn_films.copy_film(turned, path, rotation=90)
     turned.unlink()
 
 
@@ -113,7 +112,7 @@ def shown(picture):
 def test_shots_and_pairs_are_found_at_their_times(films, name):
     settings = FILMS[name]
     ticks = settings.get("ticks", np.arange(NUM_FRAMES))
-    times = ticks / settings.get("rate", video_test.RATE)
+    times = ticks / settings.get("rate", 24)
     read = list(
         film_reader.read_film(
             films / name, film_reader.Plan(every=times[-1] / 200)
@@ -184,7 +183,7 @@ def test_link_to_a_film_is_that_film(films, tmp_path, asked):
 
 
 def test_still_image_has_a_verdict(asked, tmp_path):
-    path = video_test.write_film(tmp_path / "still.mp4", FRAMES[:1] * 48)
+    path = drawn_films.write_film(tmp_path / "still.mp4", FRAMES[:1] * 48)
     found = asked.predict_film(path, film_reader.Plan(6))
     assert len(found.shots) == 1 and found.num_pairs == 6
     assert found.scores[GENRES[0]] == pytest.approx(
@@ -193,7 +192,7 @@ def test_still_image_has_a_verdict(asked, tmp_path):
 
 
 def test_film_cut_short_has_a_verdict_of_what_is_there(asked, tmp_path):
-    path = video_test.write_film(
+    path = drawn_films.write_film(
         tmp_path / "short.mkv", FRAMES, options={"g": "1", "crf": "12"}
     )
     os.truncate(path, path.stat().st_size * 2 // 3)
@@ -205,25 +204,25 @@ def test_film_cut_short_has_a_verdict_of_what_is_there(asked, tmp_path):
 @pytest.mark.parametrize("size", [(2, 2), (8, 8), (640, 10)])
 def test_tiny_and_narrow_films_have_a_verdict(asked, tmp_path, size):
     frames = [cv2.resize(frame, size) for frame in FRAMES[:CUT]]
-    path = video_test.write_film(tmp_path / "tiny.mp4", frames)
+    path = drawn_films.write_film(tmp_path / "tiny.mp4", frames)
     assert asked.predict_film(path, film_reader.Plan(2)).num_pairs >= 1
 
 
 def one_frame(path):
-    video_test.write_film(path, FRAMES[:1])
+    drawn_films.write_film(path, FRAMES[:1])
 
 
 def all_black(path):
-    video_test.write_film(path, [np.zeros_like(FRAMES[0])] * NUM_FRAMES)
+    drawn_films.write_film(path, [np.zeros_like(FRAMES[0])] * NUM_FRAMES)
 
 
 def playlist(path):
-    video_test.write_film(path.with_name("part.ts"), FRAMES)
+    drawn_films.write_film(path.with_name("part.ts"), FRAMES)
     path.write_text("ffconcat version 1.0\nfile part.ts\n")
 
 
 def cut_short(path):
-    video_test.write_film(path, FRAMES)
+    drawn_films.write_film(path, FRAMES)
     os.truncate(path, path.stat().st_size * 2 // 3)
 
 
@@ -231,7 +230,7 @@ BAD = {
     "one frame": (one_frame, "a single frame"),
     "black": (all_black, "4 blank"),
     "empty": (pathlib.Path.touch, "is empty"),
-    "sound": (video_test.sound_only, "no moving pictures"),
+    "sound": (drawn_films.write_sound, "no moving pictures"),
     "cut short": (cut_short, "incomplete"),
     "playlist": (playlist, "not a film"),
     "zero": (lambda path: path.symlink_to("/dev/zero"), "not a file"),
@@ -245,7 +244,7 @@ def test_what_cannot_be_judged_is_one_named_error(
 ):
     path = tmp_path / "film.mp4"
     make(path)
-    with pytest.raises(video.VideoError, match=words) as caught:
+    with pytest.raises(VideoError, match=words) as caught:
         asked.predict_film(path, film_reader.Plan(4))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -260,7 +259,7 @@ def huge(tmp_path_factory):
         np.ascontiguousarray(picture[:, start : start + 7680])
         for start in (0, 8, 16)
     ]
-    return video_test.write_film(
+    return drawn_films.write_film(
         tmp_path_factory.mktemp("huge") / "8K.mp4",
         frames,
         options={"preset": "ultrafast"},
@@ -301,6 +300,6 @@ def test_film_that_takes_all_memory_is_named(
         "_PROGRAM",
         f"{program}; {change}film_reader.work(*sys.argv[1:])",
     )
-    with pytest.raises(video.VideoError, match=rf"8K\.mp4: ({words})"):
+    with pytest.raises(VideoError, match=rf"8K\.mp4: ({words})"):
         list(film_reader.read_film(huge))
     assert capfd.readouterr() == ("", "")

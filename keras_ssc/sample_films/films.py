@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import tqdm
 
-from keras_ssc import command
 from keras_ssc import files
-from keras_ssc import scenes
+from keras_ssc import film_list
+from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
 from keras_ssc.sample_films import styles
@@ -232,7 +232,7 @@ def _write_films(films, path):
         for film in films
         for start, end in _scenes(film)
     ]
-    files.write_csv(path, scenes.COLUMNS, rows)
+    files.write_csv(path, film_list.COLUMNS, rows)
 
 
 def _path_in_list(film):
@@ -293,7 +293,7 @@ def main(arguments=None):
     try:
         path = draw_sample_films(**vars(options))
     except concurrent.futures.BrokenExecutor as error:
-        raise command.OutsideError(
+        raise OutsideError(
             "A process that draws died (killed, or out of memory). Run the "
             "same command again, or with fewer --workers."
         ) from error

@@ -9,14 +9,17 @@ import tempfile
 import numpy as np
 import tensorflow_datasets as tfds
 
+from keras_ssc import cleaning
 from keras_ssc import examples
-from keras_ssc import extract
+from keras_ssc import extraction
 from keras_ssc import flow
-from keras_ssc import frame_store
+from keras_ssc import frame_folder
 from keras_ssc import genres
-from keras_ssc import pairs
+from keras_ssc import image_files
+from keras_ssc import pair_files
 from keras_ssc import sample_films
-from keras_ssc import scenes
+from keras_ssc.film_list import SPLITS
+from keras_ssc.film_list import read_film_list
 
 # Pairs whose flow is computed at once; enough to keep all cores at work.
 _CHUNK = 32
@@ -44,8 +47,8 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
     film_seconds: float = 8.0
 
     def extract_config(self):
-        """Returns the `extract.ExtractConfig` of this config."""
-        return extract.ExtractConfig(
+        """Returns the `cleaning.ExtractConfig` of this config."""
+        return cleaning.ExtractConfig(
             num_pairs=self.num_pairs, stride=self.stride, seed=self.seed
         )
 
@@ -147,7 +150,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             seconds=self.builder_config.film_seconds,
         )
         frames = f"{self._folder.name}/frames"
-        _, problems = extract.extract(
+        _, problems = extraction.extract(
             film_list,
             frames,
             self.builder_config.extract_config(),
@@ -157,7 +160,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return self._frame_splits(frames)
 
     def _frame_splits(self, root):
-        found, problems = pairs.list_pairs(root)
+        found, problems = pair_files.list_pairs(root)
         if not found:
             raise ValueError(
                 "Expected a folder with <prefix>_<split>/ folders of frames, "
@@ -172,7 +175,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             by_split[pair.split].append((pair, rows.get(_movie_file(pair))))
         return {
             split: self._generate_examples(_examples_of_pairs(by_split[split]))
-            for split in pairs.SPLITS
+            for split in SPLITS
             if split in by_split
         }
 
@@ -190,8 +193,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _film_splits(self, root):
-        films, problems = scenes.read_film_list(root / "films.csv")
-        films, duplicates = extract.without_duplicates(films)
+        films, problems = read_film_list(root / "films.csv")
+        films, duplicates = extraction.without_duplicates(films)
         _fail_on(problems + duplicates, root / "films.csv")
         by_split = collections.defaultdict(list)
         for film in films:
@@ -200,7 +203,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             split: self._generate_examples(
                 self._film_pipeline(split, by_split[split])
             )
-            for split in pairs.SPLITS
+            for split in SPLITS
             if split in by_split
         }
 
@@ -244,7 +247,7 @@ def _fail_on(problems, source):
 
 
 def _movie_name(pair):
-    return pairs.movie_name(pair.genre, pair.movie)
+    return pair_files.movie_name(pair.genre, pair.movie)
 
 
 def _movie_file(pair):
@@ -271,7 +274,7 @@ def _rows_by_frame(root, found):
             record, as after an extract that was killed.
     """
     rows = {}
-    for record in frame_store.read_records(root):
+    for record in frame_folder.read_records(root):
         for row in record["pairs"]:
             if row["status"] == "kept":
                 rows[row["frame_file"]] = {**row, "film": record["film"]}
@@ -283,7 +286,7 @@ def _rows_by_frame(root, found):
             f"as {min(missing)} or its next frame. Extract again."
         )
     unknown = frame_files - set(rows)
-    if unknown and frame_store.is_of_extract(root):
+    if unknown and frame_folder.is_of_extract(root):
         raise ValueError(
             f"There is no record of {len(unknown)} pairs in {root}, such as "
             f"{min(unknown)}. Run extract again: it goes on where it was "
@@ -303,8 +306,8 @@ def _examples_of_pairs(pairs_and_rows):
 def _example_of_pair(pair, row):
     # TFDS stores a file without looking at it: decoded here, a damaged one
     # fails the build and not a training.
-    frame = frame_store.read_frame(pair.frame_path)
-    next_frame = frame_store.read_frame(pair.next_frame_path)
+    frame = image_files.read_frame(pair.frame_path)
+    next_frame = image_files.read_frame(pair.next_frame_path)
     if frame.shape != next_frame.shape:
         raise ValueError(
             f"{pair.frame_path} is {frame.shape[1]}x{frame.shape[0]} pixels, "

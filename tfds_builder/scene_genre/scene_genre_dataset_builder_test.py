@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_ssc import extract
+from keras_ssc import extraction
 from keras_ssc import flow
-from keras_ssc import frame_store
-from keras_ssc import scenes
+from keras_ssc import image_files
+from keras_ssc.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from scene_genre import scene_genre_dataset_builder
 from tests import drawn_films
@@ -84,7 +84,7 @@ def test_old_data_loads_as_it_is(tmp_path):
     example = examples["ani2D_movie7", 139]
     folder = DUMMY_DATA / "frames" / "ani2D_train"
     frame, next_frame = (
-        frame_store.read_frame(folder / f"ani2D_movie7_{number}.png")
+        image_files.read_frame(folder / f"ani2D_movie7_{number}.png")
         for number in (139, 140)
     )
     np.testing.assert_array_equal(example["frame"], frame)
@@ -99,7 +99,7 @@ def test_old_data_loads_as_it_is(tmp_path):
 
 def test_films_and_their_extracted_frames_give_the_same_pairs(tmp_path):
     films = DUMMY_DATA / "films"
-    extract.extract(films / "films.csv", tmp_path / "frames", workers=1)
+    extraction.extract(films / "films.csv", tmp_path / "frames", workers=1)
     from_films = build("films", films, tmp_path / "a")
     from_frames = build("frames", tmp_path / "frames", tmp_path / "b")
     for split in ("train", "test"):
@@ -167,15 +167,15 @@ def test_a_damaged_frame_fails_the_build_with_its_name(tmp_path, damage):
 def test_frames_of_two_sizes_fail_the_build(tmp_path):
     frames = copy(tmp_path, "frames")
     path = frames / "ani2D_train" / "ani2D_movie7_140.png"
-    frame = frame_store.read_frame(path)
-    path.write_bytes(frame_store.encode_frame(frame[:-2]))
+    frame = image_files.read_frame(path)
+    path.write_bytes(image_files.encode_frame(frame[:-2]))
     with pytest.raises(ValueError, match="two frames of one size"):
         build("frames", frames, tmp_path / "data")
 
 
 def test_a_frame_that_the_index_names_and_is_missing_fails_the_build(tmp_path):
     film_list = DUMMY_DATA / "films" / "films.csv"
-    extract.extract(film_list, tmp_path / "frames", workers=1)
+    extraction.extract(film_list, tmp_path / "frames", workers=1)
     (tmp_path / "frames" / "sf_train" / "sf_movie1_002.png").unlink()
     with pytest.raises(ValueError, match=r"missing in .*sf_movie1_001\.png"):
         build("frames", tmp_path / "frames", tmp_path / "data")
@@ -185,7 +185,7 @@ def test_a_frame_that_the_index_names_and_is_missing_fails_the_build(tmp_path):
 def test_a_film_whose_record_is_gone_fails_the_build(tmp_path, is_first):
     """Of a killed extract, or a file that vanished: told, and not guessed."""
     film_list = DUMMY_DATA / "films" / "films.csv"
-    extract.extract(film_list, tmp_path / "frames", workers=1)
+    extraction.extract(film_list, tmp_path / "frames", workers=1)
     records = sorted((tmp_path / "frames" / "index").iterdir())
     assert len(records) > 1
     for path in records[:1] if is_first else records:
@@ -240,5 +240,5 @@ def test_validation_is_a_split_where_the_list_names_it(tmp_path):
 
 
 def test_the_list_of_dummy_films_is_whole():
-    _, problems = scenes.read_film_list(DUMMY_DATA / "films" / "films.csv")
+    _, problems = read_film_list(DUMMY_DATA / "films" / "films.csv")
     assert not problems

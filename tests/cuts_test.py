@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_ssc import shots
+from keras_ssc import cuts
 from tests import cut_corpus
 
-# The weights in `shots` were fitted on seeds 1 and 2.
+# The weights in `cuts` were fitted on seeds 1 and 2.
 _HELD_OUT_SEED = 7
 
 
@@ -18,7 +18,7 @@ def judged():
     for film in cut_corpus.draw_corpus(_HELD_OUT_SEED, films_per_category=3):
         pairs = zip(film.frames, film.frames[1:], strict=False)
         for is_cut, pair in zip(film.is_cut, pairs, strict=True):
-            transitions[film.category].append((is_cut, shots.cut_score(*pair)))
+            transitions[film.category].append((is_cut, cuts.cut_score(*pair)))
     return {
         category: np.array(rows).T for category, rows in transitions.items()
     }
@@ -26,7 +26,7 @@ def judged():
 
 def test_finds_cuts_of_held_out_films(judged):
     is_cut, score = np.concatenate(list(judged.values()), axis=1)
-    is_cut, found = is_cut == 1, score > shots.CUT_THRESHOLD
+    is_cut, found = is_cut == 1, score > cuts.CUT_THRESHOLD
     assert is_cut.sum() > 150
     assert found[is_cut].mean() >= 0.99
     assert is_cut[found].mean() >= 0.95
@@ -35,7 +35,7 @@ def test_finds_cuts_of_held_out_films(judged):
 @pytest.mark.parametrize("category", cut_corpus.CATEGORIES)
 def test_no_kind_of_film_is_a_disaster(judged, category):
     is_cut, score = judged[category]
-    is_cut, found = is_cut == 1, score > shots.CUT_THRESHOLD
+    is_cut, found = is_cut == 1, score > cuts.CUT_THRESHOLD
     missed = (is_cut & ~found).sum()
     false = (~is_cut & found).sum()
     assert missed <= 0.2 * is_cut.sum()
@@ -56,26 +56,26 @@ def _scene(number=0, size=(270, 480)):
 
 def test_same_frame_is_no_cut():
     scene = _scene()
-    assert shots.cut_score(scene, scene) < 0.01
-    assert not shots.is_cut(scene, scene)
+    assert cuts.cut_score(scene, scene) < 0.01
+    assert not cuts.is_cut(scene, scene)
 
 
 def test_other_scene_is_a_cut():
-    assert shots.cut_score(_scene(0), _scene(1)) > 0.95
-    assert shots.is_cut(_scene(0), _scene(1))
+    assert cuts.cut_score(_scene(0), _scene(1)) > 0.95
+    assert cuts.is_cut(_scene(0), _scene(1))
 
 
 def test_threshold_decides():
     pair = _scene(0), _scene(1)
-    score = shots.cut_score(*pair)
-    assert shots.is_cut(*pair, threshold=score - 0.001)
-    assert not shots.is_cut(*pair, threshold=score)
+    score = cuts.cut_score(*pair)
+    assert cuts.is_cut(*pair, threshold=score - 0.001)
+    assert not cuts.is_cut(*pair, threshold=score)
 
 
 def test_half_the_light_is_no_cut():
     scene = _scene()
-    assert not shots.is_cut(scene, scene // 2)
-    assert not shots.is_cut(scene // 2, scene)
+    assert not cuts.is_cut(scene, scene // 2)
+    assert not cuts.is_cut(scene // 2, scene)
 
 
 @pytest.mark.parametrize("pixels", [20, 72, -72])
@@ -84,31 +84,31 @@ def test_pan_is_no_cut(pixels):
     start = max(-pixels, 0)
     frame = wide[:, start : start + 480]
     next_frame = wide[:, start + pixels : start + pixels + 480]
-    assert not shots.is_cut(frame, next_frame)
+    assert not cuts.is_cut(frame, next_frame)
 
 
 def test_letterbox_does_not_hide_a_cut():
     frame, next_frame = _scene(0), _scene(1)
     for picture in (frame, next_frame):
         picture[:40] = picture[-40:] = 0
-    assert shots.is_cut(frame, next_frame)
+    assert cuts.is_cut(frame, next_frame)
 
 
 def test_film_played_backwards_has_the_same_cuts():
     film = cut_corpus.draw_film("hard", 11, 0)
-    forward = [shots.is_cut(*film.frames[i : i + 2]) for i in range(23)]
+    forward = [cuts.is_cut(*film.frames[i : i + 2]) for i in range(23)]
     frames = film.frames[::-1]
-    backward = [shots.is_cut(*frames[i : i + 2]) for i in range(23)]
+    backward = [cuts.is_cut(*frames[i : i + 2]) for i in range(23)]
     assert forward == list(film.is_cut)
     assert backward == forward[::-1]
 
 
 def test_out_of_black_at_once_is_a_cut_and_slowly_is_none():
     scene, black = _scene(), np.zeros((270, 480, 3), np.uint8)
-    assert shots.is_cut(black, scene)
-    assert shots.is_cut(scene, black)
-    assert not shots.is_cut(black, scene // 12)
-    assert not shots.is_cut(black, black)
+    assert cuts.is_cut(black, scene)
+    assert cuts.is_cut(scene, black)
+    assert not cuts.is_cut(black, scene // 12)
+    assert not cuts.is_cut(black, black)
 
 
 # 27x160 once ended the process inside OpenCV's flow.
@@ -116,14 +116,14 @@ def test_out_of_black_at_once_is_a_cut_and_slowly_is_none():
     "size", [(16, 16), (16, 1250), (1250, 16), (27, 160), (540, 960)]
 )
 def test_any_size_is_judged(size):
-    assert shots.cut_score(_scene(0, size), _scene(0, size)) < 0.1
-    assert 0 <= shots.cut_score(_scene(0, size), _scene(1, size)) <= 1
+    assert cuts.cut_score(_scene(0, size), _scene(0, size)) < 0.1
+    assert 0 <= cuts.cut_score(_scene(0, size), _scene(1, size)) <= 1
 
 
 def test_frames_are_left_as_they_are():
     frame, next_frame = _scene(0), _scene(1)
-    shots.is_cut(frame, next_frame)
-    shots.is_blank(frame)
+    cuts.is_cut(frame, next_frame)
+    cuts.is_blank(frame)
     np.testing.assert_array_equal(frame, _scene(0))
     np.testing.assert_array_equal(next_frame, _scene(1))
 
@@ -149,32 +149,32 @@ def _plain(colour, noise=0.0, vignette=0.0):
     ids=["black", "white", "violet", "noise", "grain", "vignette"],
 )
 def test_nothing_to_see_is_blank(frame):
-    assert shots.is_blank(frame)
+    assert cuts.is_blank(frame)
     coarse = cut_corpus.through_h264(np.stack([frame] * 3), rate_factor=29)
-    assert all(shots.is_blank(seen) for seen in coarse)
+    assert all(cuts.is_blank(seen) for seen in coarse)
 
 
 def test_colour_between_bars_is_blank():
     frame = _plain((180, 180, 180))
     frame[:35] = frame[-35:] = 0
-    assert shots.is_blank(frame)
+    assert cuts.is_blank(frame)
 
 
 def test_night_is_not_blank():
     for film in cut_corpus.draw_corpus(7, 4, ["grainy_night", "lightning"]):
-        assert not any(shots.is_blank(frame) for frame in film.frames)
+        assert not any(cuts.is_blank(frame) for frame in film.frames)
 
 
 def test_something_small_in_fog_is_not_blank():
     frame = _plain((170, 172, 175), noise=2)
     cv2.ellipse(frame, (300, 150), (6, 14), 0, 0, 360, (140, 140, 145), -1)
-    assert not shots.is_blank(frame)
+    assert not cuts.is_blank(frame)
 
 
 def test_letters_on_black_are_not_blank():
     frame = _plain((0, 0, 0))
     cv2.putText(frame, "The End", (200, 140), 0, 0.5, (200, 200, 200), 1)
-    assert not shots.is_blank(frame)
+    assert not cuts.is_blank(frame)
 
 
 @pytest.mark.parametrize(
@@ -188,15 +188,15 @@ def test_letters_on_black_are_not_blank():
 )
 def test_names_what_is_wrong_with_a_frame(frame, message):
     with pytest.raises(ValueError, match=message):
-        shots.cut_score(frame, frame)
+        cuts.cut_score(frame, frame)
     with pytest.raises(ValueError, match=message):
-        shots.is_cut(frame, frame)
+        cuts.is_cut(frame, frame)
     with pytest.raises(ValueError, match=message):
-        shots.is_blank(frame)
+        cuts.is_blank(frame)
 
 
 def test_frames_of_two_shapes_are_refused():
     frame = np.zeros((32, 32, 3), np.uint8)
     next_frame = np.zeros((32, 34, 3), np.uint8)
     with pytest.raises(ValueError, match="one shape"):
-        shots.cut_score(frame, next_frame)
+        cuts.cut_score(frame, next_frame)

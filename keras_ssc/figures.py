@@ -1,4 +1,4 @@
-"""Numbers -> tables and figures. Arrays and names come as arguments."""
+"""Numbers -> figures. Arrays and names come as arguments."""
 
 import io
 import textwrap
@@ -6,12 +6,13 @@ import textwrap
 import matplotlib
 import numpy as np
 from sklearn import calibration
-from sklearn import metrics
 
 matplotlib.use("Agg")  # no screen is needed, and none is asked for
 
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
+
+from keras_ssc.scoring import percent
 
 # Films have names in all scripts; matplotlib's own font has Latin, Greek and
 # Cyrillic. Of these, what the machine has is used where that one ends.
@@ -42,69 +43,6 @@ _MOST_LETTERS = 40
 
 # Letters of a line of a claim beside a figure.
 _LINE = 48
-
-
-def scores_of(labels, predicted, names):
-    """Computes accuracy, macro F1, accuracy per genre and the confusion.
-
-    Args:
-        labels: Integer array (n,), the true classes.
-        predicted: Integer array (n,), the predicted classes.
-        names: Sequence of the classes' names.
-
-    Returns:
-        A dict: `accuracy` and `macro_f1`, floats; `per_genre`, a dict from
-        each name to the share of its examples that are right, None where it
-        has none; `confusion`, a list of rows, true classes down, predicted
-        ones across; `num`, how many examples.
-    """
-    places = range(len(names))
-    confusion = metrics.confusion_matrix(labels, predicted, labels=places)
-    counts = confusion.sum(axis=1)
-    present = [place for place in places if counts[place]]
-    return {
-        "num": len(labels),
-        "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        # Over the genres that are there: one that the split lacks would
-        # count as 0 and say nothing of the model.
-        "macro_f1": float(
-            metrics.f1_score(
-                labels,
-                predicted,
-                labels=present,
-                average="macro",
-                zero_division=0,
-            )
-        ),
-        "per_genre": {
-            name: float(confusion[place, place] / counts[place])
-            if counts[place]
-            else None
-            for place, name in enumerate(names)
-        },
-        "confusion": confusion.tolist(),
-    }
-
-
-def percent(share):
-    """Writes a share as a percentage, or a dash for None."""
-    return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def markdown_table(header, rows):
-    """Returns a Markdown table.
-
-    Args:
-        header: Sequence of strings.
-        rows: Sequence of sequences of the same length.
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(
-        "| "
-        + " | ".join(str(cell).replace("|", r"\|") for cell in line)
-        + " |\n"
-        for line in lines
-    )
 
 
 def confusion_figure(confusion, names, title):

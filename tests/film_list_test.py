@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from keras_ssc import scenes
+from keras_ssc import film_list
+from keras_ssc.errors import FilmListError
 
 HEADER = "film,genre,split,path,start,end\n"
 
@@ -14,7 +15,7 @@ def write(tmp_path, text, encoding="utf-8"):
 
 
 def problems_of(tmp_path, rows):
-    films, problems = scenes.read_film_list(write(tmp_path, HEADER + rows))
+    films, problems = film_list.read_film_list(write(tmp_path, HEADER + rows))
     return films, problems
 
 
@@ -23,7 +24,7 @@ def problems_of(tmp_path, rows):
     [("00:00:00", 0.0), ("01:02:03", 3723.0), ("00:00:01.5", 1.5)],
 )
 def test_times_are_read(text, seconds):
-    assert scenes.parse_time(text) == seconds
+    assert film_list.parse_time(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -31,13 +32,13 @@ def test_times_are_read(text, seconds):
 )
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ValueError, match="hh:mm:ss"):
-        scenes.parse_time(text)
+        film_list.parse_time(text)
 
 
 def test_times_are_written_as_they_are_read():
-    assert scenes.format_time(3723.25) == "01:02:03.250"
-    assert scenes.format_time(59.9996) == "00:01:00.000"
-    assert scenes.parse_time(scenes.format_time(86399.999)) == 86399.999
+    assert film_list.format_time(3723.25) == "01:02:03.250"
+    assert film_list.format_time(59.9996) == "00:01:00.000"
+    assert film_list.parse_time(film_list.format_time(86399.999)) == 86399.999
 
 
 def test_rows_of_a_film_are_its_scenes(tmp_path):
@@ -64,7 +65,7 @@ def test_rows_of_a_film_are_its_scenes(tmp_path):
 def test_spreadsheets_of_all_kinds_are_read(tmp_path, encoding, separator):
     text = HEADER + "봄날은 간다,romance,train,영화 폴더/봄날.mp4,00:00:00,\n"
     text = text.replace(",", separator).replace("\n", "\r\n")
-    films, problems = scenes.read_film_list(write(tmp_path, text, encoding))
+    films, problems = film_list.read_film_list(write(tmp_path, text, encoding))
     assert not problems
     assert films[0].name == "봄날은 간다"
     assert films[0].scenes[0].path == tmp_path / "영화 폴더" / "봄날.mp4"
@@ -148,10 +149,10 @@ def test_scenes_that_touch_do_not_overlap(tmp_path):
 def test_what_is_no_film_list_is_refused(tmp_path, data, word):
     path = tmp_path / "films.csv"
     path.write_bytes(data)
-    with pytest.raises(scenes.FilmListError, match=word):
-        scenes.read_film_list(path)
+    with pytest.raises(FilmListError, match=word):
+        film_list.read_film_list(path)
 
 
 def test_a_missing_film_list_is_refused(tmp_path):
-    with pytest.raises(scenes.FilmListError, match="No such file"):
-        scenes.read_film_list(tmp_path / "films.csv")
+    with pytest.raises(FilmListError, match="No such file"):
+        film_list.read_film_list(tmp_path / "films.csv")

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_ssc import genres
-from keras_ssc import pairs
+from keras_ssc import pair_files
 
 
 def touch(root, *names):
@@ -30,10 +30,10 @@ def test_class_ids_are_the_reports():
 
 
 def test_names_are_written_as_they_are_read():
-    name = pairs.frame_name("animation_2d", 7, 39)
+    name = pair_files.frame_name("animation_2d", 7, 39)
     assert name == "ani2D_movie7_039.png"
-    assert pairs.parse_frame_name(name) == ("animation_2d", 7, 39)
-    assert pairs.parse_frame_name("sf_movie1_1001.png")[2] == 1001
+    assert pair_files.parse_frame_name(name) == ("animation_2d", 7, 39)
+    assert pair_files.parse_frame_name("sf_movie1_1001.png")[2] == 1001
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_names_are_written_as_they_are_read():
 )
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="Expected"):
-        pairs.parse_frame_name(name)
+        pair_files.parse_frame_name(name)
 
 
 def test_an_odd_frame_and_the_even_one_behind_it_are_a_pair(tmp_path):
@@ -52,7 +52,7 @@ def test_an_odd_frame_and_the_even_one_behind_it_are_a_pair(tmp_path):
         "sf_test/sf_movie2_001.png",
         "sf_test/sf_movie2_002.png",
     )
-    found, problems = pairs.list_pairs(tmp_path)
+    found, problems = pair_files.list_pairs(tmp_path)
     assert not problems
     assert [(p.genre, p.split, p.movie, p.number) for p in found] == [
         ("action", "train", 7, 139),
@@ -63,7 +63,7 @@ def test_an_odd_frame_and_the_even_one_behind_it_are_a_pair(tmp_path):
 
 def test_a_folder_of_an_unknown_genre_is_told(tmp_path):
     touch(tmp_path, "western_train/western_movie1_001.png")
-    found, problems = pairs.list_pairs(tmp_path)
+    found, problems = pair_files.list_pairs(tmp_path)
     assert not found
     assert problems[0][0].name == "western_train"
     assert "Unknown genre" in problems[0][1]
@@ -75,7 +75,7 @@ def test_genres_may_be_spelt_out_in_names(tmp_path):
         "animation_2d_test/animation_2d_movie1_001.png",
         "animation_2d_test/animation_2d_movie1_002.png",
     )
-    found, problems = pairs.list_pairs(tmp_path)
+    found, problems = pair_files.list_pairs(tmp_path)
     assert not problems
     assert found[0].genre == "animation_2d"
 
@@ -92,7 +92,7 @@ def test_what_is_no_pair_is_told(tmp_path):
         "action_train/action_movie8_002.png",
         "action_train/action_movie8_0001.png",
     )
-    found, problems = pairs.list_pairs(tmp_path)
+    found, problems = pair_files.list_pairs(tmp_path)
     assert [(pair.movie, pair.number) for pair in found] == [(8, 1)]
     reasons = {path.name: reason for path, reason in problems}
     assert (
@@ -122,4 +122,4 @@ def test_what_is_no_pair_is_told(tmp_path):
 def test_key_frames_are_odd_and_stay_in_their_range(
     first, last, stride, expected
 ):
-    assert list(pairs.key_frames(first, last, stride)) == expected
+    assert list(pair_files.key_frames(first, last, stride)) == expected

@@ -17,7 +17,8 @@ import re
 
 from keras_ssc.errors import FilmListError
 from keras_ssc.genres import genre_named
-from keras_ssc.pairs import SPLITS
+
+SPLITS = ("train", "validation", "test")
 
 COLUMNS = ("film", "genre", "split", "path", "start", "end")
 

@@ -14,14 +14,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssc import command
-from keras_ssc import input_pipeline
 from keras_ssc import models
+from keras_ssc.errors import OutsideError
 
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
-class WorkerError(command.OutsideError):
+class WorkerError(OutsideError):
     """Another host of a training has ended."""
 
 
@@ -230,8 +229,8 @@ def distribute(strategy, make_batches):
 
     Args:
         strategy: A `tf.distribute.Strategy`.
-        make_batches: Function from an `input_pipeline.Share` to a
-            `tf.data.Dataset`.
+        make_batches: Function from three integers, those of a
+            `batching.Share`, to a `tf.data.Dataset`.
 
     Returns:
         What `fit` takes: a `tf.data.Dataset`, or a distributed one.
@@ -240,9 +239,7 @@ def distribute(strategy, make_batches):
     def batches_of_host(context):
         count = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * count
-        return make_batches(
-            input_pipeline.Share(context.num_replicas_in_sync, first, count)
-        )
+        return make_batches(context.num_replicas_in_sync, first, count)
 
     return strategy.distribute_datasets_from_function(batches_of_host)
 

@@ -1,4 +1,3 @@
-import fractions
 import os
 import pickle
 
@@ -6,7 +5,12 @@ import av
 import numpy as np
 import pytest
 
-from keras_ssc import video
+from keras_ssc import black_bars
+from keras_ssc import container
+from keras_ssc import frame_index
+from keras_ssc import frame_reading
+from keras_ssc.errors import VideoError
+from tests import drawn_films
 
 WIDTH, HEIGHT, BLOCK = 96, 64, 16
 NUM_FRAMES = 130
@@ -80,64 +84,15 @@ def ticks_of(name, num_frames=NUM_FRAMES):
     return np.arange(num_frames)
 
 
-def write_film(
-    path,
-    frames,
-    codec="libx264",
-    options=None,
-    muxer=None,
-    ticks=None,
-    rate=RATE,
-    pix_fmt="yuv420p",
-    transfer=None,
-):
-    """Writes frames as a film; one with a transfer function is in BT.2020."""
-    with av.open(path, "w", options=muxer or {}) as container:
-        stream = container.add_stream(codec, rate=rate, options=options or {})
-        stream.pix_fmt = pix_fmt
-        stream.height, stream.width = frames[0].shape[:2]
-        if transfer is not None:
-            stream.codec_context.color_trc = transfer
-            stream.codec_context.color_primaries = 9
-            stream.codec_context.colorspace = 9
-        for place, picture in enumerate(frames):
-            deep = picture.dtype == np.uint16
-            frame = av.VideoFrame.from_ndarray(
-                picture, format="rgb48le" if deep else "rgb24"
-            ).reformat(
-                format=pix_fmt, dst_colorspace=None if transfer is None else 9
-            )
-            frame.pts = place if ticks is None else int(ticks[place])
-            frame.time_base = fractions.Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def copy_film(source, path, change=None, muxer=None, rotation=0):
-    """Copies packets; `change` gets each and gives a packet or None."""
-    change = change or (lambda packet: packet)
-    with (
-        av.open(source) as film,
-        av.open(path, "w", options=muxer or {}) as container,
-    ):
-        stream = container.add_stream_from_template(film.streams.video[0])
-        if rotation:
-            stream.set_display_rotation(rotation)
-        for packet in film.demux(film.streams.video[0]):
-            if packet.size and (packet := change(packet)) is not None:
-                packet.stream = stream
-                container.mux(packet)
-    return path
-
-
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     pictures = [drawn(number) for number in range(NUM_FRAMES)]
     for name, (codec, options, muxer) in FILMS.items():
         ticks = ticks_of(name)
-        write_film(folder / name, pictures, codec, options, muxer, ticks)
+        drawn_films.write_film(
+            folder / name, pictures, RATE, codec, options, muxer, ticks
+        )
     return folder
 
 
@@ -150,7 +105,7 @@ def h264(films):
 def num_decoded(monkeypatch):
     """Counts the packets that are given to the decoder."""
     count = [0]
-    decode = video._decode
+    decode = container.decode
 
     def counted(stream, packets, on_error):
         def passed_on():
@@ -160,13 +115,13 @@ def num_decoded(monkeypatch):
 
         return decode(stream, passed_on(), on_error)
 
-    monkeypatch.setattr(video, "_decode", counted)
+    monkeypatch.setattr(container, "decode", counted)
     return count
 
 
 @pytest.mark.parametrize("name", FILMS)
 def test_every_frame_is_listed_at_its_time(films, name):
-    index = video.index_frames(films / name)
+    index = frame_index.index_frames(films / name)
     assert index.num_frames == NUM_FRAMES
     assert index.path == films / name
     assert (index.width, index.height, index.rotation) == (WIDTH, HEIGHT, 0)
@@ -185,10 +140,10 @@ def test_every_frame_is_listed_at_its_time(films, name):
 @pytest.mark.parametrize("name", FILMS)
 def test_the_frame_asked_for_is_the_frame_read(films, name, way):
     path = films / name
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     scattered = [129, 3, 4, 77, 78, 19, 20, 21, 60, 101]
     for wanted in (range(NUM_FRAMES), scattered, [0], [59], [NUM_FRAMES - 1]):
-        read = list(video.read_frames(path, wanted, index, way))
+        read = list(frame_reading.read_frames(path, wanted, index, way))
         assert [number for number, _, _ in read] == sorted(wanted)
         for number, seconds, frame in read:
             assert number_in(frame) == number
@@ -201,10 +156,15 @@ def test_the_frame_asked_for_is_the_frame_read(films, name, way):
 @pytest.mark.parametrize("name", FILMS)
 def test_every_way_gives_the_same_pixels(films, name):
     path = films / name
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     wanted = range(1, NUM_FRAMES, 7)
     forward, seek, auto = (
-        [frame for _, _, frame in video.read_frames(path, wanted, index, way)]
+        [
+            frame
+            for _, _, frame in frame_reading.read_frames(
+                path, wanted, index, way
+            )
+        ]
         for way in ("forward", "seek", "auto")
     )
     np.testing.assert_array_equal(seek, forward)
@@ -212,52 +172,52 @@ def test_every_way_gives_the_same_pixels(films, name):
 
 
 def test_numbers_come_once_in_order_and_none_is_nothing(h264):
-    read = video.read_frames(h264, np.array([9, 2, 9, 5]))
+    read = frame_reading.read_frames(h264, np.array([9, 2, 9, 5]))
     assert [number for number, _, _ in read] == [2, 5, 9]
-    assert list(video.read_frames(h264, [])) == []
+    assert list(frame_reading.read_frames(h264, [])) == []
 
 
 @pytest.mark.parametrize("numbers", [[-1], [0, NUM_FRAMES], [10**9]])
 def test_numbers_outside_the_film_are_refused(h264, numbers):
     with pytest.raises(ValueError, match=f"0 to {NUM_FRAMES - 1}"):
-        video.read_frames(h264, numbers)
+        frame_reading.read_frames(h264, numbers)
 
 
 def test_an_unknown_way_is_refused(h264):
     with pytest.raises(ValueError, match=r"auto, forward, seek.*'fast'"):
-        video.read_frames(h264, [0], way="fast")
+        frame_reading.read_frames(h264, [0], way="fast")
 
 
 def test_a_seek_decodes_one_group_of_pictures(films, num_decoded):
     path = films / "short groups.mp4"
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     num_decoded[0] = 0
-    list(video.read_frames(path, [100, 101], index))
+    list(frame_reading.read_frames(path, [100, 101], index))
     assert 0 < num_decoded[0] <= 12 + 4
     num_decoded[0] = 0
-    list(video.read_frames(path, [100, 101], index, "forward"))
+    list(frame_reading.read_frames(path, [100, 101], index, "forward"))
     assert num_decoded[0] > 100
 
 
 def test_wanted_frames_close_together_are_read_forward(films, num_decoded):
     path = films / "short groups.mp4"
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     num_decoded[0] = 0
-    list(video.read_frames(path, range(NUM_FRAMES), index))
+    list(frame_reading.read_frames(path, range(NUM_FRAMES), index))
     # Every packet once: no group of pictures is decoded twice.
     assert num_decoded[0] == NUM_FRAMES
 
 
 def test_transport_streams_are_never_sought(films):
-    index = video.index_frames(films / "h264.ts")
+    index = frame_index.index_frames(films / "h264.ts")
     assert not index.seekable
-    assert video.index_frames(films / "h264.mp4").seekable
+    assert frame_index.index_frames(films / "h264.mp4").seekable
 
 
 def test_colours_are_rgb(tmp_path):
     red = np.full((HEIGHT, WIDTH, 3), (220, 30, 40), np.uint8)
-    path = write_film(tmp_path / "red.mp4", [red] * 3)
-    ((_, _, frame),) = video.read_frames(path, [1])
+    path = drawn_films.write_film(tmp_path / "red.mp4", [red] * 3)
+    ((_, _, frame),) = frame_reading.read_frames(path, [1])
     np.testing.assert_allclose(frame[32, 48], (220, 30, 40), atol=6)
 
 
@@ -274,7 +234,7 @@ def test_hdr_looks_like_the_same_film_in_plain(tmp_path, name):
     # A ramp from black to white, upwards in red, downwards in blue.
     ramp = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
     picture = np.stack([ramp, np.full_like(ramp, 90), ramp[:, ::-1]], axis=2)
-    path = write_film(
+    path = drawn_films.write_film(
         tmp_path / name,
         [in_pq(picture)] * 3,
         codec="libx265",
@@ -282,7 +242,7 @@ def test_hdr_looks_like_the_same_film_in_plain(tmp_path, name):
         pix_fmt="yuv420p10le",
         transfer=16,
     )
-    ((_, _, frame),) = video.read_frames(path, [1])
+    ((_, _, frame),) = frame_reading.read_frames(path, [1])
     difference = frame.astype(int) - picture
     assert np.abs(difference).mean() < 4
 
@@ -292,11 +252,13 @@ def test_a_film_shot_on_its_side_comes_upright(films, tmp_path, degrees):
     upright = np.full((48, 80, 3), 20, np.uint8)
     upright[:24, :40] = 230  # bright at the top left
     stored = np.rot90(upright, -degrees // 90)
-    plain = write_film(tmp_path / "plain.mp4", [stored] * 4)
-    path = copy_film(plain, tmp_path / "phone.mp4", rotation=degrees)
-    index = video.index_frames(path)
+    plain = drawn_films.write_film(tmp_path / "plain.mp4", [stored] * 4)
+    path = drawn_films.copy_film(
+        plain, tmp_path / "phone.mp4", rotation=degrees
+    )
+    index = frame_index.index_frames(path)
     assert (index.rotation, index.width, index.height) == (degrees, 80, 48)
-    ((_, _, frame),) = video.read_frames(path, [2], index)
+    ((_, _, frame),) = frame_reading.read_frames(path, [2], index)
     np.testing.assert_allclose(frame, upright, atol=30)
 
 
@@ -309,16 +271,16 @@ def test_frames_before_an_edit_lists_start_do_not_count(films, tmp_path, way):
         packet.pts, packet.dts = packet.pts - step, packet.dts - step
         return packet
 
-    path = copy_film(
+    path = drawn_films.copy_film(
         films / "h264.mp4",
         tmp_path / "cut.mp4",
         shift,
         {"avoid_negative_ts": "disabled"},
     )
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     assert index.num_frames == NUM_FRAMES - num_cut
     assert index.seconds[0] == 0
-    read = video.read_frames(path, [0, 1, 50, 99], index, way)
+    read = frame_reading.read_frames(path, [0, 1, 50, 99], index, way)
     assert [number_in(frame) for _, _, frame in read] == [30, 31, 80, 129]
 
 
@@ -336,32 +298,34 @@ def test_packets_that_are_not_shown_do_not_count(films, tmp_path):
             copy.update(bytes(data))
         return copy
 
-    path = copy_film(films / "vp8.webm", tmp_path / "hidden.webm", hide)
+    path = drawn_films.copy_film(
+        films / "vp8.webm", tmp_path / "hidden.webm", hide
+    )
     for way in ("forward", "seek"):
-        read = list(video.read_frames(path, [49, 50, 51], way=way))
+        read = list(frame_reading.read_frames(path, [49, 50, 51], way=way))
         assert [number_in(frame) for _, _, frame in read] == [49, 51, 52]
-    assert video.index_frames(path).num_frames == NUM_FRAMES - 1
+    assert frame_index.index_frames(path).num_frames == NUM_FRAMES - 1
 
 
 def test_recordings_put_together_are_one_film(films, tmp_path):
     path = tmp_path / "twice.ts"
     path.write_bytes((films / "h264.ts").read_bytes() * 2)
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     assert index.num_frames == 2 * NUM_FRAMES
     assert (np.diff(index.seconds) > 0).all()
-    read = video.read_frames(path, [5, 129, 130, 200], index)
+    read = frame_reading.read_frames(path, [5, 129, 130, 200], index)
     assert [number_in(frame) for _, _, frame in read] == [5, 129, 0, 70]
 
 
 def test_a_film_of_one_frame(tmp_path):
-    path = write_film(tmp_path / "one.mp4", [drawn(7)])
-    index = video.index_frames(path)
+    path = drawn_films.write_film(tmp_path / "one.mp4", [drawn(7)])
+    index = frame_index.index_frames(path)
     assert index.num_frames == 1
     assert index.seconds.tolist() == [0.0]
     for way in ("auto", "forward", "seek"):
-        ((number, _, frame),) = video.read_frames(path, [0], index, way)
+        ((number, _, frame),) = frame_reading.read_frames(path, [0], index, way)
         assert (number, number_in(frame)) == (0, 7)
-    assert len(list(video.sample_frames(path, 5, index))) == 1
+    assert len(list(frame_reading.sample_frames(path, 5, index))) == 1
 
 
 @pytest.mark.parametrize(
@@ -370,20 +334,8 @@ def test_a_film_of_one_frame(tmp_path):
 def test_names_of_all_kinds_are_read(h264, tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(h264.read_bytes())
     monkeypatch.chdir(tmp_path)
-    ((_, _, frame),) = video.read_frames(name, [64])
+    ((_, _, frame),) = frame_reading.read_frames(name, [64])
     assert number_in(frame) == 64
-
-
-def sound_only(path):
-    with av.open(path, "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=16000)
-        for start in range(0, 8192, 1024):
-            frame = av.AudioFrame.from_ndarray(
-                np.zeros((1, 1024), np.float32), "fltp", "mono"
-            )
-            frame.sample_rate, frame.pts = 16000, start
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 def sound_with_a_cover(path):
@@ -404,7 +356,7 @@ def sound_with_a_cover(path):
 
 
 def no_pictures_left(path):
-    write_film(path, [drawn(0)] * 5)
+    drawn_films.write_film(path, [drawn(0)] * 5)
     data = bytearray(path.read_bytes())
     with av.open(path) as container:
         spans = [
@@ -427,7 +379,7 @@ FAULTS = {
         lambda path: path.write_bytes(np.random.default_rng(0).bytes(1 << 16)),
         "not a film",
     ),
-    "sound only": (sound_only, "no moving pictures"),
+    "sound only": (drawn_films.write_sound, "no moving pictures"),
     "cover": (sound_with_a_cover, "no moving pictures"),
     "no pictures": (no_pictures_left, "none of its pictures"),
 }
@@ -437,8 +389,8 @@ FAULTS = {
 def test_what_is_no_film_is_one_clear_line(tmp_path, capfd, make, words):
     path = tmp_path / "film.mp4"
     make(path)
-    with pytest.raises(video.VideoError, match=words) as caught:
-        video.index_frames(path)
+    with pytest.raises(VideoError, match=words) as caught:
+        frame_index.index_frames(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
@@ -461,8 +413,8 @@ def test_what_is_no_film_is_one_clear_line(tmp_path, capfd, make, words):
 def test_files_that_open_other_files_are_refused(films, text, suffix):
     path = films / f"list.{suffix}"
     path.write_text(text)
-    with pytest.raises(video.VideoError, match="not a film"):
-        video.index_frames(path)
+    with pytest.raises(VideoError, match="not a film"):
+        frame_index.index_frames(path)
 
 
 def test_a_picture_is_no_film(tmp_path):
@@ -474,8 +426,8 @@ def test_a_picture_is_no_film(tmp_path):
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     (tmp_path / "one.png").rename(path)
-    with pytest.raises(video.VideoError, match="holds no film"):
-        video.index_frames(path)
+    with pytest.raises(VideoError, match="holds no film"):
+        frame_index.index_frames(path)
 
 
 def spoil(source, path, numbers):
@@ -500,15 +452,17 @@ def test_frames_behind_damage_are_read_and_none_is_wrong(
 ):
     source = films / "short groups.mp4"
     path = spoil(source, tmp_path / "damaged.mp4", range(60, 64))
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     assert index.num_frames == NUM_FRAMES
     sound = {
         number: frame
-        for number, _, frame in video.read_frames(source, range(NUM_FRAMES))
+        for number, _, frame in frame_reading.read_frames(
+            source, range(NUM_FRAMES)
+        )
     }
     read = {
         number: frame
-        for number, _, frame in video.read_frames(
+        for number, _, frame in frame_reading.read_frames(
             path, range(NUM_FRAMES), index, way
         )
     }
@@ -525,9 +479,9 @@ def test_what_is_there_of_a_film_cut_short_is_read(films, tmp_path, name):
     path = tmp_path / name
     data = (films / name).read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     assert NUM_FRAMES // 3 < index.num_frames < NUM_FRAMES
-    read = list(video.read_frames(path, range(index.num_frames), index))
+    read = list(frame_reading.read_frames(path, range(index.num_frames), index))
     assert len(read) >= index.num_frames - 3
     for _, seconds, frame in read:
         assert number_in(frame) == round(seconds * RATE)
@@ -539,15 +493,15 @@ def test_an_mp4_cut_short_is_no_film(h264, tmp_path, share):
     path = tmp_path / "short.mp4"
     data = h264.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(video.VideoError, match="incomplete"):
-        video.index_frames(path)
+    with pytest.raises(VideoError, match="incomplete"):
+        frame_index.index_frames(path)
 
 
 def test_samples_are_key_frames_spread_over_the_film(films, num_decoded):
     path = films / "short groups.mp4"
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     num_decoded[0] = 0
-    samples = list(video.sample_frames(path, 5, index))
+    samples = list(frame_reading.sample_frames(path, 5, index))
     assert num_decoded[0] == 5
     numbers = [number for number, _, _ in samples]
     assert len(numbers) == 5
@@ -555,16 +509,16 @@ def test_samples_are_key_frames_spread_over_the_film(films, num_decoded):
     assert numbers[0] == 0
     assert numbers[-1] > 100
     assert all(number_in(frame) == number for number, _, frame in samples)
-    assert numbers == [n for n, _, _ in video.sample_frames(path, 5)]
+    assert numbers == [n for n, _, _ in frame_reading.sample_frames(path, 5)]
 
 
 def test_samples_of_a_transport_stream_decode_key_frames_only(
     films, num_decoded
 ):
     path = films / "h264.ts"
-    index = video.index_frames(path)
+    index = frame_index.index_frames(path)
     num_decoded[0] = 0
-    samples = list(video.sample_frames(path, 4, index))
+    samples = list(frame_reading.sample_frames(path, 4, index))
     assert num_decoded[0] <= index.is_key_frame.sum()
     assert len(samples) == 4
     assert all(number_in(frame) == number for number, _, frame in samples)
@@ -573,18 +527,18 @@ def test_samples_of_a_transport_stream_decode_key_frames_only(
 @pytest.mark.parametrize("name", FILMS)
 def test_samples_are_the_frames_they_say(films, name):
     for num_frames in (1, 3):
-        samples = list(video.sample_frames(films / name, num_frames))
+        samples = list(frame_reading.sample_frames(films / name, num_frames))
         assert len(samples) == num_frames
         assert all(number_in(frame) == number for number, _, frame in samples)
 
 
 def test_samples_of_a_film_with_few_key_frames(h264):
-    samples = list(video.sample_frames(h264, 24))
+    samples = list(frame_reading.sample_frames(h264, 24))
     assert len(samples) == 24
     assert samples[-1][0] == NUM_FRAMES - 1
     assert all(number_in(frame) == number for number, _, frame in samples)
     with pytest.raises(ValueError, match="1 or more"):
-        video.sample_frames(h264, 0)
+        frame_reading.sample_frames(h264, 0)
 
 
 # ----- bars
@@ -633,8 +587,8 @@ def noisy(frames, sigma):
 @pytest.mark.parametrize("level, sigma", [(0, 0), (16, 2), (26, 6)])
 def test_bars_are_found_to_the_pixel(sides, level, sigma):
     frames = [with_bars(p, **sides, level=level) for p in pictures()]
-    bars = video.find_bars(noisy(frames, sigma))
-    assert bars == video.Bars(**sides)
+    bars = black_bars.find_bars(noisy(frames, sigma))
+    assert bars == black_bars.Bars(**sides)
     assert bool(bars) == bool(sides)
     assert bars.crop(frames[0]).shape == (180, 320, 3)
 
@@ -644,7 +598,7 @@ def test_soft_edges_are_cropped_with_the_bars():
     for frame in frames:
         frame[20] = frame[22] // 4
         frame[21] = frame[22] // 2
-    assert video.find_bars(frames) == video.Bars(top=22, bottom=20)
+    assert black_bars.find_bars(frames) == black_bars.Bars(top=22, bottom=20)
 
 
 def test_bars_survive_compression(tmp_path):
@@ -653,11 +607,11 @@ def test_bars_survive_compression(tmp_path):
         for p in pictures(128, 160)
         for _ in range(6)
     ]
-    path = write_film(
+    path = drawn_films.write_film(
         tmp_path / "bars.mp4", frames, options={"crf": "32", "g": "6"}
     )
-    samples = [frame for _, _, frame in video.sample_frames(path, 8)]
-    bars = video.find_bars(samples)
+    samples = [frame for _, _, frame in frame_reading.sample_frames(path, 8)]
+    bars = black_bars.find_bars(samples)
     assert 38 <= bars.left <= 40
     assert 42 <= bars.right <= 44
     assert (bars.top, bars.bottom) == (0, 0)
@@ -668,24 +622,24 @@ def test_a_bar_beside_a_dark_picture_is_known_by_its_twin():
     for picture in pictures():
         picture[150:, 80:] = 3  # a black desk along most of the lower edge
         frames.append(with_bars(picture, top=24, bottom=24))
-    assert video.find_bars(frames) == video.Bars(top=24, bottom=24)
+    assert black_bars.find_bars(frames) == black_bars.Bars(top=24, bottom=24)
     # Without a bar above, the same darkness below is the picture's.
-    assert not video.find_bars([frame[24:] for frame in frames])
+    assert not black_bars.find_bars([frame[24:] for frame in frames])
 
 
 def test_a_bar_is_in_all_frames():
     frames = [with_bars(p, top=24, bottom=24) for p in pictures()]
     full = next(pictures(228, 320))
-    assert not video.find_bars([*frames, full])
+    assert not black_bars.find_bars([*frames, full])
 
 
 def test_blank_frames_say_nothing():
     frames = [with_bars(p, top=24, bottom=24) for p in pictures()]
-    bars = video.Bars(top=24, bottom=24)
+    bars = black_bars.Bars(top=24, bottom=24)
     black, white = np.zeros_like(frames[0]), np.full_like(frames[0], 255)
-    assert video.find_bars([black, *frames, white, black]) == bars
-    assert not video.find_bars([black] * 5)
-    assert not video.find_bars([])
+    assert black_bars.find_bars([black, *frames, white, black]) == bars
+    assert not black_bars.find_bars([black] * 5)
+    assert not black_bars.find_bars([])
 
 
 def test_a_night_scene_is_not_a_bar():
@@ -699,8 +653,8 @@ def test_a_night_scene_is_not_a_bar():
         )
         gray = np.clip(fade + lamp, 0, 255).astype(np.uint8)
         frames.append(np.repeat(gray[..., None], 3, axis=2))
-    assert not video.find_bars(frames)
-    assert not video.find_bars(noisy(frames, 4))
+    assert not black_bars.find_bars(frames)
+    assert not black_bars.find_bars(noisy(frames, 4))
 
 
 def test_a_dark_skyline_is_not_a_bar():
@@ -711,16 +665,18 @@ def test_a_dark_skyline_is_not_a_bar():
         np.where((rows < 180 - heights)[..., None], picture, 4)
         for picture in pictures()
     ]
-    assert not video.find_bars([frame.astype(np.uint8) for frame in frames])
+    assert not black_bars.find_bars(
+        [frame.astype(np.uint8) for frame in frames]
+    )
 
 
 def test_a_picture_that_is_mostly_dark_is_left_whole():
     frame = np.zeros((180, 320, 3), np.uint8)
     frame[80:100, 120:200] = 240  # a title card
-    assert not video.find_bars([frame] * 4)
+    assert not black_bars.find_bars([frame] * 4)
 
 
 def test_frames_of_unlike_shapes_are_refused():
     frames = [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 6, 3), np.uint8)]
     with pytest.raises(ValueError, match="one shape"):
-        video.find_bars(frames)
+        black_bars.find_bars(frames)

@@ -2,7 +2,7 @@
 
     FRAMES/
       extract.json                    the settings all films were read with
-      ani2D_train/ani2D_movie7_139.png    frames, named as in `pairs`
+      ani2D_train/ani2D_movie7_139.png    frames, named as in `pair_files`
       index/ani2D_movie7.json         a film's record, written last
       index.csv                       every kept and dropped pair, for people
       .partial/                       films under way
@@ -18,15 +18,11 @@ import io
 import os
 import pathlib
 import shutil
-import struct
-
-import cv2
-import numpy as np
 
 from keras_ssc import files
-from keras_ssc import image_limits
-from keras_ssc import pairs
-from keras_ssc import scenes
+from keras_ssc import film_list
+from keras_ssc import pair_files
+from keras_ssc.genres import PREFIXES
 
 INDEX_COLUMNS = (
     "status",
@@ -54,6 +50,7 @@ _RECORD_TYPES = {
     "source": dict,
     "pairs": list,
 }
+
 _ROW_TYPES = {
     "status": str,
     "reason": str,
@@ -68,9 +65,6 @@ _ROW_TYPES = {
 
 # Seconds of a film, and frames of one, are fewer.
 _MOST = 10**9
-
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +164,7 @@ def _check_record(record):
     """Raises `ValueError` if a record is none of `store`'s."""
     _check_types(record, _RECORD_TYPES)
     _check_film(record)
-    if record["split"] not in pairs.SPLITS:
+    if record["split"] not in film_list.SPLITS:
         raise ValueError(f"split is {record['split']!r}")
     for row in record["pairs"]:
         _check_types(row, _ROW_TYPES)
@@ -194,7 +188,7 @@ def _check_types(value, types):
 
 def _check_film(known):
     """Raises `ValueError` if these are no names: files are called by them."""
-    if known["genre"] not in pairs.PREFIXES:
+    if known["genre"] not in PREFIXES:
         raise ValueError(f"genre is {known['genre']!r}")
     if not 0 < known["movie"] <= _MOST:
         raise ValueError(f"movie is {known['movie']}")
@@ -204,7 +198,7 @@ def undone(films, records, out):
     """Tells which films are to be read.
 
     Args:
-        films: List of `scenes.Film`.
+        films: List of `film_list.Film`.
         records: List of records, see `read_records`.
         out: `pathlib.Path` of the folder.
 
@@ -215,7 +209,7 @@ def undone(films, records, out):
     stored = {
         f"{folder.name}/{entry.name}"
         for folder in out.iterdir()
-        if folder.is_dir() and folder.name.endswith(pairs.SPLITS)
+        if folder.is_dir() and folder.name.endswith(film_list.SPLITS)
         for entry in os.scandir(folder)
     }
     by_film = {record["film"]: record for record in records}
@@ -261,7 +255,7 @@ def assign_places(films, records, out):
     """Numbers the films inside their genres; a number once given stays.
 
     Args:
-        films: List of `scenes.Film`.
+        films: List of `film_list.Film`.
         records: List of records, see `read_records`.
         out: `pathlib.Path` of the folder.
 
@@ -274,7 +268,7 @@ def assign_places(films, records, out):
         film, genre, movie = known["film"], known["genre"], known["movie"]
         numbers[film, genre] = movie
         taken[genre].add(movie)
-        replaces[film] |= {pairs.movie_name(genre, movie)}
+        replaces[film] |= {pair_files.movie_name(genre, movie)}
         replaces[film] |= set(known.get("replaces", ()))
     places = {}
     for film in films:
@@ -295,7 +289,7 @@ def _intents(out):
             _check_types(intent, {"film": str, "genre": str, "movie": int})
             _check_film(intent)
             for name in intent.get("replaces", ()):
-                pairs.parse_movie_name(name)
+                pair_files.parse_movie_name(name)
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path}: expected a film under way, received something else "
@@ -314,7 +308,7 @@ def sweep(done, out):
     """
     for known in _intents(out):
         if known["film"] in done:
-            name = pairs.movie_name(known["genre"], known["movie"])
+            name = pair_files.movie_name(known["genre"], known["movie"])
             _remove_partial(name, out)
 
 
@@ -328,9 +322,9 @@ def store(film, place, extraction, out):
     """Writes a film's frames into the folder, and its record last.
 
     Args:
-        film: A `scenes.Film`.
+        film: A `film_list.Film`.
         place: Its `Place`.
-        extraction: Its `extract.Extraction`.
+        extraction: Its `sampling.Extraction`.
         out: `pathlib.Path` of the folder.
 
     Returns:
@@ -340,7 +334,7 @@ def store(film, place, extraction, out):
         OSError: If the frames cannot be written; the film's earlier frames
             are still there then, unless moving itself failed.
     """
-    name = pairs.movie_name(film.genre, place.movie)
+    name = pair_files.movie_name(film.genre, place.movie)
     partial = out / ".partial" / name
     intent = out / ".partial" / f"{name}.json"
     shutil.rmtree(partial, ignore_errors=True)
@@ -361,7 +355,7 @@ def store(film, place, extraction, out):
         shutil.rmtree(partial, ignore_errors=True)  # give the space back
         raise
     _remove_replaced(place, out)
-    folder = out / pairs.folder_name(film.genre, film.split)
+    folder = out / pair_files.folder_name(film.genre, film.split)
     folder.mkdir(exist_ok=True)
     for path in moves:
         os.replace(path, folder / path.name)
@@ -389,21 +383,22 @@ def _remove_replaced(place, out):
     for movie in place.replaces:
         (out / "index" / f"{movie}.json").unlink(missing_ok=True)
         prefix = movie.rsplit("_", 1)[0]
-        for split in pairs.SPLITS:
+        for split in film_list.SPLITS:
             for path in (out / f"{prefix}_{split}").glob(f"{movie}_*.png"):
                 path.unlink()
 
 
 def _record(film, place, extraction):
     rows, number = [], 1
-    folder = pairs.folder_name(film.genre, film.split)
+    folder = pair_files.folder_name(film.genre, film.split)
     for outcome in extraction.outcomes:
         names = ["", ""]
         if not outcome.reason:
             names = [
-                f"{folder}/{pairs.frame_name(film.genre, place.movie, odd)}"
+                pair_files.frame_name(film.genre, place.movie, odd)
                 for odd in (number, number + 1)
             ]
+            names = [f"{folder}/{name}" for name in names]
             number += 2
         rows.append(
             {
@@ -442,7 +437,7 @@ def write_index(out):
         film = {name: record[name] for name in ("film", "genre", "split")}
         for row in record["pairs"]:
             cells = {name: row[name] for name in _ROW_TYPES}
-            time = scenes.format_time(row["seconds"])
+            time = film_list.format_time(row["seconds"])
             writer.writerow({**film, **cells, "time": time})
     files.write_text(out / "index.csv", text.getvalue())
 
@@ -452,55 +447,3 @@ def csv_line(cells):
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(cells)
     return text.getvalue()
-
-
-def encode_frame(frame):
-    """Encodes a frame as PNG.
-
-    Args:
-        frame: uint8 array (height, width, 3), RGB.
-
-    Returns:
-        Bytes.
-    """
-    _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    return data.tobytes()
-
-
-def decode_frame(data):
-    """Decodes a PNG.
-
-    Args:
-        data: Bytes of a whole PNG file.
-
-    Returns:
-        uint8 array (height, width, 3), RGB.
-
-    Raises:
-        ValueError: If the bytes are no PNG, or a damaged one.
-    """
-    # OpenCV fills what a cut file lacks with grey and says nothing, so the
-    # chunk that ends every PNG is looked for first.
-    is_whole = data.rstrip(b"\0").endswith(_PNG_END)
-    if data.startswith(_PNG_START) and is_whole:
-        image_limits.check_size(*struct.unpack(">II", data[16:24]))
-        array = np.frombuffer(data, np.uint8)
-        frame = cv2.imdecode(array, cv2.IMREAD_COLOR)
-        if frame is not None:
-            return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    raise ValueError(
-        f"expected a whole PNG, received {len(data)} bytes that are none"
-    )
-
-
-def read_frame(path):
-    """Reads a stored frame, see `decode_frame`.
-
-    Raises:
-        ValueError: If the file is no whole PNG; names the file.
-        OSError: If the file cannot be read.
-    """
-    try:
-        return decode_frame(image_limits.read_image(path))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}. Extract the film again.") from error

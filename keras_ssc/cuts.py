@@ -13,7 +13,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-# On drawn films that were not used to choose it (tests/shots_test.py), 99 %
+# On drawn films that were not used to choose it (tests/cuts_test.py), 99 %
 # of the cuts lie above it, and of what lies above it 95 % are cuts.
 CUT_THRESHOLD = 0.5
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ssc import balanced_accuracy
+from keras_ssc import figures
 from keras_ssc import flow
-from keras_ssc import metrics
-from keras_ssc import report
 from keras_ssc.genres import GENRES
 
 NUM_PAIRS = 8
@@ -55,12 +55,12 @@ class Pictures(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Draws and writes an epoch's pictures."""
         # On all hosts: each holds a part of the counts.
-        confusion = metrics.read_confusion(self.model)
+        confusion = balanced_accuracy.read_confusion(self.model)
         if self.folder is None:
             return
         title = f"{self.split} split, epoch {epoch + 1}"
         drawn = {
-            "pairs": report.pairs_figure(
+            "pairs": figures.pairs_figure(
                 self.pictures,
                 self.labels,
                 self._probabilities(),
@@ -69,7 +69,7 @@ class Pictures(keras.callbacks.Callback):
             )
         }
         if confusion is not None:
-            drawn["confusion"] = report.confusion_figure(
+            drawn["confusion"] = figures.confusion_figure(
                 np.rint(confusion).astype(int), GENRES, f"Pairs of the {title}"
             )
         with self.writer.as_default(step=epoch):
@@ -103,7 +103,7 @@ def _flow_inside(model, inputs):
 
 
 def _pictures_of(inputs):
-    """Returns columns for `report.pairs_figure`, of what the model sees."""
+    """Returns columns for `figures.pairs_figure`, of what the model sees."""
     pictures = {
         name.replace("_", " "): inputs[name]
         for name in ("frame", "next_frame")

@@ -10,10 +10,9 @@ import dataclasses
 import pathlib
 import re
 
+from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import PREFIXES
 from keras_ssc.genres import genre_named
-
-SPLITS = ("train", "validation", "test")
 
 _FOLDER = re.compile(rf"(?P<prefix>\w+)_(?P<split>{'|'.join(SPLITS)})")
 _FRAME = re.compile(
