@@ -81,7 +81,7 @@ def test_shares_are_those_of_the_shots_lengths():
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_extra_pair_speaks_for_its_shot_alone():
+def test_extra_pair_counts_for_its_shot_alone():
     even = [(5.0, [("romance", 0.9)] * 3)]
     found = judge([*even, (5.0, [("horror", 0.9, "extra")])])
     assert found.scores == judge(even).scores
