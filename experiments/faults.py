@@ -36,7 +36,7 @@ from experiments import benchmark
 from experiments import growth
 from experiments import readme
 from keras_ssc import command
-from keras_ssc import export
+from keras_ssc import exported
 from keras_ssc import files
 from keras_ssc import tables
 from keras_ssc import tf_serving
@@ -307,7 +307,7 @@ def hashes_of(folder):
 def is_complete(version):
     """Says whether an export's files are those of its checksums."""
     try:
-        export.check_sums(version)
+        exported.check_sums(version)
     except ValueError:
         return False
     return True

@@ -39,6 +39,7 @@ from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import evaluation
 from keras_ssc import export
+from keras_ssc import exporting
 from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import loop
@@ -176,7 +177,7 @@ class Ground:
             verbose=False,
         )
         evaluation.evaluate(self.run_dir, verbose=False)
-        self.version = export.export(
+        self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
         )
 
@@ -370,8 +371,9 @@ def work(number, said_path):
         with open(said_path, encoding="utf-8", errors="replace") as file:
             file.seek(start)
             printed = file.read()
-        # What tfds and Beam print of an error themselves is not ours to end.
-        is_ours = program != "build" or outcome == RESULT
+        # What tfds and Beam print of an error themselves is not ours to end,
+        # nor what Gradio prints of a request that is none.
+        is_ours = program not in ("build", "send") or outcome == RESULT
         if is_ours and "Traceback (most recent" in printed:
             outcome, words = TRACEBACK, printed
         memory = 1024 * growth.peak("self")
@@ -642,7 +644,7 @@ def tasks_of_models(ground, seed=0):
             copy = ground.copy_of(ground.version, f"export/{sums}{name}")
             hostile_corpus.write_tree(copy, changes)
             if sums:
-                export.write_sums(copy)
+                exporting.write_sums(copy)
             yield Task(
                 "predict, an export",
                 f"{sums}{name}",

@@ -33,9 +33,9 @@ import time
 from experiments import benchmark
 from experiments import readme
 from keras_ssc import command
-from keras_ssc import export
+from keras_ssc import exported
+from keras_ssc import exporting
 from keras_ssc import image_files
-from keras_ssc import predictor
 from keras_ssc import runs
 from keras_ssc import sample_films
 from keras_ssc import serving_client
@@ -463,9 +463,9 @@ def measure(model, numbers, seconds):
     """
     with tempfile.TemporaryDirectory(prefix="keras_ssc_load_") as folder:
         folder = pathlib.Path(folder)
-        version = predictor.newest_version(model)
+        version = exported.newest_version(model)
         if version is None:
-            version = export.export(model, folder / "served", verbose=False)
+            version = exporting.export(model, folder / "served", verbose=False)
         drawn = draw_film(folder)
         page = ("keras_ssc.app", model, "--port", free_port())
         with running(*page) as (url, pid):
@@ -507,11 +507,11 @@ def cells(load):
 
 def title(model, seconds):
     """Says in a line what was measured, and how."""
-    version = predictor.newest_version(model)
+    version = exported.newest_version(model)
     if version is None:
         what = f"a run of {runs.read_config(model).model}"
     else:
-        what = f"the export of {export.read_card(version)['model']}"
+        what = f"the export of {exported.read_card(version)['model']}"
     return (
         f"{what}; {seconds:g} seconds a row, the clients on the same "
         f"machine as what they ask, with {os.getloadavg()[0]:.1f} processes at "

@@ -217,27 +217,31 @@ def films_figure(films, names, title):
 
 
 def timeline_figure(starts, ends, scores, magnitudes, names, title):
-    """Draws a film's scores over its time, and how much moves.
+    """Draws a film's scores over its time, and how much moves, if known.
 
     Args:
         starts: Sequence of floats (n,), seconds at which its shots begin.
         ends: The same, at which they end.
         scores: Sequence (n,) of float sequences (classes,), or None for a
             shot that was not judged.
-        magnitudes: Sequence (n,) of floats, or None.
+        magnitudes: Sequence (n,) of floats, or None for a shot that was not
+            judged; where all are None, only scores are drawn.
         names: Sequence of the classes' names.
         title: String.
 
     Returns:
         Bytes, a PNG.
     """
-    figure, (axes, motion) = plt.subplots(
-        2,
+    has_motion = any(each is not None for each in magnitudes)
+    figure, rows = plt.subplots(
+        1 + has_motion,
         sharex=True,
-        figsize=(11, 5),
-        height_ratios=(3, 1),
+        squeeze=False,
+        figsize=(11, 5 if has_motion else 4),
+        height_ratios=(3, 1)[: 1 + has_motion],
         layout="constrained",
     )
+    axes, *_ = rows = rows[:, 0]
     colours = genre_colours(names)
     judged = [place for place, given in enumerate(scores) if given is not None]
     left = np.array([starts[place] for place in judged])
@@ -255,20 +259,22 @@ def timeline_figure(starts, ends, scores, magnitudes, names, title):
             label=name.replace("_", " "),
         )
         bottom += given[:, column]
-    motion.bar(
-        left,
-        [magnitudes[place] for place in judged],
-        width,
-        align="edge",
-        color=_GREY,
-    )
+    if has_motion:
+        rows[1].bar(
+            left,
+            [magnitudes[place] for place in judged],
+            width,
+            align="edge",
+            color=_GREY,
+        )
+        rows[1].set(ylabel="motion magnitude")
     if len(starts) <= _MOST_CUTS:
         for start in starts[1:]:
-            for each in (axes, motion):
+            for each in rows:
                 each.axvline(start, color="white", linewidth=0.8)
     axes.set(ylim=(0, 1), ylabel="score", xlim=(starts[0], ends[-1]))
-    motion.set(ylabel="motion magnitude", xlabel="time")
-    motion.xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
+    rows[-1].set(xlabel="time")
+    rows[-1].xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
     axes.set_title(title)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(names))

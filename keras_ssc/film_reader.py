@@ -118,12 +118,15 @@ class Pair:
         frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
             the pair is not used.
         next_frame: The same.
+        is_extra: Boolean, whether it was added for a shot that has none of
+            the pairs at even times: it says something of its shot alone.
     """
 
     seconds: float
     reason: str
     frame: np.ndarray | None = None
     next_frame: np.ndarray | None = None
+    is_extra: bool = False
 
 
 def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
@@ -375,11 +378,12 @@ class _OpenShot:
         if self._last_read is None:
             middle = (self._first + last + 1) // 2
             if self._kept:
-                yield self._read(
+                pair = self._read(
                     *min(self._kept, key=lambda kept: abs(kept[0] - middle))
                 )
+                yield dataclasses.replace(pair, is_extra=True)
             elif last >= self._first and not self._num_lost:
-                yield self._lose(middle)
+                yield dataclasses.replace(self._lose(middle), is_extra=True)
         yield self._make.shot(self._first, end)
 
     def _read(self, number, wholes):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from experiments import faults
-from keras_ssc import export
+from keras_ssc import exporting
 
 ROOT = pathlib.Path(faults.__file__).parents[1]
 
@@ -201,7 +201,7 @@ def test_every_job_says_what_it_runs(tmp_path):
 
 def test_an_export_is_complete_or_not(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"graph")
-    export.write_sums(tmp_path)
+    exporting.write_sums(tmp_path)
     assert faults.is_complete(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"grap")
     assert not faults.is_complete(tmp_path)

@@ -14,7 +14,8 @@ from keras_ssc import calibration
 from keras_ssc import checkpoints
 from keras_ssc import cleaning
 from keras_ssc import evaluation
-from keras_ssc import export
+from keras_ssc import exported
+from keras_ssc import exporting
 from keras_ssc import extraction
 from keras_ssc import files
 from keras_ssc import frame_index
@@ -311,7 +312,7 @@ def test_bars_are_sought_in_grey(tmp_path, monkeypatch):
 def test_a_frame_that_is_no_file_is_refused(tmp_path):
     path = tmp_path / "frame.png"
     path.symlink_to("/dev/zero")
-    with pytest.raises(ValueError, match=r"frame\.png: expected a PNG"):
+    with pytest.raises(ValueError, match=r"frame\.png: Expected the path of"):
         image_files.read_frame(path)
 
 
@@ -403,13 +404,13 @@ def test_metrics_that_are_none_make_no_card(ground, tmp_path):
     run_dir = ground.copy_of(ground.run_dir, "metrics of nothing")
     change_json(run_dir / "metrics.json", pair=[1])
     with pytest.raises(ValueError, match="what evaluate writes"):
-        export.export(run_dir, tmp_path / "served", verbose=False)
+        exporting.export(run_dir, tmp_path / "served", verbose=False)
     assert not list((tmp_path / "served").iterdir())
 
 
 def test_an_export_that_was_changed_is_not_loaded(ground):
     version = ground.copy_of(ground.version, "version")
-    export.check_sums(version)
+    exported.check_sums(version)
     path = version / "saved_model.pb"
     data = bytearray(path.read_bytes())
     data[1000] ^= 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_ssc import evaluation
-from keras_ssc import export
+from keras_ssc import exporting
 from tests import graph_flow_test
 from tests import models_test
 
@@ -137,7 +137,7 @@ def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
     assert refused.returncode == 2
     assert "KERAS_BACKEND=jax. Unset it" in refused.stderr
     assert not out.exists()
-    assert (export.export(run_dir, out) / "saved_model.pb").exists()
+    assert (exporting.export(run_dir, out) / "saved_model.pb").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from experiments import load
-from keras_ssc import export
+from keras_ssc import exporting
 from keras_ssc import files
 from keras_ssc import page
 from keras_ssc import serving_client
@@ -226,7 +226,7 @@ def exported(served_dir, tmp_path):
     card = {"card_version": 1, "format": "savedmodel", "model": "fc"}
     size = list(tiny_served.SIZE)
     files.write_json(version / "model_card.json", {**card, "image_size": size})
-    export.write_sums(version)
+    exporting.write_sums(version)
     return version.parent
 
 
