@@ -2,12 +2,16 @@
 
 import dataclasses
 import pathlib
+import subprocess
+import sys
 
-from experiments import growth
+from keras_ssc import command
 from keras_ssc import extract
 from keras_ssc import input_pipeline
 
 DATASET = "scene_genre/frames"
+
+_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,10 +60,35 @@ def draw(film_list, folder, progress=False, **changes):
     )
     # TFDS moves a data set to its place when it is whole.
     if not (data_dir / DATASET).exists():
-        growth.cost_of(*growth.build_command("frames", frames, data_dir))
+        _build(build_command(frames, data_dir))
     return FilmData(
         input_pipeline.open_dataset(DATASET, str(data_dir)),
         str(data_dir),
         problems,
         sum(bool(record["bars"]) for record in records),
     )
+
+
+def build_command(frames, data_dir):
+    """Returns the arguments of `tfds build` of a folder of frames."""
+    tfds = pathlib.Path(sys.executable).with_name("tfds")
+    return [
+        *(tfds, "build", _BUILDER, "--config", "frames"),
+        *("--manual_dir", frames, "--data_dir", data_dir),
+    ]
+
+
+def _build(arguments):
+    ended = subprocess.run(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if ended.returncode:
+        lines = ended.stderr.strip().splitlines()
+        raise command.OutsideError(
+            f"{' '.join(map(str, arguments))} ended with exit code "
+            f"{ended.returncode}: {' '.join(lines[-1:])}"
+        )

@@ -4,6 +4,8 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc.genres import GENRES
+
 SIZE = (96, 64)  # width, height
 
 
@@ -71,3 +73,20 @@ def write_list(path, *rows):
     lines = ["film,genre,split,path,start,end", *rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def write_films(folder, num_films):
+    """Writes films of a second of all genres and splits; returns their list.
+
+    Films that are there are not written again.
+    """
+    rows = []
+    for number in range(num_films):
+        path = folder / f"{number:05d}.mp4"
+        if not path.exists():
+            write_film(path, shot(number, 24))
+        # Every tenth one tests, and there is one of each genre.
+        split = "test" if number // len(GENRES) % 10 == 0 else "train"
+        genre = GENRES[number % len(GENRES)]
+        rows.append(f"{path.stem},{genre},{split},{path.name},,")
+    return write_list(folder / f"films_{num_films}.csv", *rows)

@@ -5,11 +5,6 @@ import pytest
 
 from experiments import accelerator
 from experiments import benchmark
-from experiments import faults
-from experiments import growth
-from experiments import hostile
-from experiments import kills
-from experiments import load
 from experiments import model_table
 from experiments import readme
 from experiments import reproduce
@@ -18,12 +13,7 @@ from experiments import serving
 # Who wrote a block: its name's first word says.
 WRITERS = {
     "benchmark": benchmark,
-    "faults": faults,
     "accelerator": accelerator,
-    "growth": growth,
-    "hostile": hostile,
-    "kills": kills,
-    "load": load,
     "models": model_table,
     "reproduce": reproduce,
     "serving": serving,

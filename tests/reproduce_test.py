@@ -7,7 +7,6 @@ import pytest
 
 from experiments import film_data
 from experiments import film_splits
-from experiments import growth
 from experiments import letterbox
 from experiments import reproduce
 from experiments import trainings
@@ -16,6 +15,7 @@ from keras_ssc import input_pipeline
 from keras_ssc import models
 from keras_ssc import train
 from keras_ssc.genres import GENRES
+from tests import drawn_films
 
 SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
 TWO = ("fc", "fc, split by frame")
@@ -232,7 +232,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(
 
 @pytest.fixture(scope="module")
 def film_list(tmp_path_factory):
-    return growth.draw_films(tmp_path_factory.mktemp("films"), 12)
+    return drawn_films.write_films(tmp_path_factory.mktemp("films"), 12)
 
 
 def test_pairs_are_drawn_anew_from_the_films(
@@ -287,7 +287,7 @@ def test_a_data_set_that_cannot_be_built_is_told(
     def fails(*_):
         return [sys.executable, "-c", "raise SystemExit('no room')"]
 
-    monkeypatch.setattr(growth, "build_command", fails)
+    monkeypatch.setattr(film_data, "build_command", fails)
     with pytest.raises(command.OutsideError, match="exit code 1: no room"):
         film_data.draw(film_list, tmp_path / "drawn", num_pairs=1)
 
