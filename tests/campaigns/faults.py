@@ -1,14 +1,11 @@
-"""A campaign of faults: extract, build, train, export and predict.
+"""Disturbs extract, build, train, export and predict at random moments.
 
-    python -m experiments.faults --faults 50
+    python -m tests.campaigns.faults --faults 50
 
 Each command runs undisturbed once. Then, again and again, it runs in a folder
 of its own and something is done to it at a random moment; the same command
-runs once more, undisturbed, and must end in what the first one ended in. What
-lay there before, the work of an earlier command, must be whole all along.
-
-Trials that are finished in --out are not repeated; delete the folder to try
-changed code.
+runs once more, undisturbed, and must end as the first one ended. What lay
+there before, the work of an earlier command, must be whole all along.
 """
 
 import argparse
@@ -32,16 +29,15 @@ import time
 import keras
 import tensorflow as tf
 
-from experiments import benchmark
-from experiments import growth
-from experiments import readme
+from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import export
 from keras_ssc import files
 from keras_ssc import report
 from keras_ssc import tf_serving
-
-_TFDS = "tensorflow_datasets.scripts.cli.main"
+from keras_ssc import train
+from tests import drawn_films
+from tests.campaigns import process as processes
 
 # Of the moments, those that fall before the command has written anything.
 _START_UP_SHARE = 0.2
@@ -52,8 +48,13 @@ _JUMP = 365 * 86_400
 # How often a moment is drawn closer after a command that had ended by then.
 _NUM_TRIES = 4
 
+# How often one command is killed and resumed, at most.
+_NUM_KILLS = 4
+
 # Longer than any command here takes; one that is silent for longer hangs.
 _LIMIT_SECONDS = 600
+
+_DISK_BYTES = 64 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,6 @@ class Trial:
 
     Attributes:
         job: String, the command.
-        number: Integer, which of its trials, from 0.
         fault: String, a key of `FAULTS`.
         seconds: Float, the moment.
         is_hit: Boolean, whether it came before the command had ended, and
@@ -70,13 +70,14 @@ class Trial:
         code: Integer, how the disturbed command ended.
         is_named: Boolean, whether it ended by a signal, in a result, or in
             one named error, and not in a traceback.
-        is_kept: Boolean, whether what lay there before is whole.
+        is_kept: Boolean, whether what lay there before, and what the command
+            had stored, is whole.
         is_equal: Boolean, whether the command ended in what the undisturbed
             one did when it ran once more.
+        work: Tuple of strings, what the command was doing, see `Job.work`.
     """
 
     job: str
-    number: int
     fault: str
     seconds: float
     is_hit: bool
@@ -84,6 +85,7 @@ class Trial:
     is_named: bool
     is_kept: bool
     is_equal: bool
+    work: tuple = ()
 
 
 class Job:
@@ -97,6 +99,7 @@ class Job:
 
     name = ""
     has_workers = False  # processes of its own
+    resumes = False  # from where it was interrupted
 
     def __init__(self, inputs, folder):
         self.own, self.out = folder / "own", folder / "out"
@@ -104,7 +107,7 @@ class Job:
         shutil.copytree(
             inputs, self.own, dirs_exist_ok=True, copy_function=os.link
         )
-        self.said = folder / "said.txt"
+        self._log = folder / "log.txt"
 
     def module(self):
         """Returns the module that is run, and its arguments."""
@@ -122,23 +125,39 @@ class Job:
         return "Traceback" not in said
 
     def resumed(self):
-        """Returns the module and arguments of the command that goes on."""
+        """Returns the module and arguments of the command that resumes."""
         return self.module()
+
+    def progress(self):
+        """Returns the share of its work that is stored."""
+        return 0.0
+
+    def is_whole(self, progress):
+        """Says whether it lost nothing of the progress that it had made."""
+        return True
+
+    def work(self, started):
+        """Says what the command, started at a time, was doing."""
+        return ""
+
+    def said(self):
+        """Returns what the program that was started last has said."""
+        return self._log.read_text("utf-8", "replace")
 
     def start(self, program, wrapper=()):
         """Starts a program; returns its `subprocess.Popen`."""
         module, *arguments = program
-        with open(self.said, "wb") as said:
+        with open(self._log, "wb") as log:
             return subprocess.Popen(
                 [
-                    *(sys.executable, "-m", *wrapper, module),
+                    *(sys.executable, "-u", "-m", *wrapper, module),
                     *map(str, arguments),
                 ],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.own.parent,
-                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
             )
 
     def run(self, program=None):
@@ -148,15 +167,6 @@ class Job:
             return process.wait(_LIMIT_SECONDS)
         finally:
             process.kill()
-
-
-def _in_order(record):
-    """Returns a serialized example, its features in order."""
-    example = tf.train.Example.FromString(record)
-    return example.SerializeToString(deterministic=True)
-
-
-_ROOT = pathlib.Path(__file__).parent.parent
 
 
 class _Extract(Job):
@@ -182,9 +192,10 @@ class _Build(Job):
     name = "build"
 
     def _of(self, folder):
-        flags = ("--config", "frames", "--manual_dir", self.own / folder)
-        data = self.out / folder
-        return (_TFDS, "build", growth.BUILDER, *flags, "--data_dir", data)
+        _, _, *program = processes.build_command(
+            "frames", self.own / folder, self.out / folder
+        )
+        return program
 
     def module(self):
         return self._of("frames")
@@ -197,7 +208,9 @@ class _Build(Job):
         # the process, and dataset_info.json says when it was written.
         return {
             str(path.relative_to(self.out)): [
-                hashlib.sha256(_in_order(record)).hexdigest()
+                tf.train.Example.FromString(record).SerializeToString(
+                    deterministic=True
+                )
                 for record in tf.data.TFRecordDataset(
                     str(path)
                 ).as_numpy_iterator()
@@ -218,17 +231,20 @@ class _Train(Job):
     """Trains a small model beside a finished run."""
 
     name = "train"
+    resumes = True
+    dataset, num_epochs = "scene_genre/frames", 6
 
     def _of(self, run, epochs):
         return (
             *("keras_ssc.train", "--model", "fc", "--deterministic"),
-            *("--dataset", "scene_genre/frames", "--data-dir"),
-            *(self.own / "data", "--image-size", "24x16", "--batch-size", 4),
-            *("--epochs", epochs, "--run-dir", self.out / run),
+            *("--dataset", self.dataset, "--data-dir", self.own / "data"),
+            *("--image-size", "24x16", "--batch-size", 4, "--epochs", epochs),
+            # Often, so that some faults come while a checkpoint is written.
+            *("--checkpoint-steps", 3, "--run-dir", self.out / run),
         )
 
     def module(self):
-        return self._of("run", 6)
+        return self._of("run", self.num_epochs)
 
     def before(self):
         return self.run(self._of("earlier", 1))
@@ -244,7 +260,47 @@ class _Train(Job):
         digest = hashlib.sha256()
         for weights in model.get_weights():
             digest.update(weights.tobytes())
-        return digest.hexdigest()
+        return digest.hexdigest(), train.read_history(self.out / "run")
+
+    def _checkpoints(self):
+        return checkpoints.by_age(self.out / "run" / "checkpoints")
+
+    def _first_epoch(self):
+        found = re.search(r"^Epoch (\d+)/", self.said(), re.MULTILINE)
+        return found and int(found[1])
+
+    def progress(self):
+        epochs = map(epochs_of, self._checkpoints())
+        return max(epochs, default=0) / self.num_epochs
+
+    def is_whole(self, progress):
+        readable = [path for path in self._checkpoints() if is_readable(path)]
+        kept = max(map(epochs_of, readable), default=0) / self.num_epochs
+        first = self._first_epoch()
+        return (
+            readable == self._checkpoints()
+            and kept >= progress
+            # What is trained again was lost.
+            and (first is None or first - 1 >= progress * self.num_epochs)
+        )
+
+    def work(self, started):
+        run_dir = self.out / "run"
+
+        def is_written(folder, names):
+            # What is older was left by an earlier start.
+            return any(
+                path.stat().st_mtime >= started for path in folder.glob(names)
+            )
+
+        if is_written(run_dir / "checkpoints", ".*"):
+            return "while a checkpoint was written"
+        has_trained = self._first_epoch() is not None
+        if self.progress() == 1 and (
+            has_trained or is_written(run_dir, "*.png")
+        ):
+            return "after the last epoch"
+        return "within an epoch" if has_trained else "in start-up"
 
 
 class _Export(Job):
@@ -273,7 +329,7 @@ class _Export(Job):
 
 
 class _Predict(Job):
-    """Judges a film, over what an earlier verdict wrote."""
+    """Classifies a film, over what an earlier verdict wrote."""
 
     name = "predict"
     has_workers = True
@@ -291,6 +347,35 @@ class _Predict(Job):
 JOBS = {job.name: job for job in (_Extract, _Build, _Train, _Export, _Predict)}
 
 
+def epochs_of(path):
+    """Returns how many epochs are done in a checkpoint; 0 if it is gone."""
+    try:
+        return json.loads(path.with_suffix(".json").read_text("utf-8"))["epoch"]
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def is_readable(path):
+    """Says whether a checkpoint's model and state can be loaded."""
+    try:
+        text = path.with_suffix(".json").read_text("utf-8")
+        checkpoints.State(**json.loads(text))
+        keras.saving.load_model(path, safe_mode=True)
+    # As many kinds of errors as a file can be damaged in ways.
+    except Exception:
+        return False
+    return True
+
+
+def is_complete(version):
+    """Says whether an export's files are those of its checksums."""
+    try:
+        export.check_sums(version)
+    except ValueError:
+        return False
+    return True
+
+
 def hashes_of(folder):
     """Returns a dict from each file's path to its SHA-256, hidden ones not."""
     return {
@@ -301,15 +386,6 @@ def hashes_of(folder):
             part.startswith(".") for part in path.relative_to(folder).parts
         )
     }
-
-
-def is_complete(version):
-    """Says whether an export's files are those of its checksums."""
-    try:
-        export.check_sums(version)
-    except ValueError:
-        return False
-    return True
 
 
 def _kill(job, process, generator):
@@ -324,11 +400,11 @@ def _terminate(job, process, generator):
 
 def _kill_worker(job, process, generator):
     # Not the standard library's tracker, that does no work: when it is
-    # killed, its successor prints tracebacks, and all else goes on.
+    # killed, its successor prints tracebacks, and all else continues.
     workers = [
-        number
-        for number in growth.family(process.pid)[1:]
-        if b"resource_tracker" not in _command_line(number)
+        pid
+        for pid in processes.family(process.pid)[1:]
+        if b"resource_tracker" not in _command_line(pid)
     ]
     if not workers:
         return False
@@ -337,9 +413,9 @@ def _kill_worker(job, process, generator):
     return True
 
 
-def _command_line(number):
+def _command_line(pid):
     with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{number}/cmdline").read_bytes()
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
 
 
@@ -350,11 +426,7 @@ def _take_input(job, process, generator):
 
 
 def _lock_folder(job, process, generator):
-    # Root writes where it may not: it takes the attribute, if the file
-    # system has it.
-    if os.geteuid():
-        return _call("chmod", "-R", "a-w", job.out)
-    return _call("chattr", "-R", "+i", job.out)
+    return _set_read_only(job.out, True)
 
 
 def _fill_disk(job, process, generator):
@@ -370,20 +442,20 @@ def _nothing(job, process, generator):
     return True
 
 
-_WORKER_DIES = "a worker dies"
+_WORKER_DIES, _KILLED_OFTEN = "a worker dies", "SIGKILL, again and again"
+_DISK_FULL, _CLOCK_JUMPS = "the disk is full", "the clock jumps"
 
 # What each does to a command at work; it says whether it could.
 FAULTS = {
     "SIGKILL": _kill,
+    _KILLED_OFTEN: _kill,  # and each time it is resumed, see `Stand`
     "SIGTERM": _terminate,
     _WORKER_DIES: _kill_worker,
     "an input vanishes": _take_input,
     "the folder becomes read-only": _lock_folder,
-    "the disk is full": _fill_disk,
-    "the clock jumps": _nothing,  # from within, see `run_with_jumping_clock`
+    _DISK_FULL: _fill_disk,
+    _CLOCK_JUMPS: _nothing,  # from within, see `run_with_jumping_clock`
 }
-
-_DISK_BYTES = 64 * 2**20
 
 
 def _call(*arguments):
@@ -393,21 +465,13 @@ def _call(*arguments):
     return ended.returncode == 0
 
 
-def _unlock(folder):
+def _set_read_only(folder, is_read_only):
+    # Root writes where it may not: it takes the attribute, if the file
+    # system has it.
+    sign = "+" if is_read_only else "-"
     if os.geteuid():
-        _call("chmod", "-R", "u+w", folder)
-    else:
-        _call("chattr", "-R", "-i", folder)
-
-
-def repair(job, inputs):
-    """Undoes what a fault did to the disk and to the inputs."""
-    _unlock(job.out)
-    (job.out / ".filler").unlink(missing_ok=True)
-    for path in inputs.rglob("*"):
-        own = job.own / path.relative_to(inputs)
-        if path.is_file() and not own.exists():
-            os.link(path, own)
+        return _call("chmod", "-R", "a-w" if is_read_only else "u+w", folder)
+    return _call("chattr", "-R", f"{sign}i", folder)
 
 
 def run_with_jumping_clock(module, *arguments):
@@ -435,29 +499,23 @@ def make_inputs(folder):
     if (folder / "run" / "metrics.json").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    films = folder / "films"
-    for number in (6, 24):
-        growth.draw_films(films, number)
+    python = (sys.executable, "-m")
     for name, number in (("few_frames", 6), ("frames", 24)):
-        _run(
-            *("keras_ssc.extract", films / f"films_{number}.csv"),
+        films = drawn_films.write_films(folder / "films", number)
+        processes.cost_of(
+            *(*python, "keras_ssc.extract", films),
             *("--out", folder / name, "--pairs", 6),
         )
-    data = ("--data_dir", folder / "data")
-    _run(
-        *(_TFDS, "build", growth.BUILDER, "--config", "frames", *data),
-        *("--manual_dir", folder / "frames"),
+    processes.cost_of(
+        *processes.build_command("frames", folder / "frames", folder / "data")
     )
-    _run(
-        *("keras_ssc.train", "--model", "fc", "--epochs", 1, "--batch-size", 4),
+    processes.cost_of(
+        *(*python, "keras_ssc.train", "--model", "fc", "--epochs", 1),
         *("--dataset", "scene_genre/frames", "--data-dir", folder / "data"),
-        *("--image-size", "24x16", "--run-dir", folder / "run"),
+        *("--image-size", "24x16", "--batch-size", 4),
+        *("--run-dir", folder / "run"),
     )
-    _run("keras_ssc.evaluate", folder / "run")
-
-
-def _run(module, *arguments):
-    growth.cost_of(sys.executable, "-m", module, *arguments)
+    processes.cost_of(*python, "keras_ssc.evaluate", folder / "run")
 
 
 class Stand:
@@ -482,11 +540,11 @@ class Stand:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _clear(self):
-        """Removes what a trial has left, also one that was stopped."""
+        """Removes what a trial has left, also one that was interrupted."""
         if not self._folder.exists():
             return
         out = self._folder / "out"
-        _unlock(out)
+        _set_read_only(out, False)
         if os.path.ismount(out):
             _call("umount", out)
         shutil.rmtree(self._folder)
@@ -519,28 +577,33 @@ class Stand:
             time.sleep(0.05)
         self.seconds = time.monotonic() - start
         if process.returncode:
+            last_line = job.said().strip().rpartition("\n")[2]
             raise command.OutsideError(
                 f"{job.name}, undisturbed, ended with code "
-                f"{process.returncode}: "
-                + last_line(job.said.read_text("utf-8", "replace"))
+                f"{process.returncode}: {last_line}"
             )
         self.first = first or self.seconds / 2
         self.expected = job.outcome()
 
-    def moment(self, generator):
-        """Draws a moment, in seconds from the command's start."""
+    def moment(self, generator, progress=0.0):
+        """Draws a moment, in seconds from the command's start.
+
+        Args:
+            generator: `random.Random`.
+            progress: Float, the share of the work that is done already.
+        """
         if generator.random() < _START_UP_SHARE:
             return generator.uniform(0, self.first)
-        return generator.uniform(self.first, self.seconds)
+        left = (1 - progress) * (self.seconds - self.first)
+        return self.first + generator.uniform(0, left)
 
-    def disturb(self, number, fault, seconds, generator):
+    def disturb(self, fault, seconds, generator):
         """Does something to the command at a moment, and runs it once more.
 
         If the command has ended by then, on a machine that has less else to
         do than before, it is disturbed again, as much earlier.
 
         Args:
-            number: Integer, the trial's.
             fault: String, a key of `FAULTS`.
             seconds: Float, the moment.
             generator: `random.Random`, for what the fault draws.
@@ -549,69 +612,104 @@ class Stand:
             A `Trial`.
         """
         for _ in range(_NUM_TRIES):
-            trial, took = self._disturb(number, fault, seconds, generator)
-            if took is None or not is_right([trial]):
+            trial, took = self._disturb(fault, seconds, generator)
+            if trial.is_hit or took > seconds or not is_right([trial]):
                 break
             share = took / self.seconds
             self.first, self.seconds = share * self.first, took
             seconds *= share
         return trial
 
-    def _disturb(self, number, fault, seconds, generator):
-        """See `disturb`; returns the seconds too if the command had ended."""
+    def _disturb(self, fault, seconds, generator):
+        """See `disturb`; also returns the seconds until the moment or end."""
         self._clear()
         out = self._folder / "out"
         out.mkdir(parents=True)
-        if fault == "the disk is full":
+        if fault == _DISK_FULL:
             size = f"size={_DISK_BYTES}"
             _call("mount", "-t", "tmpfs", "-o", size, "tmpfs", out)
         job = self._prepare()
         kept = hashes_of(job.out)
         wrapper = ()
-        if fault == "the clock jumps":
-            wrapper = ("experiments.faults", "--jump")
-        start, took = time.monotonic(), None
-        process = job.start(job.module(), wrapper)
-        try:
-            process.wait(seconds)
-            took = time.monotonic() - start
-        except subprocess.TimeoutExpired:
-            pass
-        is_hit = took is None and FAULTS[fault](job, process, generator)
-        try:
-            code = process.wait(_LIMIT_SECONDS)
-        finally:
-            for one in growth.family(process.pid)[1:]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(one, signal.SIGKILL)
-            process.kill()
-        said = job.said.read_text("utf-8", "replace")
-        repair(job, self._inputs)
+        if fault == _CLOCK_JUMPS:
+            wrapper = ("tests.campaigns.faults", "--jump")
+        program, moment, work = job.module(), seconds, []
+        progress, is_named, is_whole = 0.0, True, True
+        for _ in range(_NUM_KILLS if fault == _KILLED_OFTEN else 1):
+            started = time.time()
+            process = job.start(program, wrapper)
+            most, has_ended = self._wait(job, process, moment)
+            took = time.time() - started
+            progress = max(progress, most)
+            is_hit = not has_ended and FAULTS[fault](job, process, generator)
+            code = self._end(process)
+            if code >= 0 and not job.is_named(job.said()):
+                is_named = False
+                print(job.said(), flush=True)
+            self._repair(job)
+            is_whole = is_whole and job.is_whole(progress)
+            if not is_hit:
+                break
+            work.append(job.work(started))
+            program = job.resumed()
+            moment = self.moment(generator, job.progress())
         now = hashes_of(job.out)
         trial = Trial(
             job=job.name,
-            number=number,
             fault=fault,
             seconds=seconds,
-            is_hit=is_hit,
+            is_hit=bool(work),
             code=code,
-            is_named=code < 0 or bool(job.is_named(said)),
-            is_kept=all(
+            is_named=is_named,
+            is_kept=is_whole
+            and all(
                 now.get(name) == digest
                 for name, digest in kept.items()
                 if not _is_replaced(name)
             ),
-            is_equal=_is_equal(job, self.expected),
+            is_equal=self._ends_as_expected(job, progress),
+            work=tuple(work),
         )
-        if not is_right([trial]):
-            print(said, flush=True)
         self._clear()
         return trial, took
 
+    def _wait(self, job, process, seconds):
+        """Waits for a moment; returns the most progress, and if it ended."""
+        end, progress = time.monotonic() + seconds, job.progress()
+        while (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(min(left, 0.05))
+                return progress, True
+            progress = max(progress, job.progress())
+        return progress, process.poll() is not None
 
-def last_line(said):
-    """Returns the last line of what a program said; it may be empty."""
-    return said.strip().rpartition("\n")[2]
+    def _end(self, process):
+        """Waits for a command's end; returns its exit code."""
+        try:
+            return process.wait(_LIMIT_SECONDS)
+        finally:
+            for pid in processes.family(process.pid)[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.kill()
+
+    def _repair(self, job):
+        """Undoes what a fault did to the disk and to the inputs."""
+        _set_read_only(job.out, False)
+        (job.out / ".filler").unlink(missing_ok=True)
+        for path in self._inputs.rglob("*"):
+            own = job.own / path.relative_to(self._inputs)
+            if path.is_file() and not own.exists():
+                os.link(path, own)
+
+    def _ends_as_expected(self, job, progress):
+        if job.run(job.resumed()):
+            print(job.said(), flush=True)
+            return False
+        try:
+            return job.outcome() == self.expected and job.is_whole(progress)
+        except (OSError, ValueError, tf.errors.OpError):
+            return False
 
 
 def _is_replaced(name):
@@ -619,16 +717,7 @@ def _is_replaced(name):
     return name.endswith(("index.csv", "shots.csv", "timeline.png"))
 
 
-def _is_equal(job, expected):
-    if job.run(job.resumed()):
-        return False
-    try:
-        return job.outcome() == expected
-    except (OSError, ValueError, tf.errors.OpError):
-        return False
-
-
-def campaign(names, faults, num_faults, seed, folder, done=()):
+def campaign(names, faults, num_faults, seed, folder):
     """Does some faults to each job.
 
     Args:
@@ -637,36 +726,28 @@ def campaign(names, faults, num_faults, seed, folder, done=()):
         num_faults: Integer, for each job.
         seed: Integer, of the moments.
         folder: `pathlib.Path` for all that is written.
-        done: Sequence of `Trial`s that are not repeated.
 
     Yields:
         A `Trial` after the other.
     """
-    finished = {(trial.job, trial.number) for trial in done}
     inputs = folder / "inputs"
     make_inputs(inputs)
     for name in names:
-        numbers = [
-            number
-            for number in range(num_faults)
-            if (name, number) not in finished
-        ]
-        if not numbers:
-            continue
-        stand = Stand(JOBS[name], inputs, folder / name)
+        make = JOBS[name]
+        stand = Stand(make, inputs, folder / name)
         kinds = [
             each
             for each in faults
-            if JOBS[name].has_workers or each != _WORKER_DIES
+            if (make.has_workers or each != _WORKER_DIES)
+            and (make.resumes or each != _KILLED_OFTEN)
         ]
         stand.run_undisturbed()
         print(f"{name}, undisturbed: {stand.seconds:.1f} s", flush=True)
-        for number in numbers:
-            # Its own: what a trial draws is the same after a stop.
+        for number in range(num_faults if kinds else 0):
             generator = random.Random(f"{seed} {name} {number}")
             fault = kinds[number % len(kinds)]
             moment = stand.moment(generator)
-            yield stand.disturb(number, fault, moment, generator)
+            yield stand.disturb(fault, moment, generator)
 
 
 def is_right(trials):
@@ -676,70 +757,35 @@ def is_right(trials):
     )
 
 
-def read_trials(path, seed, kinds):
-    """Reads the trials of a campaign that was stopped.
-
-    Args:
-        path: `pathlib.Path` of its results; it may be missing.
-        seed: Integer, of the moments.
-        kinds: Sequence of keys of `FAULTS`.
-
-    Returns:
-        List of `Trial`s.
-
-    Raises:
-        ValueError: If they are of another seed or of other faults.
-    """
-    if not path.exists():
-        return []
-    results = files.read_json(path)
-    if [results["seed"], results["kinds"]] != [seed, list(kinds)]:
-        raise ValueError(
-            f"Expected {path} to hold trials with seed {seed} and "
-            f"{', '.join(kinds)}. Found seed {results['seed']} and "
-            f"{', '.join(results['kinds'])}. Give another --out, or delete "
-            "it."
-        )
-    return [Trial(**trial) for trial in results["trials"]]
-
-
-def text_of(results):
-    """Writes the campaign as a Markdown table, one row a command and fault.
-
-    Args:
-        results: Dict of `machine` and `trials`, dicts of `Trial`s.
-
-    Returns:
-        String.
-    """
-    trials = [Trial(**trial) for trial in results["trials"]]
+def text_of(trials):
+    """Writes trials as a Markdown table, one row a command and fault."""
     by_row = collections.defaultdict(list)
     for trial in trials:
         by_row[trial.job, trial.fault].append(trial)
-    rows = [
-        [
-            job,
-            fault,
-            len(own),
-            sum(trial.is_hit for trial in own),
-            sum(trial.is_named for trial in own),
-            sum(trial.is_kept for trial in own),
-            sum(trial.is_equal for trial in own),
-        ]
-        for (job, fault), own in by_row.items()
-    ]
-    lost = sum(not (trial.is_kept and trial.is_equal) for trial in trials)
     header = [
         "command",
         "fault",
         "tried",
         "hit it at work",
         "a result, a signal or one named error",
-        "what was there before is whole",
+        "nothing stored is lost",
         "run again, ends as undisturbed",
+        "when it was killed",
     ]
+    rows = []
+    for (job, fault), own in by_row.items():
+        works = collections.Counter(
+            work for trial in own for work in trial.work if work
+        )
+        counts = [
+            sum(getattr(trial, name) for trial in own)
+            for name in ("is_hit", "is_named", "is_kept", "is_equal")
+        ]
+        words = ", ".join(f"{count} {work}" for work, count in works.items())
+        rows.append([job, fault, len(own), *counts, words])
+    lost = sum(not (trial.is_kept and trial.is_equal) for trial in trials)
     return (
-        f"{results['machine']}. {len(trials)} faults, lost or damaged: "
+        f"{processes.machine()}. {len(trials)} faults, lost or damaged: "
         f"{lost}.\n\n" + report.markdown_table(header, rows)
     )
 
@@ -748,47 +794,32 @@ def main():
     """Runs the command."""
     if sys.argv[1:2] == ["--jump"]:
         return run_with_jumping_clock(*sys.argv[2:])
-    parser = argparse.ArgumentParser(prog="python -m experiments.faults")
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.faults")
     add = parser.add_argument
     add("--faults", type=int, default=50, metavar="N", help="for each command")
     add("--commands", nargs="+", choices=JOBS, default=list(JOBS))
     add("--kinds", nargs="+", choices=FAULTS, default=list(FAULTS))
     add("--seed", type=int, default=0, metavar="N", help="of the moments")
     add("--out", default="results/faults", metavar="DIR")
-    add("--readme", action="store_true", help="into experiments/README.md")
     arguments = parser.parse_args()
     if arguments.faults < 1:
         raise ValueError(
             f"Expected --faults above 0. Received: {arguments.faults}"
         )
     out = pathlib.Path(arguments.out).resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    stored = out / "faults.json"
-    trials = read_trials(stored, arguments.seed, arguments.kinds)
-    for trial in campaign(
-        arguments.commands,
-        arguments.kinds,
-        arguments.faults,
-        arguments.seed,
-        out,
-        trials,
-    ):
-        trials.append(trial)
-        results = {
-            "machine": benchmark.machine(),
-            "seed": arguments.seed,
-            "kinds": arguments.kinds,
-            "trials": [dataclasses.asdict(each) for each in trials],
-        }
-        files.write_json(stored, results)
-        print(f"{len(trials)}: {trial}", flush=True)
-    results = files.read_json(stored)
-    text = text_of(results)
-    files.write_text(out / "faults.md", text)
-    print(text)
-    print(f"written: {out}/faults.md, {out}/faults.json")
-    if arguments.readme:
-        readme.put_results("faults", results, text)
+    trials = []
+    try:
+        for trial in campaign(
+            arguments.commands,
+            arguments.kinds,
+            arguments.faults,
+            arguments.seed,
+            out,
+        ):
+            trials.append(trial)
+            print(f"{len(trials)}: {trial}", flush=True)
+    finally:  # also of those before it was interrupted
+        print(text_of(trials))
     return int(not is_right(trials))
 
 

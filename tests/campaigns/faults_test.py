@@ -1,17 +1,19 @@
-import json
-import pathlib
+import os
 import random
+import shutil
 import subprocess
 import sys
 import textwrap
 
+import keras
 import pytest
 import tensorflow as tf
 
-from experiments import faults
+from keras_ssc import checkpoints
 from keras_ssc import export
-
-ROOT = pathlib.Path(faults.__file__).parents[1]
+from keras_ssc import files
+from tests.campaigns import faults
+from tests.campaigns import process as processes
 
 # Writes eight files, one after the other; what is there is not written again.
 PROGRAM = """
@@ -41,7 +43,7 @@ def make_job(tmp_path, monkeypatch):
     (tmp_path / "inputs").mkdir()
     (tmp_path / "inputs" / "source.txt").write_text("words ")
     (tmp_path / "writes.py").write_text(textwrap.dedent(PROGRAM))
-    monkeypatch.setattr(faults, "_ROOT", tmp_path)
+    monkeypatch.setattr(processes, "ROOT", tmp_path)
 
     def make(care):
         class Job(faults.Job):
@@ -66,7 +68,7 @@ def disturbed(make, fault, tmp_path, seconds=0.3):
         "earlier.txt",
         *(f"{number}.txt" for number in range(8)),
     }
-    return stand.disturb(0, fault, seconds, random.Random(0))
+    return stand.disturb(fault, seconds, random.Random(0))
 
 
 @pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "an input vanishes"])
@@ -106,7 +108,7 @@ def test_a_fault_that_comes_too_late_comes_again_earlier(make_job, tmp_path):
     # As if it had been measured on a machine that was busy.
     stand.first, stand.seconds = 20 * stand.first, 20 * stand.seconds
     late = 0.6 * stand.seconds
-    trial = stand.disturb(0, "SIGKILL", late, random.Random(0))
+    trial = stand.disturb("SIGKILL", late, random.Random(0))
     assert trial.is_hit and trial.code == -9 and trial.is_equal
     assert 0 < trial.seconds < late / 5
     assert stand.first < stand.seconds < late
@@ -144,50 +146,26 @@ def test_the_clock_jumps_to_and_fro(tmp_path):
     )
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "experiments.faults", "--jump"),
+            *(sys.executable, "-m", "tests.campaigns.faults", "--jump"),
             *("watches", "words"),
         ],
         capture_output=True,
         text=True,
         env={
-            **faults.os.environ,
-            "PYTHONPATH": f"{tmp_path}:{ROOT}",
+            **os.environ,
+            "PYTHONPATH": f"{tmp_path}:{processes.ROOT}",
         },
         timeout=120,
     )
     assert ended.stdout.split() == ["words", "2"]
 
 
-def test_a_campaign_goes_on_where_it_stopped(make_job, tmp_path, monkeypatch):
-    monkeypatch.setattr(faults, "JOBS", {"careful": make_job("careful")})
-    monkeypatch.setattr(faults, "make_inputs", lambda folder: None)
-    kinds = ("SIGKILL", "SIGTERM")
-
-    def trials(done=()):
-        given = (["careful"], kinds, 3, 7, tmp_path)
-        return list(faults.campaign(*given, done))
-
-    whole = trials()
-    assert [trial.fault for trial in whole] == ["SIGKILL", "SIGTERM", "SIGKILL"]
-    stored = tmp_path / "faults.json"
-    assert faults.read_trials(stored, 7, kinds) == []
-    results = {"seed": 7, "kinds": kinds, "trials": [vars(whole[0])]}
-    stored.write_text(json.dumps(results))
-    done = faults.read_trials(stored, 7, kinds)
-    assert done == whole[:1]
-    assert [trial.number for trial in trials(done)] == [1, 2]
-    assert trials(whole) == []
-    with pytest.raises(ValueError, match="seed 8.*Found seed 7"):
-        faults.read_trials(stored, 8, kinds)
-
-
 def test_the_table_counts():
-    trial = faults.Trial("build", 0, "SIGKILL", 1.0, True, -9, True, True, True)
-    lost = faults.dataclasses.replace(trial, is_equal=False)
-    trials = [faults.dataclasses.asdict(each) for each in (trial, trial, lost)]
-    text = faults.text_of({"machine": "a machine", "trials": trials})
+    trial = faults.Trial("build", "SIGKILL", 1.0, True, -9, True, True, True)
+    lost = faults.dataclasses.replace(trial, is_equal=False, work=("late",))
+    text = faults.text_of([trial, trial, lost])
     assert "3 faults, lost or damaged: 1" in text
-    assert "| build | SIGKILL | 3 | 3 | 3 | 3 | 2 |" in text
+    assert "| build | SIGKILL | 3 | 3 | 3 | 3 | 2 | 1 late |" in text
     assert faults.is_right([trial]) and not faults.is_right([lost])
 
 
@@ -270,8 +248,96 @@ def test_a_worker_is_killed_and_not_the_tracker(tmp_path):
     )
     with process:
         assert process.stdout.readline() == "ready\n"
-        assert len(faults.growth.family(process.pid)) == 3
+        assert len(processes.family(process.pid)) == 3
         # The tracker would be the first one that is drawn.
         generator = random.Random(1)
         assert faults.FAULTS["a worker dies"](None, process, generator)
         assert process.stdout.read() == "-9\n"
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """A training, as far as it came: checkpoints of two epochs of six."""
+    (tmp_path / "inputs").mkdir()
+    job = faults.JOBS["train"](tmp_path / "inputs", tmp_path / "trial")
+    folder = job.out / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    callback = checkpoints.Checkpoints(folder, 2)
+    callback.set_model(model)
+    for epoch in range(2):
+        callback.on_epoch_end(epoch, {})
+    return job
+
+
+def test_epochs_are_counted_by_the_checkpoints_states(killed):
+    assert killed.progress() == 2 / 6
+    folder = killed.out / "run" / "checkpoints"
+    # One within the third epoch, as a training may store it.
+    files.write_json(folder / "epoch_002_step_0012.json", {"epoch": 2})
+    shutil.copy(
+        folder / "epoch_002.keras", folder / "epoch_002_step_0012.keras"
+    )
+    (folder / ".writing.keras").write_bytes(b"half")
+    assert killed.progress() == 2 / 6
+
+
+def say(job, said):
+    (job.out.parent / "log.txt").write_text(said)
+
+
+def test_lost_epochs_and_damaged_checkpoints_are_found(killed):
+    say(killed, "resumed\nEpoch 3/6\n\x1b[1m 1/54\nEpoch 4/6")
+    assert killed.is_whole(2 / 6)
+    assert not killed.is_whole(3 / 6)  # one that was stored is gone
+    say(killed, "Epoch 2/6")  # is trained again
+    assert not killed.is_whole(2 / 6) and killed.is_whole(1 / 6)
+    say(killed, "starting")
+    first, second = checkpoints.by_age(killed.out / "run" / "checkpoints")
+    assert faults.is_readable(first) and faults.is_readable(second)
+    second.write_bytes(second.read_bytes()[:500])
+    assert faults.is_readable(first) and not faults.is_readable(second)
+    assert not killed.is_whole(1 / 6)
+    first.with_suffix(".json").write_text("{")
+    assert not faults.is_readable(first)
+
+
+@pytest.mark.parametrize(
+    "num_epochs, said, written, work",
+    [
+        (6, "importing", None, "in start-up"),
+        (6, "Epoch 3/6", None, "within an epoch"),
+        (6, "", "checkpoints/.new.keras", "while a checkpoint was written"),
+        (2, "Epoch 2/2", None, "after the last epoch"),
+        (2, "", "curves.png", "after the last epoch"),
+        (2, "importing", None, "in start-up"),
+    ],
+)
+def test_what_a_training_was_doing_is_known(
+    killed, num_epochs, said, written, work
+):
+    killed.num_epochs = num_epochs
+    run_dir = killed.out / "run"
+    (run_dir / "checkpoints" / ".old.tmp").write_text("of an earlier kill")
+    os.utime(run_dir / "checkpoints" / ".old.tmp", (1, 1))
+    say(killed, said)
+    if written:
+        (run_dir / written).touch()
+    assert killed.work(2) == work
+
+
+def test_killed_trainings_end_as_the_undisturbed_one(data_dir, tmp_path):
+    class Train(faults.JOBS["train"]):
+        dataset, num_epochs = "scene_genre/small", 2
+
+    (tmp_path / "inputs").mkdir()
+    shutil.copytree(data_dir, tmp_path / "inputs" / "data")
+    stand = faults.Stand(Train, tmp_path / "inputs", tmp_path / "tried")
+    stand.run_undisturbed()
+    generator = random.Random(0)
+    trial = stand.disturb(
+        "SIGKILL, again and again", stand.seconds * 0.8, generator
+    )
+    assert trial.is_hit and faults.is_right([trial])
+    assert 1 <= len(trial.work) <= 4
