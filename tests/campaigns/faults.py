@@ -45,9 +45,6 @@ _START_UP_SHARE = 0.2
 # A year of seconds: by so much the clock jumps, back or forth.
 _JUMP = 365 * 86_400
 
-# How often a moment is drawn closer after a command that had ended by then.
-_NUM_TRIES = 4
-
 # How often one command is killed and resumed, at most.
 _NUM_KILLS = 4
 
@@ -65,8 +62,8 @@ class Trial:
         job: String, the command.
         fault: String, a key of `FAULTS`.
         seconds: Float, the moment.
-        is_hit: Boolean, whether it came before the command had ended, and
-            could be done.
+        num_hits: Integer, how often it came before the command had ended,
+            and could be done.
         code: Integer, how the disturbed command ended.
         is_named: Boolean, whether it ended by a signal, in a result, or in
             one named error, and not in a traceback.
@@ -74,18 +71,16 @@ class Trial:
             had stored, is whole.
         is_equal: Boolean, whether the command ended in what the undisturbed
             one did when it ran once more.
-        work: Tuple of strings, what the command was doing, see `Job.work`.
     """
 
     job: str
     fault: str
     seconds: float
-    is_hit: bool
+    num_hits: int
     code: int
     is_named: bool
     is_kept: bool
     is_equal: bool
-    work: tuple = ()
 
 
 class Job:
@@ -135,10 +130,6 @@ class Job:
     def is_whole(self, progress):
         """Says whether it lost nothing of the progress that it had made."""
         return True
-
-    def work(self, started):
-        """Says what the command, started at a time, was doing."""
-        return ""
 
     def said(self):
         """Returns what the program that was started last has said."""
@@ -265,42 +256,18 @@ class _Train(Job):
     def _checkpoints(self):
         return checkpoints.by_age(self.out / "run" / "checkpoints")
 
-    def _first_epoch(self):
-        found = re.search(r"^Epoch (\d+)/", self.said(), re.MULTILINE)
-        return found and int(found[1])
-
     def progress(self):
         epochs = map(epochs_of, self._checkpoints())
         return max(epochs, default=0) / self.num_epochs
 
     def is_whole(self, progress):
-        readable = [path for path in self._checkpoints() if is_readable(path)]
-        kept = max(map(epochs_of, readable), default=0) / self.num_epochs
-        first = self._first_epoch()
+        # What is trained again was lost.
+        first = re.search(r"^Epoch (\d+)/", self.said(), re.MULTILINE)
         return (
-            readable == self._checkpoints()
-            and kept >= progress
-            # What is trained again was lost.
-            and (first is None or first - 1 >= progress * self.num_epochs)
+            all(map(is_readable, self._checkpoints()))
+            and self.progress() >= progress
+            and (first is None or int(first[1]) > progress * self.num_epochs)
         )
-
-    def work(self, started):
-        run_dir = self.out / "run"
-
-        def is_written(folder, names):
-            # What is older was left by an earlier start.
-            return any(
-                path.stat().st_mtime >= started for path in folder.glob(names)
-            )
-
-        if is_written(run_dir / "checkpoints", ".*"):
-            return "while a checkpoint was written"
-        has_trained = self._first_epoch() is not None
-        if self.progress() == 1 and (
-            has_trained or is_written(run_dir, "*.png")
-        ):
-            return "after the last epoch"
-        return "within an epoch" if has_trained else "in start-up"
 
 
 class _Export(Job):
@@ -388,14 +355,12 @@ def hashes_of(folder):
     }
 
 
-def _kill(job, process, generator):
-    process.send_signal(signal.SIGKILL)
-    return True
+def _send(number):
+    def send(job, process, generator):
+        process.send_signal(number)
+        return True
 
-
-def _terminate(job, process, generator):
-    process.send_signal(signal.SIGTERM)
-    return True
+    return send
 
 
 def _kill_worker(job, process, generator):
@@ -425,10 +390,6 @@ def _take_input(job, process, generator):
     return True
 
 
-def _lock_folder(job, process, generator):
-    return _set_read_only(job.out, True)
-
-
 def _fill_disk(job, process, generator):
     """Fills the small disk that the job writes to."""
     if not os.path.ismount(job.out):
@@ -438,23 +399,20 @@ def _fill_disk(job, process, generator):
     return True
 
 
-def _nothing(job, process, generator):
-    return True
-
-
 _WORKER_DIES, _KILLED_OFTEN = "a worker dies", "SIGKILL, again and again"
 _DISK_FULL, _CLOCK_JUMPS = "the disk is full", "the clock jumps"
 
 # What each does to a command at work; it says whether it could.
 FAULTS = {
-    "SIGKILL": _kill,
-    _KILLED_OFTEN: _kill,  # and each time it is resumed, see `Stand`
-    "SIGTERM": _terminate,
+    "SIGKILL": _send(signal.SIGKILL),
+    _KILLED_OFTEN: _send(signal.SIGKILL),  # and each time it is resumed
+    "SIGTERM": _send(signal.SIGTERM),
     _WORKER_DIES: _kill_worker,
     "an input vanishes": _take_input,
-    "the folder becomes read-only": _lock_folder,
+    "the folder becomes read-only": lambda job, *_: _set_read_only(job.out),
     _DISK_FULL: _fill_disk,
-    _CLOCK_JUMPS: _nothing,  # from within, see `run_with_jumping_clock`
+    # From within, see `run_with_jumping_clock`.
+    _CLOCK_JUMPS: lambda job, process, generator: True,
 }
 
 
@@ -465,12 +423,12 @@ def _call(*arguments):
     return ended.returncode == 0
 
 
-def _set_read_only(folder, is_read_only):
+def _set_read_only(folder, sign="+"):
     # Root writes where it may not: it takes the attribute, if the file
     # system has it.
-    sign = "+" if is_read_only else "-"
     if os.geteuid():
-        return _call("chmod", "-R", "a-w" if is_read_only else "u+w", folder)
+        mode = {"+": "a-w", "-": "u+w"}[sign]
+        return _call("chmod", "-R", mode, folder)
     return _call("chattr", "-R", f"{sign}i", folder)
 
 
@@ -544,7 +502,7 @@ class Stand:
         if not self._folder.exists():
             return
         out = self._folder / "out"
-        _set_read_only(out, False)
+        _set_read_only(out, "-")
         if os.path.ismount(out):
             _call("umount", out)
         shutil.rmtree(self._folder)
@@ -600,9 +558,6 @@ class Stand:
     def disturb(self, fault, seconds, generator):
         """Does something to the command at a moment, and runs it once more.
 
-        If the command has ended by then, on a machine that has less else to
-        do than before, it is disturbed again, as much earlier.
-
         Args:
             fault: String, a key of `FAULTS`.
             seconds: Float, the moment.
@@ -611,17 +566,6 @@ class Stand:
         Returns:
             A `Trial`.
         """
-        for _ in range(_NUM_TRIES):
-            trial, took = self._disturb(fault, seconds, generator)
-            if trial.is_hit or took > seconds or not is_right([trial]):
-                break
-            share = took / self.seconds
-            self.first, self.seconds = share * self.first, took
-            seconds *= share
-        return trial
-
-    def _disturb(self, fault, seconds, generator):
-        """See `disturb`; also returns the seconds until the moment or end."""
         self._clear()
         out = self._folder / "out"
         out.mkdir(parents=True)
@@ -633,13 +577,11 @@ class Stand:
         wrapper = ()
         if fault == _CLOCK_JUMPS:
             wrapper = ("tests.campaigns.faults", "--jump")
-        program, moment, work = job.module(), seconds, []
-        progress, is_named, is_whole = 0.0, True, True
+        program, moment = job.module(), seconds
+        num_hits, progress, is_named, is_whole = 0, 0.0, True, True
         for _ in range(_NUM_KILLS if fault == _KILLED_OFTEN else 1):
-            started = time.time()
             process = job.start(program, wrapper)
             most, has_ended = self._wait(job, process, moment)
-            took = time.time() - started
             progress = max(progress, most)
             is_hit = not has_ended and FAULTS[fault](job, process, generator)
             code = self._end(process)
@@ -650,7 +592,7 @@ class Stand:
             is_whole = is_whole and job.is_whole(progress)
             if not is_hit:
                 break
-            work.append(job.work(started))
+            num_hits += 1
             program = job.resumed()
             moment = self.moment(generator, job.progress())
         now = hashes_of(job.out)
@@ -658,7 +600,7 @@ class Stand:
             job=job.name,
             fault=fault,
             seconds=seconds,
-            is_hit=bool(work),
+            num_hits=num_hits,
             code=code,
             is_named=is_named,
             is_kept=is_whole
@@ -668,10 +610,9 @@ class Stand:
                 if not _is_replaced(name)
             ),
             is_equal=self._ends_as_expected(job, progress),
-            work=tuple(work),
         )
         self._clear()
-        return trial, took
+        return trial
 
     def _wait(self, job, process, seconds):
         """Waits for a moment; returns the most progress, and if it ended."""
@@ -695,7 +636,7 @@ class Stand:
 
     def _repair(self, job):
         """Undoes what a fault did to the disk and to the inputs."""
-        _set_read_only(job.out, False)
+        _set_read_only(job.out, "-")
         (job.out / ".filler").unlink(missing_ok=True)
         for path in self._inputs.rglob("*"):
             own = job.own / path.relative_to(self._inputs)
@@ -763,26 +704,20 @@ def text_of(trials):
     for trial in trials:
         by_row[trial.job, trial.fault].append(trial)
     header = [
-        "command",
-        "fault",
-        "tried",
-        "hit it at work",
+        *("command", "fault", "tried", "hit it at work"),
         "a result, a signal or one named error",
         "nothing stored is lost",
         "run again, ends as undisturbed",
-        "when it was killed",
     ]
-    rows = []
-    for (job, fault), own in by_row.items():
-        works = collections.Counter(
-            work for trial in own for work in trial.work if work
-        )
-        counts = [
-            sum(getattr(trial, name) for trial in own)
-            for name in ("is_hit", "is_named", "is_kept", "is_equal")
+    names = ("num_hits", "is_named", "is_kept", "is_equal")
+    rows = [
+        [
+            *row,
+            len(own),
+            *(sum(getattr(t, name) for t in own) for name in names),
         ]
-        words = ", ".join(f"{count} {work}" for work, count in works.items())
-        rows.append([job, fault, len(own), *counts, words])
+        for row, own in by_row.items()
+    ]
     lost = sum(not (trial.is_kept and trial.is_equal) for trial in trials)
     return (
         f"{processes.machine()}. {len(trials)} faults, lost or damaged: "
