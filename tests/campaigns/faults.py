@@ -12,7 +12,6 @@ import argparse
 import collections
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -25,6 +24,7 @@ import subprocess
 import sys
 import threading
 import time
+import typing
 
 import keras
 import tensorflow as tf
@@ -83,239 +83,138 @@ class Trial:
     is_equal: bool
 
 
-class Job:
-    """A command in a folder of its own.
+def hashes_of(folder):
+    """Returns a dict from each file's path to its SHA-256, hidden ones not."""
+    return {
+        str(path.relative_to(folder)): files.sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(
+            part.startswith(".") for part in path.relative_to(folder).parts
+        )
+    }
 
-    Args:
-        inputs: `pathlib.Path` of what all jobs read, see `make_inputs`.
-        folder: `pathlib.Path` of this trial's folder: `own/` has a copy of
-            what the command reads, `out/` what it writes.
+
+def records_of(out):
+    """Returns a dict from a file of a data set to its serialized examples.
+
+    The files' bytes differ: protobuf writes an example's features in an order
+    of the process, and `dataset_info.json` says when it was written.
+    """
+    return {
+        str(path.relative_to(out)): [
+            tf.train.Example.FromString(record).SerializeToString(
+                deterministic=True
+            )
+            for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        ]
+        for path in sorted(out.rglob("*.tfrecord-*"))
+        if path.is_file() and "incomplete" not in str(path)
+    }
+
+
+def _run_of(out):
+    model = keras.saving.load_model(out / "run" / "model.keras")
+    weights = [array.tobytes() for array in model.get_weights()]
+    return weights, train.read_history(out / "run")
+
+
+def _export_of(out):
+    versions = [path for path in (out / "served").iterdir() if path.is_dir()]
+    newest = max(versions, key=lambda path: int(path.name))
+    # Graphs name their functions anew each time: what the model answers is
+    # compared, and that every version has all its files, whole.
+    response = json.loads((newest / tf_serving.SAMPLE_RESPONSE).read_text())
+    return response, [is_complete(path) for path in versions].count(False)
+
+
+def is_complete(version):
+    """Says whether an export's files are those of its checksums."""
+    try:
+        export.check_sums(version)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A command that is disturbed.
+
+    It runs in a folder in which `own/` has what it reads, see `make_inputs`,
+    and `out/` what it writes.
+
+    Attributes:
+        program: String, the module and its arguments.
+        before: String, an earlier one, whose work must not be damaged.
+        outcome: Function of the path of `out/`, that returns what the command
+            has made, so that it can be compared.
+        has_workers: Boolean, whether it starts processes of its own.
+        resume: String, the program that resumes it; the same one if None.
     """
 
-    name = ""
-    has_workers = False  # processes of its own
-    resumes = False  # from where it was interrupted
+    program: str
+    before: str
+    outcome: typing.Callable = hashes_of
+    has_workers: bool = False
+    resume: str | None = None
 
-    def __init__(self, inputs, folder):
-        self.own, self.out = folder / "own", folder / "out"
-        self.out.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(
-            inputs, self.own, dirs_exist_ok=True, copy_function=os.link
-        )
-        self._log = folder / "log.txt"
 
-    def module(self):
-        """Returns the module that is run, and its arguments."""
-        raise NotImplementedError
+_TFDS = "tensorflow_datasets.scripts.cli.main"
+_EXTRACT = "keras_ssc.extract own/films/{}.csv --out out/frames --pairs 6"
+_BUILD = (
+    f"{_TFDS} build {processes.BUILDER} --config frames "
+    "--manual_dir own/{0} --data_dir out/{0}"
+)
+# Checkpoints come often, so that some faults come while one is written.
+_TRAIN = (
+    "keras_ssc.train --model fc --deterministic --dataset scene_genre/frames "
+    "--data-dir own/data --image-size 24x16 --batch-size 4 "
+    "--checkpoint-steps 3 --epochs {} --run-dir out/{}"
+)
+_EXPORT = "keras_ssc.export own/run --out out/served"
+_PREDICT = (
+    "keras_ssc.predict own/run own/films/00003.mp4 --pairs 8 "
+    "--csv out/shots.csv --timeline out/timeline.png"
+)
 
-    def before(self):
-        """Runs an earlier command, whose work must not be damaged."""
+JOBS = {
+    "extract": Job(
+        _EXTRACT.format("films_24"),
+        before=_EXTRACT.format("films_6"),
+        has_workers=True,
+    ),
+    "build": Job(
+        _BUILD.format("frames"), _BUILD.format("few_frames"), records_of
+    ),
+    "train": Job(
+        _TRAIN.format(6, "run"),
+        before=_TRAIN.format(1, "earlier"),
+        outcome=_run_of,
+        resume="keras_ssc.train --resume out/run",
+    ),
+    "export": Job(_EXPORT, _EXPORT, _export_of),
+    "predict": Job(_PREDICT, _PREDICT, has_workers=True),
+}
 
-    def outcome(self):
-        """Returns what the command has made, so that it can be compared."""
-        return hashes_of(self.out)
 
-    def is_named(self, said):
-        """Says whether what it has said is a result or one named error."""
-        return "Traceback" not in said
-
-    def resumed(self):
-        """Returns the module and arguments of the command that resumes."""
-        return self.module()
-
-    def progress(self):
-        """Returns the share of its work that is stored."""
-        return 0.0
-
-    def is_whole(self, progress):
-        """Says whether it lost nothing of the progress that it had made."""
+def is_named(program, said):
+    """Says whether what a program has said is a result or one named error."""
+    if "Traceback" not in said:
         return True
-
-    def said(self):
-        """Returns what the program that was started last has said."""
-        return self._log.read_text("utf-8", "replace")
-
-    def start(self, program, wrapper=()):
-        """Starts a program; returns its `subprocess.Popen`."""
-        module, *arguments = program
-        with open(self._log, "wb") as log:
-            return subprocess.Popen(
-                [
-                    *(sys.executable, "-u", "-m", *wrapper, module),
-                    *map(str, arguments),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.own.parent,
-                env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
-            )
-
-    def run(self, program=None):
-        """Runs the command undisturbed; returns its exit code."""
-        process = self.start(program or self.module())
-        try:
-            return process.wait(_LIMIT_SECONDS)
-        finally:
-            process.kill()
+    # TFDS's command prints the traceback of what the builder raised, and
+    # after it what ends its progress bars.
+    error = re.search(r"^[\w.]+(Error|Interrupt)\b", said, re.MULTILINE)
+    return program.startswith(_TFDS) and error is not None
 
 
-class _Extract(Job):
-    """Extracts films, of which the first ones were extracted before."""
-
-    name = "extract"
-    has_workers = True
-
-    def _of(self, film_list):
-        flags = ("--out", self.out / "frames", "--pairs", 6)
-        return ("keras_ssc.extract", self.own / "films" / film_list, *flags)
-
-    def module(self):
-        return self._of("films_24.csv")
-
-    def before(self):
-        return self.run(self._of("films_6.csv"))
+def progress_of(out):
+    """Returns how many epochs are stored of the training in a job's `out/`."""
+    paths = checkpoints.by_age(out / "run" / "checkpoints")
+    return max(map(_epochs_of, paths), default=0)
 
 
-class _Build(Job):
-    """Builds a data set beside another one."""
-
-    name = "build"
-
-    def _of(self, folder):
-        _, _, *program = processes.build_command(
-            "frames", self.own / folder, self.out / folder
-        )
-        return program
-
-    def module(self):
-        return self._of("frames")
-
-    def before(self):
-        return self.run(self._of("few_frames"))
-
-    def outcome(self):
-        # Not the files: protobuf writes an example's features in an order of
-        # the process, and dataset_info.json says when it was written.
-        return {
-            str(path.relative_to(self.out)): [
-                tf.train.Example.FromString(record).SerializeToString(
-                    deterministic=True
-                )
-                for record in tf.data.TFRecordDataset(
-                    str(path)
-                ).as_numpy_iterator()
-            ]
-            for path in sorted(self.out.rglob("*.tfrecord-*"))
-            if path.is_file() and "incomplete" not in str(path)
-        }
-
-    def is_named(self, said):
-        # The command is TFDS's, which prints the traceback of what the
-        # builder raised, and after it what ends its progress bars.
-        return "Traceback" not in said or re.search(
-            r"^[\w.]+(Error|Interrupt)\b", said, re.MULTILINE
-        )
-
-
-class _Train(Job):
-    """Trains a small model beside a finished run."""
-
-    name = "train"
-    resumes = True
-    dataset, num_epochs = "scene_genre/frames", 6
-
-    def _of(self, run, epochs):
-        return (
-            *("keras_ssc.train", "--model", "fc", "--deterministic"),
-            *("--dataset", self.dataset, "--data-dir", self.own / "data"),
-            *("--image-size", "24x16", "--batch-size", 4, "--epochs", epochs),
-            # Often, so that some faults come while a checkpoint is written.
-            *("--checkpoint-steps", 3, "--run-dir", self.out / run),
-        )
-
-    def module(self):
-        return self._of("run", self.num_epochs)
-
-    def before(self):
-        return self.run(self._of("earlier", 1))
-
-    def resumed(self):
-        if (self.out / "run" / "config.json").exists():
-            return ("keras_ssc.train", "--resume", self.out / "run")
-        shutil.rmtree(self.out / "run", ignore_errors=True)
-        return self.module()
-
-    def outcome(self):
-        model = keras.saving.load_model(self.out / "run" / "model.keras")
-        digest = hashlib.sha256()
-        for weights in model.get_weights():
-            digest.update(weights.tobytes())
-        return digest.hexdigest(), train.read_history(self.out / "run")
-
-    def _checkpoints(self):
-        return checkpoints.by_age(self.out / "run" / "checkpoints")
-
-    def progress(self):
-        epochs = map(epochs_of, self._checkpoints())
-        return max(epochs, default=0) / self.num_epochs
-
-    def is_whole(self, progress):
-        # What is trained again was lost.
-        first = re.search(r"^Epoch (\d+)/", self.said(), re.MULTILINE)
-        return (
-            all(map(is_readable, self._checkpoints()))
-            and self.progress() >= progress
-            and (first is None or int(first[1]) > progress * self.num_epochs)
-        )
-
-
-class _Export(Job):
-    """Exports a run's second version."""
-
-    name = "export"
-
-    def module(self):
-        out = self.out / "served"
-        return ("keras_ssc.export", self.own / "run", "--out", out)
-
-    def before(self):
-        return self.run()
-
-    def outcome(self):
-        versions = sorted(
-            path for path in (self.out / "served").iterdir() if path.is_dir()
-        )
-        newest = max(versions, key=lambda path: int(path.name))
-        # Graphs name their functions anew each time: what the model answers
-        # is compared, and that every version has all its files, whole.
-        response = newest / tf_serving.SAMPLE_RESPONSE
-        return json.loads(response.read_text()), [
-            is_complete(version) for version in versions
-        ].count(False)
-
-
-class _Predict(Job):
-    """Classifies a film, over what an earlier verdict wrote."""
-
-    name = "predict"
-    has_workers = True
-
-    def module(self):
-        film = self.own / "films" / "00003.mp4"
-        flags = ("--pairs", 8, "--csv", self.out / "shots.csv")
-        flags += ("--timeline", self.out / "timeline.png")
-        return ("keras_ssc.predict", self.own / "run", film, *flags)
-
-    def before(self):
-        return self.run()
-
-
-JOBS = {job.name: job for job in (_Extract, _Build, _Train, _Export, _Predict)}
-
-
-def epochs_of(path):
-    """Returns how many epochs are done in a checkpoint; 0 if it is gone."""
+def _epochs_of(path):
     try:
         return json.loads(path.with_suffix(".json").read_text("utf-8"))["epoch"]
     except (OSError, ValueError, KeyError):
@@ -334,36 +233,33 @@ def is_readable(path):
     return True
 
 
-def is_complete(version):
-    """Says whether an export's files are those of its checksums."""
-    try:
-        export.check_sums(version)
-    except ValueError:
-        return False
-    return True
+def is_whole(out, before, progress, said):
+    """Says whether a training has lost none of its checkpoints.
 
-
-def hashes_of(folder):
-    """Returns a dict from each file's path to its SHA-256, hidden ones not."""
-    return {
-        str(path.relative_to(folder)): files.sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not any(
-            part.startswith(".") for part in path.relative_to(folder).parts
-        )
-    }
+    Args:
+        out: `pathlib.Path` of a job's `out/`; it may be of another command.
+        before: Integer, epochs that were stored when it was started last.
+        progress: Integer, the most epochs that were stored since.
+        said: String, what the training has said since it was started last.
+    """
+    # What is trained again was lost.
+    first = re.search(r"^Epoch (\d+)/", said, re.MULTILINE)
+    return (
+        all(map(is_readable, checkpoints.by_age(out / "run" / "checkpoints")))
+        and progress_of(out) >= progress
+        and (first is None or int(first[1]) > before)
+    )
 
 
 def _send(number):
-    def send(job, process, generator):
+    def send(stand, process, generator):
         process.send_signal(number)
         return True
 
     return send
 
 
-def _kill_worker(job, process, generator):
+def _kill_worker(stand, process, generator):
     # Not the standard library's tracker, that does no work: when it is
     # killed, its successor prints tracebacks, and all else continues.
     workers = [
@@ -384,18 +280,18 @@ def _command_line(pid):
     return b""
 
 
-def _take_input(job, process, generator):
-    paths = sorted(path for path in job.own.rglob("*") if path.is_file())
+def _take_input(stand, process, generator):
+    paths = sorted(path for path in stand.own.rglob("*") if path.is_file())
     generator.choice(paths).unlink()
     return True
 
 
-def _fill_disk(job, process, generator):
-    """Fills the small disk that the job writes to."""
-    if not os.path.ismount(job.out):
+def _fill_disk(stand, process, generator):
+    """Fills the small disk that the command writes to."""
+    if not os.path.ismount(stand.out):
         return False
     with contextlib.suppress(OSError):
-        (job.out / ".filler").write_bytes(bytes(_DISK_BYTES))
+        (stand.out / ".filler").write_bytes(bytes(_DISK_BYTES))
     return True
 
 
@@ -409,10 +305,10 @@ FAULTS = {
     "SIGTERM": _send(signal.SIGTERM),
     _WORKER_DIES: _kill_worker,
     "an input vanishes": _take_input,
-    "the folder becomes read-only": lambda job, *_: _set_read_only(job.out),
+    "the folder becomes read-only": lambda stand, *_: _set_read_only(stand.out),
     _DISK_FULL: _fill_disk,
     # From within, see `run_with_jumping_clock`.
-    _CLOCK_JUMPS: lambda job, process, generator: True,
+    _CLOCK_JUMPS: lambda stand, process, generator: True,
 }
 
 
@@ -480,42 +376,80 @@ class Stand:
     """Where one command is tried, again and again.
 
     Args:
-        make: A class of `JOBS`.
+        name: String, a key of `JOBS`.
         inputs: `pathlib.Path`, see `make_inputs`.
         folder: `pathlib.Path` of what is tried. It is one for all trials:
             what a command writes may name the files that it is from.
 
     Attributes:
+        job: The `Job`.
         expected: What the undisturbed command ends in.
         first: Float, the seconds until it writes something.
         seconds: Float, the seconds until it ends.
     """
 
-    def __init__(self, make, inputs, folder):
-        self._make, self._inputs = make, inputs
+    def __init__(self, name, inputs, folder):
+        self.name, self.job, self._inputs = name, JOBS[name], inputs
         self._folder, self._earlier = folder / "trial", folder / "earlier"
+        self.own, self.out = self._folder / "own", self._folder / "out"
         self._clear()
         shutil.rmtree(folder, ignore_errors=True)
 
     def _clear(self):
         """Removes what a trial has left, also one that was interrupted."""
-        if not self._folder.exists():
-            return
-        out = self._folder / "out"
-        _set_read_only(out, "-")
-        if os.path.ismount(out):
-            _call("umount", out)
-        shutil.rmtree(self._folder)
+        if self._folder.exists():
+            _set_read_only(self.out, "-")
+            if os.path.ismount(self.out):
+                _call("umount", self.out)
+            shutil.rmtree(self._folder)
 
-    def _prepare(self):
-        """Makes a job whose earlier command has run."""
-        job = self._make(self._inputs, self._folder)
-        if self._earlier.exists():
-            shutil.copytree(self._earlier, job.out, dirs_exist_ok=True)
-        else:
-            job.before()
-            shutil.copytree(job.out, self._earlier)
-        return job
+    def _prepare(self, fault=None):
+        """Makes the folder of a trial, in which an earlier command has run."""
+        self._clear()
+        self.out.mkdir(parents=True)
+        if fault == _DISK_FULL:
+            size = f"size={_DISK_BYTES}"
+            _call("mount", "-t", "tmpfs", "-o", size, "tmpfs", self.out)
+        self._link_inputs()
+        if not self._earlier.exists():
+            self._run(self.job.before)
+            shutil.copytree(self.out, self._earlier)
+        shutil.copytree(self._earlier, self.out, dirs_exist_ok=True)
+
+    def _link_inputs(self):
+        for path in self._inputs.rglob("*"):
+            own = self.own / path.relative_to(self._inputs)
+            if path.is_file() and not own.exists():
+                own.parent.mkdir(parents=True, exist_ok=True)
+                os.link(path, own)
+
+    def _start(self, program, *wrapper):
+        """Starts a program; returns its `subprocess.Popen`."""
+        with open(self._folder / "log.txt", "wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-u", "-m", *wrapper, *program.split()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
+            )
+
+    def _said(self):
+        return (self._folder / "log.txt").read_text("utf-8", "replace")
+
+    def _run(self, program):
+        return self._end(self._start(program))
+
+    def _end(self, process):
+        """Waits for a command's end; returns its exit code."""
+        try:
+            return process.wait(_LIMIT_SECONDS)
+        finally:
+            for pid in processes.family(process.pid)[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.kill()
 
     def run_undisturbed(self):
         """Runs the command to its end.
@@ -523,37 +457,29 @@ class Stand:
         Raises:
             OutsideError: If it fails.
         """
-        self._clear()
-        job = self._prepare()
-        before = hashes_of(job.out)
+        self._prepare()
+        before, first = hashes_of(self.out), None
         start = time.monotonic()
-        process = job.start(job.module())
-        first = None
+        process = self._start(self.job.program)
         while process.poll() is None:
-            if first is None and hashes_of(job.out) != before:
+            if first is None and hashes_of(self.out) != before:
                 first = time.monotonic() - start
             time.sleep(0.05)
         self.seconds = time.monotonic() - start
         if process.returncode:
-            last_line = job.said().strip().rpartition("\n")[2]
             raise command.OutsideError(
-                f"{job.name}, undisturbed, ended with code "
-                f"{process.returncode}: {last_line}"
+                f"{self.name}, undisturbed, ended with code "
+                f"{process.returncode}: "
+                + self._said().strip().rpartition("\n")[2]
             )
         self.first = first or self.seconds / 2
-        self.expected = job.outcome()
+        self.expected = self.job.outcome(self.out)
 
-    def moment(self, generator, progress=0.0):
-        """Draws a moment, in seconds from the command's start.
-
-        Args:
-            generator: `random.Random`.
-            progress: Float, the share of the work that is done already.
-        """
+    def moment(self, generator):
+        """Draws a moment, in seconds from the command's start."""
         if generator.random() < _START_UP_SHARE:
             return generator.uniform(0, self.first)
-        left = (1 - progress) * (self.seconds - self.first)
-        return self.first + generator.uniform(0, left)
+        return generator.uniform(self.first, self.seconds)
 
     def disturb(self, fault, seconds, generator):
         """Does something to the command at a moment, and runs it once more.
@@ -566,91 +492,81 @@ class Stand:
         Returns:
             A `Trial`.
         """
-        self._clear()
-        out = self._folder / "out"
-        out.mkdir(parents=True)
-        if fault == _DISK_FULL:
-            size = f"size={_DISK_BYTES}"
-            _call("mount", "-t", "tmpfs", "-o", size, "tmpfs", out)
-        job = self._prepare()
-        kept = hashes_of(job.out)
+        self._prepare(fault)
+        kept = hashes_of(self.out)
+        program, moment = self.job.program, seconds
         wrapper = ()
         if fault == _CLOCK_JUMPS:
             wrapper = ("tests.campaigns.faults", "--jump")
-        program, moment = job.module(), seconds
-        num_hits, progress, is_named, is_whole = 0, 0.0, True, True
+        num_hits, progress, named, whole = 0, 0, True, True
         for _ in range(_NUM_KILLS if fault == _KILLED_OFTEN else 1):
-            process = job.start(program, wrapper)
-            most, has_ended = self._wait(job, process, moment)
+            before, process = progress, self._start(program, *wrapper)
+            most, has_ended = self._wait(process, moment)
             progress = max(progress, most)
-            is_hit = not has_ended and FAULTS[fault](job, process, generator)
+            is_hit = not has_ended and FAULTS[fault](self, process, generator)
             code = self._end(process)
-            if code >= 0 and not job.is_named(job.said()):
-                is_named = False
-                print(job.said(), flush=True)
-            self._repair(job)
-            is_whole = is_whole and job.is_whole(progress)
+            said = self._said()
+            if code >= 0 and not is_named(program, said):
+                named = False
+                print(said, flush=True)
+            self._repair()
+            whole = whole and is_whole(self.out, before, progress, said)
             if not is_hit:
                 break
             num_hits += 1
-            program = job.resumed()
-            moment = self.moment(generator, job.progress())
-        now = hashes_of(job.out)
+            program, moment = self._resumed(), self.moment(generator)
+        now = hashes_of(self.out)
         trial = Trial(
-            job=job.name,
+            job=self.name,
             fault=fault,
             seconds=seconds,
             num_hits=num_hits,
             code=code,
-            is_named=is_named,
-            is_kept=is_whole
+            is_named=named,
+            is_kept=whole
             and all(
                 now.get(name) == digest
                 for name, digest in kept.items()
                 if not _is_replaced(name)
             ),
-            is_equal=self._ends_as_expected(job, progress),
+            is_equal=self._ends_as_expected(progress),
         )
         self._clear()
         return trial
 
-    def _wait(self, job, process, seconds):
+    def _wait(self, process, seconds):
         """Waits for a moment; returns the most progress, and if it ended."""
-        end, progress = time.monotonic() + seconds, job.progress()
+        end, progress = time.monotonic() + seconds, progress_of(self.out)
         while (left := end - time.monotonic()) > 0:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min(left, 0.05))
                 return progress, True
-            progress = max(progress, job.progress())
+            progress = max(progress, progress_of(self.out))
         return progress, process.poll() is not None
 
-    def _end(self, process):
-        """Waits for a command's end; returns its exit code."""
-        try:
-            return process.wait(_LIMIT_SECONDS)
-        finally:
-            for pid in processes.family(process.pid)[1:]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            process.kill()
-
-    def _repair(self, job):
+    def _repair(self):
         """Undoes what a fault did to the disk and to the inputs."""
-        _set_read_only(job.out, "-")
-        (job.out / ".filler").unlink(missing_ok=True)
-        for path in self._inputs.rglob("*"):
-            own = job.own / path.relative_to(self._inputs)
-            if path.is_file() and not own.exists():
-                os.link(path, own)
+        _set_read_only(self.out, "-")
+        (self.out / ".filler").unlink(missing_ok=True)
+        self._link_inputs()
 
-    def _ends_as_expected(self, job, progress):
-        if job.run(job.resumed()):
-            print(job.said(), flush=True)
+    def _resumed(self):
+        if self.job.resume is None:
+            return self.job.program
+        if (self.out / "run" / "config.json").exists():
+            return self.job.resume
+        shutil.rmtree(self.out / "run", ignore_errors=True)
+        return self.job.program
+
+    def _ends_as_expected(self, progress):
+        if self._run(self._resumed()):
+            print(self._said(), flush=True)
             return False
         try:
-            return job.outcome() == self.expected and job.is_whole(progress)
+            is_equal = self.job.outcome(self.out) == self.expected
         except (OSError, ValueError, tf.errors.OpError):
             return False
+        return is_equal and is_whole(self.out, progress, progress, self._said())
 
 
 def _is_replaced(name):
@@ -674,21 +590,19 @@ def campaign(names, faults, num_faults, seed, folder):
     inputs = folder / "inputs"
     make_inputs(inputs)
     for name in names:
-        make = JOBS[name]
-        stand = Stand(make, inputs, folder / name)
+        stand = Stand(name, inputs, folder / name)
         kinds = [
             each
             for each in faults
-            if (make.has_workers or each != _WORKER_DIES)
-            and (make.resumes or each != _KILLED_OFTEN)
+            if (stand.job.has_workers or each != _WORKER_DIES)
+            and (stand.job.resume or each != _KILLED_OFTEN)
         ]
         stand.run_undisturbed()
         print(f"{name}, undisturbed: {stand.seconds:.1f} s", flush=True)
         for number in range(num_faults if kinds else 0):
             generator = random.Random(f"{seed} {name} {number}")
             fault = kinds[number % len(kinds)]
-            moment = stand.moment(generator)
-            yield stand.disturb(fault, moment, generator)
+            yield stand.disturb(fault, stand.moment(generator), generator)
 
 
 def is_right(trials):
@@ -698,8 +612,8 @@ def is_right(trials):
     )
 
 
-def text_of(trials):
-    """Writes trials as a Markdown table, one row a command and fault."""
+def table(trials):
+    """Returns a Markdown table of trials, one row a command and fault."""
     by_row = collections.defaultdict(list)
     for trial in trials:
         by_row[trial.job, trial.fault].append(trial)
@@ -718,11 +632,7 @@ def text_of(trials):
         ]
         for row, own in by_row.items()
     ]
-    lost = sum(not (trial.is_kept and trial.is_equal) for trial in trials)
-    return (
-        f"{processes.machine()}. {len(trials)} faults, lost or damaged: "
-        f"{lost}.\n\n" + report.markdown_table(header, rows)
-    )
+    return report.markdown_table(header, rows)
 
 
 def main():
@@ -742,19 +652,16 @@ def main():
             f"Expected --faults above 0. Received: {arguments.faults}"
         )
     out = pathlib.Path(arguments.out).resolve()
+    given = (arguments.commands, arguments.kinds, arguments.faults)
     trials = []
     try:
-        for trial in campaign(
-            arguments.commands,
-            arguments.kinds,
-            arguments.faults,
-            arguments.seed,
-            out,
-        ):
+        for trial in campaign(*given, arguments.seed, out):
             trials.append(trial)
             print(f"{len(trials)}: {trial}", flush=True)
-    finally:  # also of those before it was interrupted
-        print(text_of(trials))
+    finally:  # of those before it was interrupted too
+        print(
+            f"{processes.machine()}; {len(trials)} faults.\n\n{table(trials)}"
+        )
     return int(not is_right(trials))
 
 
