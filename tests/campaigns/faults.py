@@ -17,12 +17,10 @@ import os
 import pathlib
 import random
 import re
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import typing
 
@@ -41,9 +39,6 @@ from tests.campaigns import process as processes
 
 # Of the moments, those that fall before the command has written anything.
 _START_UP_SHARE = 0.2
-
-# A year of seconds: by so much the clock jumps, back or forth.
-_JUMP = 365 * 86_400
 
 # How often one command is killed and resumed, at most.
 _NUM_KILLS = 4
@@ -307,7 +302,7 @@ FAULTS = {
     "an input vanishes": _take_input,
     "the folder becomes read-only": lambda stand, *_: _set_read_only(stand.out),
     _DISK_FULL: _fill_disk,
-    # From within, see `run_with_jumping_clock`.
+    # From within, see `process.run_with_jumping_clock`.
     _CLOCK_JUMPS: lambda stand, process, generator: True,
 }
 
@@ -326,22 +321,6 @@ def _set_read_only(folder, sign="+"):
         mode = {"+": "a-w", "-": "u+w"}[sign]
         return _call("chmod", "-R", mode, folder)
     return _call("chattr", "-R", f"{sign}i", folder)
-
-
-def run_with_jumping_clock(module, *arguments):
-    """Runs a module as a program whose clock jumps by a year, to and fro."""
-    now, offset = time.time, [0.0]
-    time.time = lambda: now() + offset[0]
-
-    def jump():
-        generator = random.Random(os.getpid())
-        while True:
-            time.sleep(generator.uniform(0.05, 2.0))
-            offset[0] = generator.choice((-_JUMP, 0.0, _JUMP))
-
-    threading.Thread(target=jump, daemon=True).start()
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def make_inputs(folder):
@@ -497,7 +476,7 @@ class Stand:
         program, moment = self.job.program, seconds
         wrapper = ()
         if fault == _CLOCK_JUMPS:
-            wrapper = ("tests.campaigns.faults", "--jump")
+            wrapper = ("tests.campaigns.process",)
         num_hits, progress, named, whole = 0, 0, True, True
         for _ in range(_NUM_KILLS if fault == _KILLED_OFTEN else 1):
             before, process = progress, self._start(program, *wrapper)
@@ -637,8 +616,6 @@ def table(trials):
 
 def main():
     """Runs the command."""
-    if sys.argv[1:2] == ["--jump"]:
-        return run_with_jumping_clock(*sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.faults")
     add = parser.add_argument
     add("--faults", type=int, default=50, metavar="N", help="for each command")

@@ -139,7 +139,7 @@ def test_the_clock_jumps_to_and_fro(tmp_path):
     )
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "tests.campaigns.faults", "--jump"),
+            *(sys.executable, "-m", "tests.campaigns.process"),
             *("watches", "words"),
         ],
         capture_output=True,

@@ -6,16 +6,22 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import random
 import re
+import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from keras_ssc import command
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILDER = ROOT / "tfds_builder" / "scene_genre"
+
+# A year of seconds: by so much the clock jumps, back or forth.
+_JUMP = 365 * 86_400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,3 +123,23 @@ def machine():
             *(f"{name} {version}" for name, version in versions.items()),
         ]
     )
+
+
+def run_with_jumping_clock(module, *arguments):
+    """Runs a module as a program whose clock jumps by a year, to and fro."""
+    now, offset = time.time, [0.0]
+    time.time = lambda: now() + offset[0]
+
+    def jump():
+        generator = random.Random(os.getpid())
+        while True:
+            time.sleep(generator.uniform(0.05, 2.0))
+            offset[0] = generator.choice((-_JUMP, 0.0, _JUMP))
+
+    threading.Thread(target=jump, daemon=True).start()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    run_with_jumping_clock(*sys.argv[1:])
