@@ -37,20 +37,24 @@ def black(num_frames):
     return [np.zeros((height, width, 3), np.uint8)] * num_frames
 
 
-def write_film(path, frames, rate=24, codec="libx264"):
-    """Writes frames, RGB, as a film file."""
-    height, width = frames[0].shape[:2]
+def write_film(path, frames, rate=24, codec="libx264", options=None):
+    """Writes frames, RGB, as a film whose bytes depend on nothing else."""
+    if options is None and codec == "libx264":
+        options = {"crf": "12", "preset": "veryfast"}
+    # One thread: more of them cut a picture elsewhere.
+    options = {**(options or {}), "threads": "1", "flags": "+bitexact"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if codec == "libx264":
-            stream.options = {"crf": "12", "preset": "veryfast"}
+    with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(frame), format="rgb24"
             )
-            container.mux(stream.encode(picture))
+            # Not left to the encoder: now and then, early in a process, it
+            # sees other bytes beside the picture, and writes others.
+            container.mux(stream.encode(picture.reformat(format="yuv420p")))
         container.mux(stream.encode())
     return path
 

@@ -1,10 +1,8 @@
 """Malformed and malicious files: all made here, by seed.
 
-    python -m tests.campaigns.hostile_corpus FOLDER
-
-writes what needs no model: films, images, film lists, folders of frames and
-requests for the page. What is tampered with of a run and of an export is
-written over copies of good ones, see `run_changes` and `export_changes`.
+`write` writes what needs no model: films, images, film lists, folders of frames
+and requests for the page. What is tampered with of a run and of an export is
+written over copies of good ones, see `keras_changes` and `export_changes`.
 """
 
 import csv
@@ -12,10 +10,8 @@ import io
 import itertools
 import json
 import os
-import pathlib
 import random
 import struct
-import sys
 import zipfile
 import zlib
 
@@ -95,26 +91,6 @@ def frames():
         for number in (1, 2)
         for frame in drawn_films.shot(number, CUT, speed=3)
     ]
-
-
-def write_film(path, pictures, codec="libx264", options=None):
-    """Writes a film whose bytes depend on nothing but its pictures."""
-    exact = {"fflags": "bitexact"}
-    with av.open(str(path), "w", options=exact) as container:
-        # One thread: more of them cut a picture elsewhere.
-        options = {**(options or {}), "threads": "1", "flags": "+bitexact"}
-        stream = container.add_stream(codec, rate=24, options=options)
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(picture), format="rgb24"
-            )
-            # Not left to the encoder: now and then, early in a process, it
-            # sees other bytes beside the picture, and writes others.
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
-    return path
 
 
 def damaged(name, data, seed):
@@ -264,10 +240,10 @@ def write_films(folder, seed):
     folder.mkdir(parents=True)
     good, found = {}, {}
     for name, (codec, options) in FILMS.items():
-        good[name] = write_film(
-            folder / name, frames(), codec, options
-        ).read_bytes()
-        (folder / name).unlink()
+        path = folder / name
+        drawn_films.write_film(path, frames(), 24, codec, options)
+        good[name] = path.read_bytes()
+        path.unlink()
         found.update(damaged(name, good[name], seed))
     found.update(_lies("h264.mp4", good["h264.mp4"], _MP4_FIELDS))
     found.update(_lies("mpeg4.avi", good["mpeg4.avi"], _AVI_FIELDS))
@@ -534,7 +510,7 @@ def write_film_lists(folder, seed):
     """Writes film lists beside a good film; returns their paths."""
     folder.mkdir(parents=True)
     options = FILMS["h264.mp4"][1]
-    write_film(folder / "good.mp4", frames(), "libx264", options)
+    drawn_films.write_film(folder / "good.mp4", frames(), options=options)
     (folder / "circle.mp4").symlink_to("circle.mp4")
     found = {
         f"{name}.csv": text if isinstance(text, bytes) else text.encode()
@@ -1134,14 +1110,3 @@ def write_weights(folder, seed, outside):
             del file["block1_conv1/kernel"]
             make(file, "block1_conv1/kernel", shape)
     return sorted(folder.iterdir())
-
-
-def main():
-    """Writes the corpus into a folder."""
-    found = write(pathlib.Path(sys.argv[1]))
-    for kind, paths in found.items():
-        print(f"{kind}: {len(paths)}")
-
-
-if __name__ == "__main__":
-    main()
