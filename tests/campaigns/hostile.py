@@ -49,6 +49,7 @@ from keras_ssc.train_config import TrainConfig
 from keras_ssc.video import VideoError
 from tests import drawn_films
 from tests.campaigns import hostile_corpus
+from tests.campaigns import load
 from tests.campaigns import process as processes
 
 # How a task may end.
@@ -301,22 +302,8 @@ class _Page:
 
     def judge(self, name, *paths):
         """Uploads files and asks for their genre, as a browser does."""
-        import gradio_client
-
-        client = gradio_client.Client(
-            self._url, verbose=False, download_files=False
-        )
-        given = [gradio_client.handle_file(path) for path in paths]
-        try:
-            if name == "film":
-                client.predict(given[0], api_name="/take_film")
-                client.predict(20, True, api_name="/judge_film")
-            else:
-                client.predict(*given, api_name="/judge_pair")
-        except gradio_client.exceptions.AppError as error:
-            raise ValueError(error) from error
-        finally:
-            client.close()
+        with contextlib.closing(load.PageClient(self._url)) as client:
+            getattr(client, f"judge_{name}")(*paths)
 
 
 @functools.cache
