@@ -20,7 +20,7 @@ from keras_ssc import serving_client
 from keras_ssc import train_config
 from keras_ssc.errors import FilmListError
 from keras_ssc.genres import GENRES
-from tests import hostile_corpus
+from tests.campaigns import hostile_corpus
 
 # The same examples always, and few enough for every run.
 fuzz = hypothesis.settings(

@@ -4,11 +4,6 @@ import re
 import pytest
 
 from experiments import benchmark
-from experiments import faults
-from experiments import growth
-from experiments import hostile
-from experiments import kills
-from experiments import load
 from experiments import readme
 from experiments import reproduce
 from experiments import serving
@@ -17,11 +12,6 @@ from keras_ssc import models
 # Who wrote a block: its name's first word says.
 WRITERS = {
     "benchmark": benchmark,
-    "faults": faults,
-    "growth": growth,
-    "hostile": hostile,
-    "kills": kills,
-    "load": load,
     "reproduce": reproduce,
     "serving": serving,
 }

@@ -8,7 +8,6 @@ import pytest
 
 from experiments import film_data
 from experiments import film_splits
-from experiments import growth
 from experiments import letterbox
 from experiments import reproduce
 from experiments import trainings
@@ -17,6 +16,7 @@ from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
+from tests import drawn_films
 
 SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
 TWO = ("fc", "fc, split by frame")
@@ -230,7 +230,7 @@ def test_a_failed_training_is_reported_and_the_others_go_on(
 
 @pytest.fixture(scope="module")
 def film_list(tmp_path_factory):
-    return growth.draw_films(tmp_path_factory.mktemp("films"), 12)
+    return drawn_films.write_films(tmp_path_factory.mktemp("films"), 12)
 
 
 def test_pairs_are_extracted_anew_from_the_films(
