@@ -5,6 +5,7 @@ import itertools
 
 import cv2
 
+from keras_ssc import checks
 from keras_ssc import cuts
 
 # Frames looked at to find a film's bars. A bar is there in all of them; two
@@ -27,11 +28,7 @@ class ExtractConfig:
 
     def __post_init__(self):
         for name in ("num_pairs", "stride", "width", "height"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Expected {name} of 1 or more. "
-                    f"Received: {getattr(self, name)}"
-                )
+            checks.at_least(name, getattr(self, name), 1)
 
 
 def stored_frame(frame, bars, config):

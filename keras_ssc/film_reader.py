@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from keras_ssc import black_bars
+from keras_ssc import checks
 from keras_ssc import cleaning
 from keras_ssc import container
 from keras_ssc import cuts
@@ -86,9 +87,7 @@ class Plan:
 
     def __post_init__(self):
         for name in ("num_pairs", "every", "max_seconds"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"Expected {name} above 0. Received: {value}")
+            checks.above_zero(name, getattr(self, name))
 
 
 DEFAULT_PLAN = Plan()

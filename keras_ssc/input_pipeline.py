@@ -36,9 +36,6 @@ _BATCH = 16
 # contrast and saturation.
 _NUM_DRAWS = 6
 
-# How much red, green and blue count for grey: ITU-R BT.601, as in OpenCV.
-_GREY = np.array([0.299, 0.587, 0.114])
-
 
 class DatasetError(ValueError):
     """A data set that is not built, or is none of ours."""
@@ -678,7 +675,7 @@ def _change_colours(batch, factors):
     for place, pair_factors in enumerate(factors):
         # Both frames by the first one's mean: by its own each, they would
         # differ in brightness where the film does not.
-        mean = _GREY @ cv2.mean(batch["frame"][place])[:3]
+        mean = flow.GREY_WEIGHTS @ cv2.mean(batch["frame"][place])[:3]
         matrix = _colour_matrix(*pair_factors, mean)
         for name in {"frame", "next_frame"} & set(batch):
             batch[name][place] = cv2.transform(batch[name][place], matrix)
@@ -691,7 +688,7 @@ def _colour_matrix(brightness, contrast, saturation, mean):
     and of black, of its mean grey, of itself in grey. As one (3, 4) matrix
     they are one pass over the pixels and are rounded and clipped once.
     """
-    grey = np.tile(_GREY, (3, 1))
+    grey = np.tile(flow.GREY_WEIGHTS, (3, 1))
     mixed = saturation * np.eye(3) + (1 - saturation) * grey
     offset = np.full((3, 1), (1 - contrast) * brightness * mean)
     return np.hstack([brightness * contrast * mixed, offset])

@@ -27,6 +27,7 @@ import gradio
 import numpy as np
 from starlette.middleware import Middleware
 
+from keras_ssc import checks
 from keras_ssc import film_list
 from keras_ssc import film_reader
 from keras_ssc import frame_reading
@@ -90,11 +91,7 @@ class Limits:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not value > 0:
-                raise ValueError(
-                    f"Expected {field.name} above 0. Received: {value}"
-                )
+            checks.above_zero(field.name, getattr(self, field.name))
 
 
 class _Refusing:

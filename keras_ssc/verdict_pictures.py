@@ -91,7 +91,7 @@ def contact_sheet(verdict):
         bottom = top + _HEIGHT
         sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
         # Dark letters on a light colour, light ones on a dark.
-        is_light = np.dot(colour, (0.299, 0.587, 0.114)) > 128
+        is_light = np.dot(colour, flow.GREY_WEIGHTS) > 128
         text = (
             f"{film_list.format_time(shot.start_seconds)[:8]}  "
             f"{shot.genre.replace('_', ' ')} "
