@@ -15,6 +15,7 @@ import pytest
 from keras_ssc import cleaning
 from keras_ssc import extract
 from keras_ssc import extraction
+from keras_ssc import film_process
 from keras_ssc import frame_folder
 from keras_ssc import frame_reading
 from keras_ssc import image_files
@@ -212,7 +213,7 @@ def test_what_is_done_is_not_read_again(films, tmp_path, monkeypatch):
     run(films, tmp_path / "out")
     before = contents(tmp_path / "out")
     monkeypatch.setattr(
-        extraction, "_extract_film", lambda *_: pytest.fail("read again")
+        film_process, "_Reader", lambda *_: pytest.fail("read again")
     )
     run(films, tmp_path / "out")
     assert contents(tmp_path / "out") == before
