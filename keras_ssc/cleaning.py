@@ -22,7 +22,7 @@ class ExtractConfig:
     width: int = 480  # the report's size of a stored frame
     height: int = 270
     seed: int = 0  # the same seed and film give the same pairs
-    crop_bars: bool = True  # bars tell the film, and with it the genre
+    crop_bars: bool = True  # bars give the film away, and so the genre
     drop_blank: bool = True  # black or one colour: nothing to learn from
     drop_cuts: bool = True  # a pair over a cut has no motion to see
 

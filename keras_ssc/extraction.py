@@ -27,8 +27,8 @@ _MAX_SILENCE = 600.0
 def extract(film_list, out, config=None, workers=None, progress=False):
     """Extracts the pairs of all films of a list into a folder.
 
-    Films that are done already are not read again, so a run that was killed
-    goes on where it stopped. See `frame_folder` for the folder.
+    Films that are done already are not read again, so a run that was
+    interrupted resumes where it stopped. See `frame_folder` for the folder.
 
     Args:
         film_list: Path of the film list, see `read_film_list`.
@@ -87,7 +87,7 @@ def without_duplicates(films):
     by_size = collections.defaultdict(list)
     for film in films:
         for path in dict.fromkeys(scene.path for scene in film.scenes):
-            # What cannot be looked at is told when the film is read.
+            # What cannot be looked at is an error when the film is read.
             with contextlib.suppress(OSError):
                 if path.is_file():
                     by_size[path.stat().st_size].append((film, path))

@@ -92,12 +92,15 @@ class Pair:
         frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
             the pair is not used.
         next_frame: The same.
+        is_extra: Boolean. If true, the pair is at none of the even times: it
+            was read because its shot has no other.
     """
 
     seconds: float
     reason: str
     frame: np.ndarray | None = None
     next_frame: np.ndarray | None = None
+    is_extra: bool = False
 
 
 def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
@@ -264,12 +267,15 @@ class _OpenShot:
                 yield self._lose(number)
         if self._last_read is None:
             middle = (self._first + last + 1) // 2
+            pair = None
             if self._kept:
-                yield self._read(
+                pair = self._read(
                     *min(self._kept, key=lambda kept: abs(kept[0] - middle))
                 )
             elif last >= self._first and not self._num_lost:
-                yield self._lose(middle)
+                pair = self._lose(middle)
+            if pair is not None:
+                yield dataclasses.replace(pair, is_extra=True)
         yield self._make.shot(self._first, end)
 
     def _read(self, number, wholes):

@@ -65,6 +65,7 @@ def test_a_shot_without_a_pair_has_that_of_its_middle(film):
     assert [len(own) for own in of_shots] == [1, 1, 1]
     frames = [round(24 * pair.seconds) for pair in pairs]
     assert frames == [14, 53, 90]
+    assert [pair.is_extra for pair in pairs] == [True, False, True]
     decoded = {
         number: frame
         for number, _, frame in frame_reading.read_frames(film, frames)
@@ -113,10 +114,12 @@ def test_pairs_that_cannot_be_read_are_told(film):
     told = [(round(24 * p.seconds), p.reason) for p in [*read_pairs, *rest]]
     # The next frame of 29 is in another shot: 28 stands for it.
     assert told == [(12, "a frame could not be decoded"), (25, ""), (28, "")]
+    assert not any(pair.is_extra for pair in [*read_pairs, *rest])
     assert list(wanted) == [60]
     # A shot of which nothing can be read says so once, a single frame nothing.
     unread, _ = film_reader._OpenShot(30, 8, wanted, make).close(40)
     assert unread.reason == "a frame could not be decoded"
+    assert unread.is_extra
     assert round(24 * unread.seconds) == 34
     (single,) = film_reader._OpenShot(40, 8, wanted, make).close(41)
     assert isinstance(single, film_reader.Shot)
@@ -227,21 +230,22 @@ def test_script_without_a_main_guard_reads_films(film, tmp_path):
     assert ended.stdout.split() == ["8"], ended.stderr
 
 
-def parents_of_all():
-    """Returns the parent of each process."""
+def num_children():
+    """Returns how many processes this one has started, and not ended."""
     parents = []
     for path in pathlib.Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             parents += re.findall(r"PPid:\t(\d+)", path.read_text())
-    return parents
+    return parents.count(str(os.getpid()))
 
 
 def test_film_left_in_the_middle_leaves_no_process_behind(film):
+    before = num_children()
     reading = film_reader.read_film(film, film_reader.Plan(10))
     next(reading)
-    assert str(os.getpid()) in parents_of_all()
+    assert num_children() == before + 1
     reading.close()
-    assert str(os.getpid()) not in parents_of_all()
+    assert num_children() == before
 
 
 @pytest.mark.parametrize("settings", [{"num_pairs": 0}, {"every": 0.0}])

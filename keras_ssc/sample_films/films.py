@@ -79,8 +79,8 @@ def draw_sample_films(
     Writes `<genre>/<film>.mp4` for each film, `cuts.csv` and, last of all,
     `films.csv`. The last film of each genre is the test film and, of three or
     more, the one before it the validation film. A finished film
-    of the same settings is kept as it is, so that a run that was stopped goes
-    on where it stopped. The films depend on the settings and the seed, not on
+    of the same settings is kept as it is, so that a run that was interrupted
+    resumes. The films depend on the settings and the seed, not on
     the number of workers.
 
     Args:
