@@ -9,6 +9,7 @@ import time
 import traceback
 import uuid
 
+from keras_ssc import checks
 from keras_ssc.errors import VideoError
 
 # Uploads and pictures are deleted after this time; judged films at once.
@@ -34,11 +35,7 @@ class Limits:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not value > 0:
-                raise ValueError(
-                    f"Expected {field.name} above 0. Received: {value}"
-                )
+            checks.above_zero(field.name, getattr(self, field.name))
 
 
 class Guard:

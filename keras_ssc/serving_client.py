@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from keras_ssc import checks
 from keras_ssc.errors import OutsideError
 
 # What the model is called if a URL does not say it.
@@ -113,10 +114,7 @@ class Client:
                 "Expected a timeout above 0 seconds, at most "
                 f"{_MAX_TIMEOUT:g}. Received: {timeout}"
             )
-        if batch_size < 1:
-            raise ValueError(
-                f"Expected a batch size of 1 or more. Received: {batch_size}"
-            )
+        checks.at_least("a batch size", batch_size, 1)
         self._timeout = timeout
         self._batch_size = batch_size
         rest, grpc = _REST_URL.fullmatch(url), _GRPC_URL.fullmatch(url)

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 
+from keras_ssc import checks
 from keras_ssc import devices
 from keras_ssc import models
 from keras_ssc.augmentation import Augmentation
@@ -184,16 +185,8 @@ def _check_choice(name, value, choices):
 
 def image_size(text):
     """Reads `96` or `120x68`; returns (height, width)."""
-    try:
-        sides = [int(side) for side in text.lower().split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected N or WIDTHxHEIGHT, such as 96 or 120x68, received "
-            f"{text!r}"
-        )
-    return sides[-1], sides[0]
+    expected = "N or WIDTHxHEIGHT, such as 96 or 120x68"
+    return checks.parse_size(text, expected, (1, 2))
 
 
 def _units(text):
