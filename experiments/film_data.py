@@ -13,6 +13,8 @@ from keras_ssc.errors import OutsideError
 DATASET = "scene_genre/frames"
 BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
+_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FilmData:

@@ -20,7 +20,8 @@ from experiments import flow_parity
 from experiments import readme
 from experiments.machine import machine
 from keras_ssc import command
-from keras_ssc import export
+from keras_ssc import exported
+from keras_ssc import exporting
 from keras_ssc import image_files
 from keras_ssc import resizing
 from keras_ssc import runs
@@ -68,12 +69,12 @@ def measure(run_dir, frames, program, folder):
     keras.backend.clear_session()
     config = runs.read_config(run_dir)
     # That is no part of an export.
-    export.read_or_measure(run_dir, verbose=False)
+    exporting.read_or_measure(run_dir, verbose=False)
     start = time.perf_counter()
-    version = export.export(run_dir, folder / "scene_genre", verbose=False)
+    version = exporting.export(run_dir, folder / "scene_genre", verbose=False)
     seconds = time.perf_counter() - start
     model = runs.load_model(run_dir)
-    temperature = export.read_card(version)["calibration"]["temperature"]
+    temperature = exported.read_card(version)["calibration"]["temperature"]
     keras_model = served_model.frames_model(model, temperature)
     loaded = tf.saved_model.load(str(version))
     encoded = [[image_files.encode_frame(x) for x in part] for part in frames]

@@ -5,12 +5,11 @@ import dataclasses
 import cv2
 import numpy as np
 
+from keras_ssc import flow
+
 # Numbers drawn for a pair: its window's scale, top and left; its brightness,
 # contrast and saturation.
 NUM_DRAWS = 6
-
-# How much red, green and blue count for grey: ITU-R BT.601, as in OpenCV.
-_GREY = np.array([0.299, 0.587, 0.114])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _change_colours(batch, factors):
     for place, pair_factors in enumerate(factors):
         # Both frames by the first one's mean: by its own each, they would
         # differ in brightness where the film does not.
-        mean = _GREY @ cv2.mean(batch["frame"][place])[:3]
+        mean = flow.GREY_WEIGHTS @ cv2.mean(batch["frame"][place])[:3]
         matrix = _colour_matrix(*pair_factors, mean)
         for name in {"frame", "next_frame"} & set(batch):
             batch[name][place] = cv2.transform(batch[name][place], matrix)
@@ -92,7 +91,7 @@ def _colour_matrix(brightness, contrast, saturation, mean):
     and of black, of its mean grey, of itself in grey. As one (3, 4) matrix
     they are one pass over the pixels and are rounded and clipped once.
     """
-    grey = np.tile(_GREY, (3, 1))
+    grey = np.tile(flow.GREY_WEIGHTS, (3, 1))
     mixed = saturation * np.eye(3) + (1 - saturation) * grey
     offset = np.full((3, 1), (1 - contrast) * brightness * mean)
     return np.hstack([brightness * contrast * mixed, offset])

@@ -70,15 +70,15 @@ def training_batches(
     Each epoch is a new order of all pairs, cut into whole batches; what does
     not fill the last one waits for another epoch. Pairs are mirrored, cropped
     and coloured at random, frames and flow together. All of it follows from
-    the seed and the epoch, so a training that goes on at an epoch sees what
-    it would have seen.
+    the seed and the epoch, so a resumed training sees what it would
+    have seen.
 
     Args:
         prepared: A `datasets.PreparedSplit`.
         batch_size: Integer, pairs in a batch.
         seed: Integer.
         balanced: Boolean, whether every genre, and every film in its genre,
-            is drawn as often; an epoch has as many pairs, some twice.
+            is sampled equally often; an epoch has as many pairs, some twice.
         first_epoch: Integer, the epoch to begin with, from 0.
         augmentation: An `Augmentation`.
         first_step: Integer, the step in that epoch to begin with, from 0.

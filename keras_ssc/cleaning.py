@@ -5,6 +5,7 @@ import itertools
 
 import cv2
 
+from keras_ssc import checks
 from keras_ssc import cuts
 
 # Frames looked at to find a film's bars. A bar is there in all of them; two
@@ -21,17 +22,13 @@ class ExtractConfig:
     width: int = 480  # the report's size of a stored frame
     height: int = 270
     seed: int = 0  # the same seed and film give the same pairs
-    crop_bars: bool = True  # bars tell the film, and with it the genre
+    crop_bars: bool = True  # bars give the film away, and so the genre
     drop_blank: bool = True  # black or one colour: nothing to learn from
     drop_cuts: bool = True  # a pair over a cut has no motion to see
 
     def __post_init__(self):
         for name in ("num_pairs", "stride", "width", "height"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Expected {name} of 1 or more. "
-                    f"Received: {getattr(self, name)}"
-                )
+            checks.at_least(name, getattr(self, name), 1)
 
 
 def stored_frame(frame, bars, config):

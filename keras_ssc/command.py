@@ -25,7 +25,7 @@ def run(main):
     try:
         code = main() or 0
     except KeyboardInterrupt:
-        code = _tell("Stopped. Run the same command again to go on.", 130)
+        code = _tell("Interrupted. Run the same command again to resume.", 130)
     except ValueError as error:
         code = _tell(error, 2)
     except (OutsideError, OSError) as error:

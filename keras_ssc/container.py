@@ -146,7 +146,7 @@ def packets(container, stream):
 
 
 def decode(stream, packets, on_error):
-    """Yields the frames of packets; goes on behind those that fail."""
+    """Yields the frames of packets; continues behind those that fail."""
     sent = None
     for packet in itertools.chain(packets, [None]):
         sent = packet or sent

@@ -264,7 +264,7 @@ def _fingerprint(builder, split):
 
 
 def _examples(builder, split, image_size, with_flow):
-    """Returns batches of a split in its stored order, with what was asked."""
+    """Returns batches of a split in its stored order, with flow on request."""
 
     def resize_pair(example):
         for name in ("frame", "next_frame"):

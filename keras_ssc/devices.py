@@ -41,7 +41,7 @@ def make_strategy(name):
     workers = _workers_of_environment()
     backend = keras.backend.backend()
     if backend != "tensorflow":
-        # It would train on one device, and not tell.
+        # It would silently train on one device.
         if name in ("mirrored", "multi_worker") or len(workers) > 1:
             raise ValueError(
                 "Expected Keras on TensorFlow for several devices or hosts. "
@@ -96,12 +96,12 @@ def _workers_of_environment():
 
 
 def has_several_hosts(strategy):
-    """Says whether a strategy trains on several hosts."""
+    """Returns whether a strategy trains on several hosts."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def is_chief(strategy):
-    """Says whether this process is the one that writes the run's files."""
+    """Returns whether this process is the one that writes the run's files."""
     if not has_several_hosts(strategy):
         return True
     resolver = strategy.cluster_resolver
@@ -118,7 +118,7 @@ def wait_for_all(strategy):
 
 @contextlib.contextmanager
 def chief_first(strategy):
-    """Lets one host do its work first; on a shared disk, others find it."""
+    """Lets the chief work first; on a shared disk, others find its results."""
     if not is_chief(strategy):
         wait_for_all(strategy)
     yield
@@ -184,7 +184,7 @@ def precision_of_machine(name):
 def flow_of_machine():
     """Returns what computes flow fast here.
 
-    Can be asked before the first thing that a training does.
+    Starts nothing of TensorFlow: several hosts can still join.
 
     Returns:
         String: `"graph"` where there is a GPU, else `"opencv"`: on a

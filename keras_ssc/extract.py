@@ -8,6 +8,7 @@ FRAMES then holds the report's layout (see `pair_files`), beside it
 
 import argparse
 
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import extraction
 from keras_ssc.cleaning import ExtractConfig
@@ -44,16 +45,6 @@ def summary(records, problems, num_pairs):
     return lines + [f"  not used: {problem}" for problem in problems]
 
 
-def _size(text):
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected WIDTHxHEIGHT, such as 480x270, received {text!r}"
-        ) from None
-    return width, height
-
-
 def main():
     """Runs the command."""
     default = ExtractConfig()
@@ -84,10 +75,10 @@ def main():
     )
     add(
         "--size",
-        type=_size,
+        type=checks.parse_size,
         metavar="WxH",
         help="size of a stored frame (default: 480x270)",
-        default=(default.width, default.height),
+        default=(default.height, default.width),
     )
     add(
         "--seed",
@@ -117,8 +108,8 @@ def main():
     config = ExtractConfig(
         num_pairs=arguments.pairs,
         stride=arguments.stride,
-        width=arguments.size[0],
-        height=arguments.size[1],
+        height=arguments.size[0],
+        width=arguments.size[1],
         seed=arguments.seed,
         crop_bars=not arguments.keep_bars,
         drop_blank=not arguments.keep_blank,

@@ -1,30 +1,34 @@
 """A film list -> a folder of frames, films side by side."""
 
 import collections
-import concurrent.futures
 import contextlib
 import dataclasses
-import multiprocessing
 import os
 import pathlib
 
 import cv2
 import tqdm
 
+from keras_ssc import checks
 from keras_ssc import files
+from keras_ssc import film_process
 from keras_ssc import frame_folder
 from keras_ssc.cleaning import ExtractConfig
 from keras_ssc.errors import FilmListError
-from keras_ssc.errors import VideoError
 from keras_ssc.film_list import read_film_list
+from keras_ssc.film_process import ReaderDiedError
 from keras_ssc.sampling import extract_pairs
+
+# Seconds without a sign of life: side by side, films of 4K that cannot be
+# sought take minutes from a pair to the next.
+_MAX_SILENCE = 600.0
 
 
 def extract(film_list, out, config=None, workers=None, progress=False):
     """Extracts the pairs of all films of a list into a folder.
 
-    Films that are done already are not read again, so a run that was killed
-    goes on where it stopped. See `frame_folder` for the folder.
+    Films that are done already are not read again, so a run that was
+    interrupted resumes where it stopped. See `frame_folder` for the folder.
 
     Args:
         film_list: Path of the film list, see `read_film_list`.
@@ -45,6 +49,7 @@ def extract(film_list, out, config=None, workers=None, progress=False):
         ValueError: If the folder holds something else.
         OSError: If the folder cannot be written.
     """
+    checks.at_least("workers", workers, 0)
     config = config or ExtractConfig()
     out = pathlib.Path(out)
     films, problems = read_film_list(film_list)
@@ -56,12 +61,8 @@ def extract(film_list, out, config=None, workers=None, progress=False):
     todo = frame_folder.undone(films, records, out)
     names = {film.name for film in films}
     frame_folder.sweep(names - {film.name for film in todo}, out)
-    results = _run_all(
-        [(film, places[film.name], out, config) for film in todo],
-        workers or os.cpu_count() or 1,
-        progress,
-    )
-    problems += [result for result in results if isinstance(result, str)]
+    workers = workers or os.cpu_count() or 1
+    problems += _extract_all(todo, places, out, config, workers, progress)
     frame_folder.write_index(out)
     records = frame_folder.read_records(out)
     problems += [
@@ -86,7 +87,7 @@ def without_duplicates(films):
     by_size = collections.defaultdict(list)
     for film in films:
         for path in dict.fromkeys(scene.path for scene in film.scenes):
-            # What cannot be looked at is told when the film is read.
+            # What cannot be looked at is an error when the film is read.
             with contextlib.suppress(OSError):
                 if path.is_file():
                     by_size[path.stat().st_size].append((film, path))
@@ -111,73 +112,61 @@ def without_duplicates(films):
     return [film for film in films if film.name not in spoilt], problems
 
 
-def _run_all(tasks, workers, progress):
-    """Extracts films in processes; returns records or error lines in order."""
-    results = {}
+def _extract_all(films, places, out, config, workers, progress):
+    """Extracts films in processes; returns problems, in the list's order."""
+    problems, todo = {}, films
+    # Of each film, the frames that are kept are written at its end.
+    room = 6 * config.num_pairs * config.width * config.height
     bar = tqdm.tqdm(
-        total=len(tasks), unit="film", desc="extract", disable=not progress
+        total=len(films), unit="film", desc="extract", disable=not progress
     )
     with bar:
-        waiting = list(range(len(tasks)))
-        while waiting:
-            waiting = _run_pool(tasks, waiting, workers, results, bar)
-            # A process died and took its pool along. What was not done is
-            # tried one at a time, to find the film that kills.
-            workers = 1
-    return [results[place] for place in range(len(tasks))]
+        while todo:
+            tasks = [
+                (_name(film), (film, places[film.name], out, config))
+                for film in todo
+            ]
+            endings = film_process.run(
+                _extract_film, tasks, workers, _MAX_SILENCE, room
+            )
+            died = []
+            with contextlib.closing(endings):
+                for place, ending in endings:
+                    film = todo[place]
+                    if ending is None:
+                        continue  # a sign of life
+                    if isinstance(ending, OSError):
+                        raise ending
+                    if isinstance(ending, ReaderDiedError) and workers > 1:
+                        died.append(film)
+                        continue
+                    bar.update()
+                    if not isinstance(ending, StopIteration):
+                        line = film.scenes[0].line
+                        problems[film.name] = (
+                            f"film {film.name!r} (line {line}): {ending}"
+                        )
+            # Once more alone, with the memory that the others took.
+            todo, workers = died, 1
+    return [problems[film.name] for film in films if film.name in problems]
 
 
-def _run_pool(tasks, waiting, workers, results, bar):
-    """Runs a pool until it is done or broken; returns what is left to do."""
-    with concurrent.futures.ProcessPoolExecutor(
-        max_workers=min(workers, len(waiting)),
-        # A forked copy of a process with OpenCV's threads can hang.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=cv2.setNumThreads,
-        initargs=(1,),
-    ) as pool:
-        futures = {pool.submit(_extract_film, *tasks[i]): i for i in waiting}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                results[futures[future]] = future.result()
-                bar.update()
-        except concurrent.futures.BrokenExecutor:
-            return _after_death(tasks, waiting, workers, results, bar)
-        except BaseException:
-            # Waits for the films under way only. Without the wait, leaving
-            # the block would take the cancelling back.
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return []
+def _name(film):
+    paths = {scene.path for scene in film.scenes}
+    return ", ".join(sorted(map(str, paths)))
 
 
-def _after_death(tasks, waiting, workers, results, bar):
-    left = [place for place in waiting if place not in results]
-    if workers > 1:
-        return left
-    film = tasks[left[0]][0]
-    results[left[0]] = (
-        f"film {film.name!r} (line {film.scenes[0].line}): the process that "
-        "read it died (killed, or out of memory)"
-    )
-    bar.update()
-    return left[1:]
-
-
-def _extract_film(film, place, out, config):
-    """Extracts one film into the folder; returns its record or an error."""
-    where = f"film {film.name!r} (line {film.scenes[0].line})"
-    try:
-        extraction = extract_pairs(film, config)
-    except (VideoError, FilmListError) as error:
-        return f"{where}: {error}"
+def _extract_film(send, film, place, out, config):
+    """Extracts one film into the folder."""
+    cv2.setNumThreads(1)  # films are read side by side
+    extraction = extract_pairs(film, config, lambda: send(None))
     if not extraction.kept:
         reasons = [outcome.reason for outcome in extraction.dropped]
-        return (
-            f"{where}: no pair is left, all {len(reasons)} were dropped "
+        raise FilmListError(
+            f"no pair is left, all {len(reasons)} were dropped "
             f"({count_reasons(reasons)})"
         )
-    return frame_folder.store(film, place, extraction, out)
+    frame_folder.store(film, place, extraction, out)
 
 
 def count_reasons(reasons):

@@ -1,13 +1,12 @@
 """Numbers -> figures. Arrays and names come as arguments."""
 
 import io
-import textwrap
 
 import matplotlib
 import numpy as np
 from sklearn import calibration
 
-matplotlib.use("Agg")  # no screen is needed, and none is asked for
+matplotlib.use("Agg")  # no screen is needed
 
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
@@ -30,7 +29,7 @@ plt.rcParams["font.family"] = [
 # A film's name is not to be read as a formula.
 plt.rcParams["text.parse_math"] = False
 
-# Okabe and Ito's palette: told apart by colour-blind eyes.
+# Okabe and Ito's palette, distinct for colour-blind eyes.
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 _LIGHT_BLUE = "#CCE5F2"
 
@@ -40,9 +39,6 @@ _MOST_CUTS = 200
 
 # Of a film's name beside a figure.
 _MOST_LETTERS = 40
-
-# Letters of a line of a claim beside a figure.
-_LINE = 48
 
 
 def confusion_figure(confusion, names, title):
@@ -76,7 +72,7 @@ def confusion_figure(confusion, names, title):
     axes.set(xlabel="predicted", ylabel="true")
     figure.suptitle(title)
     figure.colorbar(image, label="share of the true genre", shrink=0.8)
-    return _png(figure)
+    return png_of(figure)
 
 
 def genre_figure(per_genre, title):
@@ -101,7 +97,7 @@ def genre_figure(per_genre, title):
         xlim=(0, 115), xlabel=f"accuracy, % (dashed: chance, {chance:.0f} %)"
     )
     figure.suptitle(title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def reliability_figure(labels, scores, title, num_bins=10):
@@ -145,7 +141,7 @@ def reliability_figure(labels, scores, title, num_bins=10):
     axes.set_title(title)
     axes.legend(loc="upper left")
     counts.set(xlabel="score of the verdict", ylabel="pairs", xlim=(0, 1))
-    return _png(figure)
+    return png_of(figure)
 
 
 def curves_figure(history, title):
@@ -175,115 +171,7 @@ def curves_figure(history, title):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.suptitle(title)
-    return _png(figure)
-
-
-def models_figure(rows, title, baselines=None):
-    """Draws models' accuracies as bars, each training's as a point.
-
-    The report's figure 5.1, with what the report itself measured beside.
-
-    Args:
-        rows: Dict from a model's name to a tuple: a list of floats, percent,
-            one a training; the report's figure, or None.
-        title: String.
-        baselines: Dict from a baseline's name to a list of floats as above.
-
-    Returns:
-        Bytes, a PNG.
-    """
-    bars = [(*row, _BLUE) for row in rows.values()]
-    bars += [(values, None, _GREY) for values in (baselines or {}).values()]
-    figure, axes = plt.subplots(
-        figsize=(8, 1.8 + 0.42 * len(bars)), layout="constrained"
-    )
-    for row, (values, reported, colour) in enumerate(bars):
-        mean = float(np.mean(values))
-        axes.barh(row, mean, color=colour, height=0.6, zorder=1)
-        axes.plot(
-            values, [row] * len(values), "o", color="black", ms=3, zorder=3
-        )
-        # In a column of their own: beside a mark of the report's it would be
-        # taken for that one's.
-        axes.text(103, row, f"{mean:.1f}", va="center", zorder=4)
-        if reported is not None:
-            axes.plot(
-                reported, row, "D", mfc="white", mec=_ORANGE, mew=1.5, zorder=2
-            )
-    axes.set_yticks(range(len(bars)), [*rows, *(baselines or {})])
-    axes.invert_yaxis()
-    axes.axvline(100, color="black", lw=0.8)
-    axes.text(103, -0.7, "mean", va="center", weight="bold")
-    axes.set(
-        xlim=(0, 114),
-        ylim=(len(bars) - 0.4, -1.1),
-        xticks=range(0, 101, 20),
-        xlabel="accuracy, %",
-    )
-    axes.set_title(title)
-    marks = {
-        "a model, mean": ("s", _BLUE, _BLUE),
-        "a baseline, mean": ("s", _GREY, _GREY),
-        "a training": ("o", "black", "black"),
-        "the report's, on films of its own: not comparable": (
-            "D",
-            "white",
-            _ORANGE,
-        ),
-    }
-    handles = [
-        plt.Line2D([], [], ls="", marker=shape, mfc=face, mec=edge)
-        for shape, face, edge in marks.values()
-    ]
-    figure.legend(handles, list(marks), loc="outside lower center", ncols=2)
-    return _png(figure)
-
-
-def intervals_figure(rows, label, title):
-    """Draws differences with their intervals, one a row, beside zero.
-
-    Args:
-        rows: List of tuples: what is claimed, a string; the difference and
-            the ends of its interval, floats; the answer, a string.
-        label: String, what the differences are.
-        title: String.
-
-    Returns:
-        Bytes, a PNG.
-    """
-    figure, (axes, words) = plt.subplots(
-        1,
-        2,
-        figsize=(10, 1.3 + 0.42 * len(rows)),
-        width_ratios=(3, 1),
-        layout="constrained",
-    )
-    for row, (_, point, low, high, answer) in enumerate(rows):
-        # An interval that holds zero is drawn hollow: not by colour alone.
-        is_told = low > 0 or high < 0
-        colour = _BLUE if low > 0 else _ORANGE if high < 0 else "dimgrey"
-        axes.plot(
-            (low, high),
-            (row, row),
-            color=colour,
-            lw=2,
-            solid_capstyle="butt",
-        )
-        axes.plot(
-            point, row, "o", color=colour, mfc=colour if is_told else "white"
-        )
-        words.text(0, row, answer, va="center")
-    axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(
-        range(len(rows)), [textwrap.fill(row[0], _LINE) for row in rows]
-    )
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel(label)
-    words.axis("off")
-    for each in (axes, words):
-        each.set_ylim(len(rows) - 0.4, -0.6)
-    figure.suptitle(title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def films_figure(films, names, title):
@@ -325,31 +213,35 @@ def films_figure(films, names, title):
     axes.set(xlim=(0, 1), xlabel="mean probability (outlined: true genre)")
     figure.suptitle(title)
     _add_genres(figure, names)
-    return _png(figure)
+    return png_of(figure)
 
 
 def timeline_figure(starts, ends, scores, magnitudes, names, title):
-    """Draws a film's scores over its time, and how much moves.
+    """Draws a film's scores over its time, and how much moves, if known.
 
     Args:
         starts: Sequence of floats (n,), seconds at which its shots begin.
         ends: The same, at which they end.
         scores: Sequence (n,) of float sequences (classes,), or None for a
             shot that was not judged.
-        magnitudes: Sequence (n,) of floats, or None.
+        magnitudes: Sequence (n,) of floats, or None for a shot that was not
+            judged; where all are None, only scores are drawn.
         names: Sequence of the classes' names.
         title: String.
 
     Returns:
         Bytes, a PNG.
     """
-    figure, (axes, motion) = plt.subplots(
-        2,
+    has_motion = any(each is not None for each in magnitudes)
+    figure, rows = plt.subplots(
+        1 + has_motion,
         sharex=True,
-        figsize=(11, 5),
-        height_ratios=(3, 1),
+        squeeze=False,
+        figsize=(11, 5 if has_motion else 4),
+        height_ratios=(3, 1)[: 1 + has_motion],
         layout="constrained",
     )
+    axes, *_ = rows = rows[:, 0]
     colours = genre_colours(names)
     judged = [place for place, given in enumerate(scores) if given is not None]
     left = np.array([starts[place] for place in judged])
@@ -367,24 +259,26 @@ def timeline_figure(starts, ends, scores, magnitudes, names, title):
             label=name.replace("_", " "),
         )
         bottom += given[:, column]
-    motion.bar(
-        left,
-        [magnitudes[place] for place in judged],
-        width,
-        align="edge",
-        color=_GREY,
-    )
+    if has_motion:
+        rows[1].bar(
+            left,
+            [magnitudes[place] for place in judged],
+            width,
+            align="edge",
+            color=_GREY,
+        )
+        rows[1].set(ylabel="motion magnitude")
     if len(starts) <= _MOST_CUTS:
         for start in starts[1:]:
-            for each in (axes, motion):
+            for each in rows:
                 each.axvline(start, color="white", linewidth=0.8)
     axes.set(ylim=(0, 1), ylabel="score", xlim=(starts[0], ends[-1]))
-    motion.set(ylabel="motion magnitude", xlabel="time")
-    motion.xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
+    rows[-1].set(xlabel="time")
+    rows[-1].xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
     axes.set_title(title)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(names))
-    return _png(figure)
+    return png_of(figure)
 
 
 def _clock(seconds):
@@ -436,7 +330,7 @@ def pairs_figure(pictures, labels, probabilities, names, title):
     axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
     axes.axis("off")
     axes.text(size[0] / 2, 0.3, title, fontsize=11, ha="center")
-    return _png(figure)
+    return png_of(figure)
 
 
 def _write_answer(axes, where, label, probabilities, names):
@@ -501,7 +395,7 @@ def motion_figure(magnitudes, floor, title):
         "pairs, whiskers: 90 %)"
     )
     figure.suptitle(title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def splits_figure(counts, title):
@@ -538,7 +432,7 @@ def splits_figure(counts, title):
     axes.set(xlabel="pairs")
     figure.legend(loc="outside right upper")
     figure.suptitle(title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def saturation_figure(films, names, limit, title):
@@ -581,11 +475,11 @@ def saturation_figure(films, names, limit, title):
     axes.set_xlabel(f"mean saturation (dashed: black-and-white below {limit})")
     figure.suptitle(title)
     _add_genres(figure, names)
-    return _png(figure)
+    return png_of(figure)
 
 
 def genre_colours(names):
-    """Returns a dict from names to colours that colour-blind eyes tell."""
+    """Returns a dict from names to colours distinct for colour-blind eyes."""
     palette = (
         "#D55E00",
         "#000000",
@@ -616,7 +510,8 @@ def _add_genres(figure, names):
     )
 
 
-def _png(figure):
+def png_of(figure):
+    """Returns a figure as a PNG, bytes, and closes it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     plt.close(figure)

@@ -105,11 +105,11 @@ def read_film_list(path):
         A tuple (films, problems). `films` is a list of `Film` in the order of
         their first row. `problems` is a list of strings, each naming file,
         line, column and remedy; the films concerned are not in `films`, so
-        that one slip of the pen does not hold up the other films, and none
-        goes on with half of its scenes.
+        that one typing error does not hold up the other films, and no film
+        is used with half of its scenes.
 
     Raises:
-        FilmListError: If no film can be told from the file: it is missing,
+        FilmListError: If no film can be read from the file: it is missing,
             no text, or lacks a column.
     """
     path = pathlib.Path(path)

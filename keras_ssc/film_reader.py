@@ -1,29 +1,20 @@
-"""A film file -> its shots and its pairs, read in a process of its own.
-
-A file that hangs the decoder, crashes it or makes it take all memory ends
-that process, and is one named error here.
-"""
+"""A film file -> its shots and its pairs, read in a process of its own."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
-import json
-import multiprocessing.connection
-import pathlib
 import queue
-import resource
-import signal
-import subprocess
-import sys
 import threading
 
 import cv2
 import numpy as np
 
 from keras_ssc import black_bars
+from keras_ssc import checks
 from keras_ssc import cleaning
-from keras_ssc import container
 from keras_ssc import cuts
+from keras_ssc import film_process
 from keras_ssc import frame_index
 from keras_ssc import frame_reading
 from keras_ssc.errors import VideoError
@@ -38,16 +29,6 @@ _LEAST_CHANGE = 3.0
 # Above this standard deviation in grey levels, a frame is surely not blank.
 _LEAST_CONTRAST = 10.0
 
-# What the process may take, in bytes of address space: frames of 8K that are
-# decoded by several threads, with room to spare.
-_MAX_MEMORY = 6 * 2**30
-
-# What the process runs.
-_PROGRAM = (
-    "import sys; from keras_ssc import film_reader; "
-    "film_reader.work(*sys.argv[1:])"
-)
-
 # Frames that are decoded ahead of the one that is looked at, and pairs of a
 # shot that are kept until it ends; fewer where they would take more bytes.
 _NUM_AHEAD = 16
@@ -56,11 +37,6 @@ _MOST_BYTES = 2**28
 
 # Frames between two signs of life while all are read.
 _FRAMES_A_SIGN = 48
-
-# A file without time stamps is decoded to its end for its list of frames, a
-# transport stream to the first pair: minutes in which the process says nothing
-# and reads its file. One that reads longer than so many silences is in a loop.
-_MAX_SILENCES = 15
 
 # Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
 _LEAST_SIDE = 16
@@ -86,9 +62,7 @@ class Plan:
 
     def __post_init__(self):
         for name in ("num_pairs", "every", "max_seconds"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"Expected {name} above 0. Received: {value}")
+            checks.above_zero(name, getattr(self, name))
 
 
 DEFAULT_PLAN = Plan()
@@ -118,12 +92,15 @@ class Pair:
         frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
             the pair is not used.
         next_frame: The same.
+        is_extra: Boolean. If true, the pair is at none of the even times: it
+            was read because its shot has no other.
     """
 
     seconds: float
     reason: str
     frame: np.ndarray | None = None
     next_frame: np.ndarray | None = None
+    is_extra: bool = False
 
 
 def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
@@ -144,123 +121,36 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
     Raises:
         VideoError: If the film cannot be read, or its reader hangs or dies.
     """
-    receiving, sending = multiprocessing.Pipe(duplex=False)
-    number = sending.fileno()
-    settings = json.dumps(dataclasses.asdict(plan))
-    # Not one of multiprocessing's own: those begin by running the caller's
-    # script once more, which is to be written for that.
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, str(number), str(path), settings],
-        pass_fds=[number],
-        stdin=subprocess.DEVNULL,
-    )
-    sending.close()
-    try:
-        while True:
-            _await(receiving, process, path, max_silence)
-            kind, value = receiving.recv()
-            if kind == "error":
-                raise VideoError(value)
-            if kind == "done":
+    tasks = [(path, (path, plan))]
+    reading = film_process.run(_read, tasks, max_silence=max_silence)
+    with contextlib.closing(reading):
+        for _, value in reading:
+            if isinstance(value, StopIteration):
                 return
-            if kind == "progress":
-                if progress is not None:
-                    progress(*value)
-            else:
+            if isinstance(value, Exception):
+                raise value
+            if isinstance(value, (Pair, Shot)):
                 yield value
-    except EOFError:
-        raise VideoError(
-            f"{path}: its reader died ({_ending(process.wait())}). The file "
-            "is damaged, or needs more memory than it may take. Convert it, "
-            "as with ffmpeg -i, or leave it out."
-        ) from None
-    finally:
-        process.kill()
-        process.wait()
-        receiving.close()
+            elif progress is not None:
+                progress(*value)
 
 
-def _await(receiving, process, path, max_silence):
-    """Waits for what the process sends, as long as it reads its file."""
-    last, seconds = _num_read(process), 0.0
-    for _ in range(_MAX_SILENCES):
-        if receiving.poll(max_silence):
-            return
-        seconds += max_silence
-        num_read = _num_read(process)
-        if num_read == last:
-            break
-        last = num_read
-    raise VideoError(
-        f"{path}: its reader gave no sign of life for {seconds:g} seconds. "
-        "Convert the film, as with ffmpeg -i, or leave it out."
-    )
-
-
-def _num_read(process):
-    """Returns how many bytes a process has read; 0 if the system hides it."""
-    try:
-        text = pathlib.Path(f"/proc/{process.pid}/io").read_text("ascii")
-    except OSError:
-        return 0
-    return int(text.split()[1])  # rchar: 4723
-
-
-def _ending(code):
-    if code < 0:
-        return signal.Signals(-code).name
-    return f"exit code {code}"
-
-
-def work(number, path, settings):
-    """Reads a film in a process of its own; sends what it finds.
-
-    Args:
-        number: String, the number of the pipe to write to.
-        path: String, the film's path.
-        settings: String, a `Plan` as JSON.
-    """
-    connection = multiprocessing.connection.Connection(
-        int(number), readable=False
-    )
-    plan = Plan(**json.loads(settings))
-    # Ctrl-C is for the parent, which ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _MAX_MEMORY if hard == resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_AS, (min(limit, _MAX_MEMORY), hard))
-
-    def tell(*done):
-        connection.send(("progress", done))
-
-    try:
-        for value in _read(path, plan, tell):
-            connection.send(("value", value))
-        connection.send(("done", None))
-    except VideoError as error:
-        connection.send(("error", str(error)))
-    except (MemoryError, cv2.error) as error:
-        if isinstance(error, cv2.error) and error.code != cv2.Error.StsNoMem:
-            raise
-        connection.send(("error", str(container.out_of_memory(path))))
-    except BrokenPipeError:
-        pass  # nobody listens any more
-
-
-def _read(path, plan, tell):
+def _read(send, path, plan):
+    """Sends pairs and shots, and in tuples how far it is."""
     index = frame_index.index_frames(path)
     if plan.max_seconds is not None and index.end_seconds > plan.max_seconds:
         raise VideoError(
             f"{path}: expected a film of {plan.max_seconds:g} seconds or less. "
             f"Received: {index.end_seconds:.0f} seconds"
         )
-    tell("film", 0, index.num_frames)
+    send(("film", 0, index.num_frames))
     config = cleaning.ExtractConfig()
     samples = frame_reading.sample_frames(path, cleaning.NUM_BAR_FRAMES, index)
     bars = black_bars.find_bars(frame for _, _, frame in samples)
     numbers = _spread(index, plan)
     read = _read_around if plan.quick else _read_all
-    yield from read(index, numbers, _PairMaker(index, bars, config), tell)
+    for item in read(index, numbers, _PairMaker(index, bars, config)):
+        send(item)
 
 
 def _spread(index, plan):
@@ -308,17 +198,20 @@ class _PairMaker:
 # ---- every frame, for every shot ----
 
 
-def _read_all(index, numbers, make, tell):
+def _read_all(index, numbers, make):
     """Finds the shots and reads their pairs, in one pass over the film."""
     wanted = collections.deque(numbers)
     most_kept = min(max(_num_frames(index, _MOST_BYTES) // 2, 2), _MOST_KEPT)
     shot = _OpenShot(0, most_kept, wanted, make)
-    for number, is_first, whole in _with_cuts(index, tell):
+    for number, is_first, whole in _with_cuts(index):
         if is_first:
             yield from shot.close(number)
             shot = _OpenShot(number, most_kept, wanted, make)
         yield from shot.add(number, whole)
+        if number % _FRAMES_A_SIGN == 0:
+            yield "frames", number, index.num_frames
     yield from shot.close(index.num_frames)
+    yield "frames", index.num_frames, index.num_frames
 
 
 def _num_frames(index, num_bytes):
@@ -374,12 +267,15 @@ class _OpenShot:
                 yield self._lose(number)
         if self._last_read is None:
             middle = (self._first + last + 1) // 2
+            pair = None
             if self._kept:
-                yield self._read(
+                pair = self._read(
                     *min(self._kept, key=lambda kept: abs(kept[0] - middle))
                 )
             elif last >= self._first and not self._num_lost:
-                yield self._lose(middle)
+                pair = self._lose(middle)
+            if pair is not None:
+                yield dataclasses.replace(pair, is_extra=True)
         yield self._make.shot(self._first, end)
 
     def _read(self, number, wholes):
@@ -405,7 +301,7 @@ class _OpenShot:
             ]
 
 
-def _with_cuts(index, tell):
+def _with_cuts(index):
     """Yields (number, whether a shot begins with it, whole) of all frames.
 
     Shots begin behind a cut and behind a fade.
@@ -430,9 +326,6 @@ def _with_cuts(index, tell):
             )
         last, last_grey, was_blank = frame, grey, is_blank
         yield number, is_first, whole
-        if number % _FRAMES_A_SIGN == 0:
-            tell("frames", number, index.num_frames)
-    tell("frames", index.num_frames, index.num_frames)
 
 
 def _enlarged(frame):
@@ -476,7 +369,7 @@ def _ahead(items, num_ahead):
 # ---- only what lies around the pairs ----
 
 
-def _read_around(index, numbers, make, tell):
+def _read_around(index, numbers, make):
     """Reads pairs, each of which stands for the part of the film around it."""
     if not numbers:
         yield make.shot(0, index.num_frames)
@@ -491,7 +384,7 @@ def _read_around(index, numbers, make, tell):
         pair = next(frames)
         yield make.unread(number) if pair is None else make.pair(number, pair)
         yield make.shot(*part)
-        tell("pairs", place + 1, len(numbers))
+        yield "pairs", place + 1, len(numbers)
 
 
 def _groups(index, numbers):

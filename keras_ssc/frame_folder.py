@@ -144,7 +144,7 @@ def read_records(root):
         index's rows), `bars`, and what the film was when it was read.
 
     Raises:
-        ValueError: If a record is none of ours.
+        ValueError: If a record is malformed.
     """
     records = []
     for path in sorted((pathlib.Path(root) / "index").glob("*.json")):

@@ -52,7 +52,7 @@ class FrameIndex:
         is_key_frame: bool array, shape `(num_frames,)`.
         seekable: Boolean. If false, only reading forward is exact.
         counted: Boolean. If true, the file gives its frames no usable time
-            stamps; they are told apart by their place in a forward decode.
+            stamps; they are known by their place in a forward decode.
         places: int64 array, shape `(num_frames,)`: each frame's place in the
             file, which is the order of decoding.
         key_places: int64 array, ascending: the key packets' places. More

@@ -15,6 +15,7 @@ import av.video.reformatter
 import cv2
 import numpy as np
 
+from keras_ssc import checks
 from keras_ssc import container
 from keras_ssc.frame_index import index_frames
 
@@ -331,10 +332,7 @@ def sample_frames(path, num_frames, index=None):
         ValueError: If `num_frames` is less than 1.
         VideoError: If the file cannot be read.
     """
-    if num_frames < 1:
-        raise ValueError(
-            f"Expected num_frames of 1 or more. Received: {num_frames}"
-        )
+    checks.at_least("num_frames", num_frames, 1)
     return _sample(index or index_frames(path), num_frames)
 
 

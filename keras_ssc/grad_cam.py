@@ -23,7 +23,7 @@ _LEAST_CELLS = 4
 
 
 class GradCam:
-    """Says what in a pair spoke for a genre.
+    """Shows where in a pair the evidence for a genre is.
 
     Args:
         model: A `keras.Model` of `models.MODELS`. Its weights are shared, not
@@ -55,8 +55,8 @@ class GradCam:
 
         Returns:
             A dict from each of `branches` to a float32 array (n, height,
-            width), of the frames' size: 0 where nothing spoke for the genre,
-            1 where most did. All 0 if nothing did.
+            width), of the frames' size: 0 where there is no evidence for the
+            genre, 1 where there is most. All 0 if there is none at all.
         """
         if not self.branches:
             return {}

@@ -24,7 +24,7 @@ from keras_ssc.genres import GENRES
 
 
 class TrainingError(errors.OutsideError):
-    """A training that cannot go on, such as one whose loss is not finite."""
+    """A training that cannot continue, such as one whose loss is not finite."""
 
 
 def train(config, verbose=True, splits=None):
@@ -58,11 +58,11 @@ def train(config, verbose=True, splits=None):
 
 
 def resume(run_dir, verbose=True, splits=None):
-    """Goes on with a training that was stopped, from its last checkpoint.
+    """Resumes an interrupted training from its last checkpoint.
 
     Weights, optimizer, learning rate, order of the pairs, and what was best
     on the validation split are as they were; with `deterministic`, the
-    training ends in the weights that it would have ended in.
+    training ends in weights identical to those of an uninterrupted one.
 
     Args:
         run_dir: The run's folder.
@@ -97,7 +97,7 @@ def resume(run_dir, verbose=True, splits=None):
         _adapt(model, prepared["train"], config.batch_size)
     elif verbose:
         step = f", step {state.step}" if state.step else ""
-        print(f"going on after epoch {state.epoch}{step} of {config.epochs}")
+        print(f"resuming after epoch {state.epoch}{step} of {config.epochs}")
     if state.metrics is not None:
         devices.build_metrics(model, strategy)
     if devices.is_chief(strategy):
@@ -156,7 +156,7 @@ def _tell_of_missing_genres(prepared, dataset):
     if missing:
         print(
             f"warning: {dataset} has no pair of {', '.join(missing)} to train "
-            "on: no film will rightly be taken for one.",
+            "on: no film can be classified as one.",
             file=sys.stderr,
         )
 
@@ -285,7 +285,7 @@ def _build(config):
     finally:
         keras.config.set_dtype_policy("float32")
     if config.unfreeze_from:
-        # A block that is not there is told now, not after the first phase.
+        # An unknown block is an error now, not after the first phase.
         models.freeze(model, config.unfreeze_from)
     return model
 
@@ -404,7 +404,7 @@ def watching_callbacks(run_dir, first_step=0):
 
 
 class _TensorBoard(keras.callbacks.TensorBoard):
-    """Counts on where a training goes on.
+    """Continues the step count of a resumed training.
 
     Keras' begins at step 0 and would draw the curve over itself.
     """

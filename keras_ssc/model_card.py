@@ -4,9 +4,9 @@ import time
 
 from keras_ssc import __version__
 from keras_ssc import export_formats
+from keras_ssc import image_limits
 from keras_ssc import models
 from keras_ssc import scoring
-from keras_ssc import served_model
 from keras_ssc import tables
 from keras_ssc.genres import GENRES
 
@@ -48,7 +48,7 @@ def card(config, metrics, model_format, parity):
         "seed": config.seed,
         "genres": list(GENRES),
         "image_size": list(config.image_size),
-        "max_pixels": served_model.MAX_PIXELS,
+        "max_pixels": image_limits.MAX_PIXELS,
         "dataset": metrics["dataset"],
         "data": metrics["data"],
         "split": metrics["split"],
@@ -85,9 +85,9 @@ def markdown(card):
         "comparable.\n",
         f"## Calibration\n\n{tables.calibration_text(card)}\n",
         "## Exported against trained\n",
-        f"On {card['parity']['num_pairs']} drawn pairs the exported model's "
-        "scores differ from the run's; above the bound, it would not have "
-        "been exported.\n",
+        f"On {card['parity']['num_pairs']} pairs of moving gradients the "
+        "exported model's scores differ from the run's; above the bound, it "
+        "would not have been exported.\n",
         tables.markdown_table(
             ["computed in", "by at most", "bound"],
             [

@@ -116,7 +116,7 @@ def load_model(run_dir):
     if not path.exists():
         raise ValueError(
             f"Expected a finished run. {path} is missing: the training was "
-            "stopped, or is still under way."
+            "interrupted, or is still running."
         )
     model = models.load(path)
     models.check(model, path)

@@ -91,12 +91,13 @@ class Extraction:
         return [outcome for outcome in self.outcomes if outcome.reason]
 
 
-def extract_pairs(film, config):
+def extract_pairs(film, config, progress=None):
     """Draws a film's pairs and judges them.
 
     Args:
         film: A `film_list.Film`.
         config: An `ExtractConfig`.
+        progress: Function without arguments, called for each pair read.
 
     Returns:
         An `Extraction`. It holds fewer than `config.num_pairs` kept pairs
@@ -121,7 +122,7 @@ def extract_pairs(film, config):
         rate = max(num_kept / len(outcomes), 0.1) if outcomes else 0.95
         num_more = math.ceil((config.num_pairs - num_kept) / rate) + 2
         batch = order[len(outcomes) : len(outcomes) + num_more]
-        judged = _judge(batch, indexes, bars, config)
+        judged = _judge(batch, indexes, bars, config, progress)
         outcomes += [judged[candidate] for candidate in batch]
         num_kept = sum(not outcome.reason for outcome in outcomes)
     outcomes = _until_enough(outcomes, config.num_pairs)
@@ -218,7 +219,7 @@ def _until_enough(outcomes, num_pairs):
     return outcomes
 
 
-def _judge(batch, indexes, bars, config):
+def _judge(batch, indexes, bars, config, progress):
     """Reads the batch's frames; returns a dict Candidate -> Outcome."""
     outcomes = {}
     # Pairs are judged and encoded while the next ones are decoded. A few
@@ -226,6 +227,8 @@ def _judge(batch, indexes, bars, config):
     with concurrent.futures.ThreadPoolExecutor(_NUM_JUDGES) as pool:
         waiting = collections.deque()
         for candidate, frames in _read_pairs(batch, indexes, bars, config):
+            if progress is not None:
+                progress()
             future = pool.submit(_outcome, candidate, frames, config)
             waiting.append((candidate, future))
             if len(waiting) > 4 * _NUM_JUDGES:

@@ -110,7 +110,7 @@ def _pictures_of(inputs):
         if name in inputs
     }
     if "flow" in inputs:
-        # One scale for all, as how much moves is what tells genres apart.
+        # One scale for all, as the amount of motion distinguishes genres.
         longest = flow.longest_motion(inputs["flow"])
         pictures[f"flow\n(full: {longest:.1f} pixels)"] = np.stack(
             [flow.flow_colours(motion, longest) for motion in inputs["flow"]]

@@ -3,8 +3,8 @@
     python -m keras_ssc.train --model double_stack
 
 The run's folder then holds `model.keras`, `config.json`, `history.csv`,
-`curves.png`, `checkpoints/` and `logs/` (for TensorBoard). A training that was
-stopped goes on with --resume RUN.
+`curves.png`, `checkpoints/` and `logs/` (for TensorBoard). --resume RUN
+resumes an interrupted training.
 """
 
 import argparse
@@ -25,15 +25,15 @@ def main():
     )
     train_config.add_flags(parser)
     parser.add_argument(
-        "--resume", metavar="RUN", help="go on with a run that was stopped"
+        "--resume", metavar="RUN", help="resume an interrupted training"
     )
     arguments = vars(parser.parse_args())
     resumed = arguments.pop("resume")
     config = TrainConfig(**arguments)
     if resumed and config != TrainConfig():
         raise ValueError(
-            "Expected --resume RUN alone: a run goes on with the settings it "
-            "began with."
+            "Expected --resume RUN alone: a run is resumed with the settings "
+            "it began with."
         )
     run_dir = loop.resume(resumed) if resumed else loop.train(config)
     print(runs.summary(run_dir))

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 
+from keras_ssc import checks
 from keras_ssc import devices
 from keras_ssc import models
 from keras_ssc.augmentation import Augmentation
@@ -40,7 +41,7 @@ class TrainConfig:
     schedule: str | None = None  # constant unless the model says otherwise
     warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
     label_smoothing: float = 0.0  # share of the label spread over all genres
-    balanced: bool = False  # every genre, and every film in it, as often
+    balanced: bool = False  # sample genres, and films in each, equally often
     mirror: bool = True  # half of the pairs; genres know no left and right
     crop: float = 0.0  # largest share of each side cut away; 0, as the report
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
@@ -120,7 +121,7 @@ def _fill_in_phases(config):
     if config.weights is None:
         raise ValueError(
             "Expected --weights with --freeze and --unfreeze-from: random "
-            "weights that are not trained tell nothing."
+            "weights that are not trained give no useful features."
         )
     return dataclasses.replace(
         config,
@@ -184,16 +185,8 @@ def _check_choice(name, value, choices):
 
 def image_size(text):
     """Reads `96` or `120x68`; returns (height, width)."""
-    try:
-        sides = [int(side) for side in text.lower().split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected N or WIDTHxHEIGHT, such as 96 or 120x68, received "
-            f"{text!r}"
-        )
-    return sides[-1], sides[0]
+    expected = "N or WIDTHxHEIGHT, such as 96 or 120x68"
+    return checks.parse_size(text, expected, (1, 2))
 
 
 def _units(text):
@@ -223,7 +216,7 @@ _HELP = {
     "flow": "of double_stack and motion_magnitude_stack: opencv computes it "
     "once for all trainings, graph within the model at every step; default: "
     "graph with a GPU, else opencv",
-    "freeze": "epochs in which the pretrained part stays as it is",
+    "freeze": "epochs in which the pretrained part is frozen",
     "unfreeze_from": "block to train the pretrained part from afterwards, "
     "such as block5, conv5 or mixed9; default: all",
     "fine_learning_rate": "then; default: a tenth of the learning rate",
@@ -233,7 +226,7 @@ _HELP = {
     "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
     "warmup_steps": "steps over which a cosine's rate rises from 0",
     "label_smoothing": "share of a label spread over all genres",
-    "balanced": "draw every genre, and every film in it, as often",
+    "balanced": "sample all genres, and all films of each, equally often",
     "mirror": "mirror half of the pairs left to right",
     "crop": "largest share of each side cut away at random, such as 0.2",
     "colour": "random brightness, contrast and saturation, such as 0.2",

@@ -195,7 +195,7 @@ def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
     loop.resume(run_dir)
     said = capsys.readouterr().out
     assert "epoch_003.keras cannot be read" in said
-    assert "going on after epoch 2 of 5" in said
+    assert "resuming after epoch 2 of 5" in said
     assert_same_weights(run_dir, whole)
 
 

@@ -22,7 +22,11 @@ def ended(tmp_path, program):
         ("ValueError('Expected\\n one')", 2, "error: Expected one"),
         ("errors.OutsideError('no room')", 1, "error: no room"),
         ("OSError(28, 'No space left', 'a.txt')", 1, "error: a.txt: No space"),
-        ("KeyboardInterrupt()", 130, "error: Stopped. Run the same command"),
+        (
+            "KeyboardInterrupt()",
+            130,
+            "error: Interrupted. Run the same command",
+        ),
     ],
 )
 def test_an_end_is_one_line_and_a_code(tmp_path, error, code, line):

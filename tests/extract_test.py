@@ -2,10 +2,12 @@ import csv
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import cv2
@@ -15,6 +17,7 @@ import pytest
 from keras_ssc import cleaning
 from keras_ssc import extract
 from keras_ssc import extraction
+from keras_ssc import film_process
 from keras_ssc import frame_folder
 from keras_ssc import frame_reading
 from keras_ssc import image_files
@@ -212,13 +215,82 @@ def test_what_is_done_is_not_read_again(films, tmp_path, monkeypatch):
     run(films, tmp_path / "out")
     before = contents(tmp_path / "out")
     monkeypatch.setattr(
-        extraction, "_extract_film", lambda *_: pytest.fail("read again")
+        film_process, "_Reader", lambda *_: pytest.fail("read again")
     )
     run(films, tmp_path / "out")
     assert contents(tmp_path / "out") == before
 
 
-def test_a_killed_run_goes_on_where_it_stopped(films, tmp_path):
+# Reads "Sun" as a film that does harm, and the others as they are.
+HARM = """
+import os, pathlib, signal, sys, time
+import numpy as np
+from keras_ssc import extraction
+from keras_ssc import film_process
+
+def read(film, *rest):
+    if film.name == "Sun":
+        {harm}
+    return extract_pairs(film, *rest)
+
+extract_pairs, extraction.extract_pairs = extraction.extract_pairs, read
+film_process.work(*sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    "harm, words",
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"its reader died \(SIGSEGV"),
+        ("time.sleep(60)", "gave no sign of life for"),
+        ("np.zeros(2**34)", "needs more memory"),
+    ],
+    ids=["crash", "hang", "memory"],
+)
+def test_a_film_that_ends_its_reader_is_named_and_the_others_go_on(
+    films, tmp_path, monkeypatch, harm, words, workers
+):
+    monkeypatch.setattr(film_process, "_PROGRAM", HARM.format(harm=harm))
+    monkeypatch.setattr(extraction, "_MAX_SILENCE", 3.0)
+    records, (problem,) = run(films, tmp_path / "out", workers=workers)
+    assert re.search(rf"film 'Sun' \(line 2\): .*sun\.mp4: .*{words}", problem)
+    assert [record["film"] for record in records] == ["Moon"]
+
+
+def test_a_film_whose_reader_died_beside_others_is_read_again_alone(
+    films, tmp_path, monkeypatch
+):
+    flag = str(tmp_path / "died")
+    harm = (
+        f"if not os.path.exists({flag!r}): "
+        f"pathlib.Path({flag!r}).touch(); os.kill(os.getpid(), 9)"
+    )
+    run(films, tmp_path / "whole")
+    monkeypatch.setattr(film_process, "_PROGRAM", HARM.format(harm=harm))
+    _, problems = run(films, tmp_path / "out", workers=2)
+    assert not problems and pathlib.Path(flag).exists()
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_ctrl_c_ends_the_run_at_once(films, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        film_process, "_PROGRAM", HARM.format(harm="time.sleep(60)")
+    )
+    start = time.monotonic()
+    timer = threading.Timer(
+        3, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)
+    )
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(films, tmp_path / "out", workers=2)
+    assert time.monotonic() - start < 30
+    monkeypatch.undo()
+    records, problems = run(films, tmp_path / "out")
+    assert len(records) == 2 and not problems
+
+
+def test_a_killed_run_resumes(films, tmp_path):
     run(films, tmp_path / "whole")
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "keras_ssc.extract", str(films)]
@@ -435,7 +507,7 @@ def test_a_bad_row_does_not_hold_up_the_other_films(films, tmp_path):
     assert "line 2, column genre" in problems[0]
 
 
-def test_a_full_disk_ends_the_run_and_a_second_run_goes_on(
+def test_a_full_disk_ends_the_run_and_a_second_run_resumes(
     films, tmp_path, monkeypatch
 ):
     out = tmp_path / "out"

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from keras_ssc import export
+from keras_ssc import exported
 from keras_ssc import extraction
 from keras_ssc import film_list
 from keras_ssc import frame_folder
@@ -20,7 +20,7 @@ from keras_ssc import serving_client
 from keras_ssc import train_config
 from keras_ssc.errors import FilmListError
 from keras_ssc.genres import GENRES
-from tests import hostile_corpus
+from tests.campaigns import hostile_corpus
 
 # The same examples always, and few enough for every run.
 fuzz = hypothesis.settings(
@@ -369,8 +369,8 @@ CARD = {"card_version": 1, "format": "savedmodel", "image_size": [18, 32]}
 @hypothesis.given(strategies.one_of(JSON_TEXTS, like(CARD)))
 @examples(*(text for _, text in hostile_corpus.json_changes(CARD, *CARD)))
 def test_a_card_is_ours_or_none(folder, text):
-    (folder / export.CARD).write_bytes(text.encode("utf-8", "replace"))
-    card = export.read_card(folder)
+    (folder / exported.CARD).write_bytes(text.encode("utf-8", "replace"))
+    card = exported.read_card(folder)
     if card is not None:
         height, width = card["image_size"]
-        assert card["format"] in export.FORMATS and height > 0 < width
+        assert card["format"] in exported.FORMATS and height > 0 < width

@@ -103,7 +103,7 @@ def test_what_was_prepared_before_a_data_set_was_built_anew_is_removed(
     new = datasets.prepare(builder, "test", (16, 24), ["frame"])
     assert f"{size / 1e6:.1f} MB" in capfd.readouterr().err
     assert set(folder.iterdir()) & before == {folder / "notes"}
-    # A training that reads the old arrays goes on reading them.
+    # A training that reads the old arrays can still read them.
     np.testing.assert_array_equal(old.features["frame"], frames)
     np.testing.assert_array_equal(new.features["frame"], frames)
     datasets.prepare(builder, "train", (16, 24), ["frame"])

@@ -155,7 +155,7 @@ def test_right_and_wrong_are_told_by_colours_of_the_palette():
 @pytest.fixture
 def drawn(monkeypatch):
     """Keeps figures as they are, not as PNGs."""
-    monkeypatch.setattr(figures, "_png", lambda figure: figure)
+    monkeypatch.setattr(figures, "png_of", lambda figure: figure)
 
 
 def test_powers_of_ten_are_numbers_and_no_mathematics(drawn):
@@ -166,44 +166,3 @@ def test_powers_of_ten_are_numbers_and_no_mathematics(drawn):
     labels = [each.get_text() for each in axes.get_xticklabels()]
     assert {"0.0001", "0.001", "0.01"} <= set(labels)
     assert not any("$" in label for label in labels)
-
-
-def test_a_mean_is_not_beside_the_report_s_mark(drawn):
-    rows = {"fc": ([45.0], 36.7), "inception_v3": ([50.0, 52.0], 99.0)}
-    figure = figures.models_figure(rows, "t", {"baseline: chance": [16.7]})
-    (axes,) = figure.axes
-    figure.canvas.draw()
-    words = {each.get_text(): each.get_window_extent() for each in axes.texts}
-    assert list(words) == ["45.0", "51.0", "16.7", "mean"]
-    marks = axes.transData.transform([(100, 0)])[0, 0]
-    assert all(extent.x0 > marks for extent in words.values())
-    assert all(extent.x1 < axes.bbox.x1 for extent in words.values())
-    (legend,) = figure.legends
-    extent = legend.get_window_extent()
-    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.x1
-    names = [each.get_text() for each in axes.get_yticklabels()]
-    assert names == ["fc", "inception_v3", "baseline: chance"]
-    model, other, baseline = (bar.get_facecolor() for bar in axes.patches)
-    assert model == other != baseline
-
-
-def test_an_interval_with_zero_is_not_told_by_colour_alone(drawn):
-    rows = [
-        ("a long claim, " * 5, 5.0, 2.0, 8.0, "yes"),
-        ("another", 1.0, -2.0, 4.0, "not told apart"),
-        ("a third", -3.0, -4.0, -2.0, "no: less"),
-    ]
-    figure = figures.intervals_figure(rows, "points", "t")
-    axes, words = figure.axes
-    figure.canvas.draw()
-    assert [each.get_text() for each in words.texts] == [
-        row[-1] for row in rows
-    ]
-    for text in words.texts:
-        assert text.get_window_extent().x1 < figure.bbox.x1
-    assert axes.get_yticklabels()[0].get_window_extent().x0 >= 0
-    points = [line for line in axes.lines if line.get_marker() == "o"]
-    assert [line.get_xdata()[0] for line in points] == [5.0, 1.0, -3.0]
-    hollow = [line.get_markerfacecolor() == "white" for line in points]
-    assert hollow == [False, True, False]
-    assert len({line.get_color() for line in points}) == 3

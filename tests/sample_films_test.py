@@ -319,8 +319,8 @@ def test_killed_run_leaves_no_half_film_and_no_list(tmp_path):
     [
         (["--films-per-genre", "1"], "films_per_genre of at least 2"),
         (["--seconds", "0.2"], "seconds from 1"),
-        (["--seed", "-1"], "seed of at least 0"),
-        (["--workers", "0"], "workers of at least 1"),
+        (["--seed", "-1"], "seed of 0 or more"),
+        (["--workers", "0"], "workers of 1 or more"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(

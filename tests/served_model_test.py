@@ -141,6 +141,31 @@ def test_signatures_are_what_the_class_says(signatures):
         }
 
 
+def test_model_that_sees_no_motion_answers_without_it(
+    ask, tmp_path_factory, served_dir
+):
+    folder = tmp_path_factory.mktemp("still")
+    tiny_served.save_model(tiny_served.build(), folder)
+    expected = ask(tiny_served.pairs(2))
+    images, next_images = zip(*tiny_served.pairs(2), strict=True)
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    answer = plain(
+        signature(
+            frame_bytes=tf.constant(images),
+            next_frame_bytes=tf.constant(next_images),
+        )
+    )
+    del expected["motion_magnitude"]
+    assert answer.keys() == expected.keys()
+    np.testing.assert_allclose(answer["scores"], expected["scores"], atol=1e-5)
+    # Nothing of the flow is in the graph.
+    sizes = [
+        (path / "saved_model.pb").stat().st_size
+        for path in (folder, served_dir)
+    ]
+    assert sizes[0] < sizes[1] / 2
+
+
 def test_answers_are_the_models_on_frames_resized_as_for_training(
     ask, ask_frames
 ):

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from keras_ssc import film_process
 from keras_ssc import film_reader
 from keras_ssc import predict
+from keras_ssc import predicting
 from keras_ssc import predictor
 from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
@@ -152,7 +154,7 @@ def test_folder_names_what_is_no_file_in_it(films, tmp_path):
     (tmp_path / "broken.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "link.mp4").symlink_to(films / "cover.mp4")
     (tmp_path / "folder").mkdir()
-    assert [path.name for path in predict.list_films([tmp_path])] == [
+    assert [path.name for path in predicting.list_films([tmp_path])] == [
         "broken.mp4",
         "link.mp4",
         "pipe.mp4",
@@ -274,11 +276,11 @@ def test_8k_has_a_verdict(asked, huge):
 TOO_MUCH = {
     "decoder": (
         "size = open('/proc/self/statm').read().split()[0]; "
-        "film_reader._MAX_MEMORY = 4096 * int(size) + 2**26; ",
+        "film_process._MAX_MEMORY = 4096 * int(size) + 2**26; ",
         "needs more memory|none of its pictures",
     ),
     "array": (
-        "film_reader._read = lambda *_: [np.zeros(2**34, np.uint8)]; ",
+        "film_reader._read = lambda *_: np.zeros(2**34, np.uint8); ",
         "needs more memory",
     ),
     "OpenCV": (
@@ -293,11 +295,12 @@ TOO_MUCH = {
 def test_film_that_takes_all_memory_is_named(
     huge, monkeypatch, capfd, change, words
 ):
-    program = "import sys, cv2, numpy as np; from keras_ssc import film_reader"
+    program = "import sys, cv2, numpy as np; "
+    program += "from keras_ssc import film_process, film_reader"
     monkeypatch.setattr(
-        film_reader,
+        film_process,
         "_PROGRAM",
-        f"{program}; {change}film_reader.work(*sys.argv[1:])",
+        f"{program}; {change}film_process.work(*sys.argv[1:])",
     )
     with pytest.raises(VideoError, match=rf"8K\.mp4: ({words})"):
         list(film_reader.read_film(huge))

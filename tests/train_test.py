@@ -19,7 +19,9 @@ from keras_ssc import models
 from keras_ssc import runs
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
+from keras_ssc.models import backbones
 from keras_ssc.models import parts
+from tests import tiny_trunk
 
 
 def small(data_dir, run_dir, **changes):
@@ -121,7 +123,8 @@ def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
     )
 
 
-def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path):
+def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     config = small(
         data_dir,
         tmp_path / "run",
@@ -303,8 +306,9 @@ def test_the_learning_rate_follows_its_schedule():
 
 
 def test_the_magnitude_s_layer_is_adapted_to_the_training_pairs(
-    data_dir, tmp_path
+    data_dir, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     config = small(
         data_dir,
         tmp_path / "run",
@@ -376,7 +380,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 def test_a_run_without_a_model_is_refused(run_dir, tmp_path):
     config = (run_dir / "config.json").read_text()
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(ValueError, match="still under way"):
+    with pytest.raises(ValueError, match="still running"):
         evaluation.evaluate(tmp_path, verbose=False)
 
 

@@ -5,6 +5,7 @@ Farneback's method twice, with one contract and the same numbers:
 for batches inside a model, a SavedModel or on a GPU.
 """
 
+from keras_ssc.flow.colours import GREY_WEIGHTS
 from keras_ssc.flow.colours import flow_colours
 from keras_ssc.flow.colours import longest_motion
 from keras_ssc.flow.farneback import FARNEBACK_PARAMETERS
@@ -14,6 +15,7 @@ from keras_ssc.flow.optical_flow import OpticalFlow
 
 __all__ = [
     "FARNEBACK_PARAMETERS",
+    "GREY_WEIGHTS",
     "OpticalFlow",
     "farneback_flow",
     "flow_colours",

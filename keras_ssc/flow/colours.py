@@ -1,6 +1,9 @@
-"""A flow as a picture."""
+"""Colours: of a flow as a picture, and how bright each is."""
 
 import numpy as np
+
+# How much red, green and blue count for grey: ITU-R BT.601, as in OpenCV.
+GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 # Middlebury's colour wheel: where on its 55 steps each colour stands. The eye
 # tells more between red and yellow than between green and cyan.

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import tqdm
 
+from keras_ssc import checks
 from keras_ssc import files
 from keras_ssc import film_list
 from keras_ssc.errors import OutsideError
@@ -78,8 +79,8 @@ def draw_sample_films(
     Writes `<genre>/<film>.mp4` for each film, `cuts.csv` and, last of all,
     `films.csv`. The last film of each genre is the test film and, of three or
     more, the one before it the validation film. A finished film
-    of the same settings is kept as it is, so that a run that was stopped goes
-    on where it stopped. The films depend on the settings and the seed, not on
+    of the same settings is kept as it is, so that a run that was interrupted
+    resumes. The films depend on the settings and the seed, not on
     the number of workers.
 
     Args:
@@ -135,18 +136,14 @@ def _check(films_per_genre, seconds, frame_rate, size, seed, workers):
         raise ValueError(
             f"Expected seconds from 1 to less than 3600. Received: {seconds}"
         )
-    if frame_rate <= 0 or seed < 0:
-        raise ValueError(
-            "Expected frame_rate above 0 and seed of at least 0. "
-            f"Received: {frame_rate} and {seed}"
-        )
+    checks.above_zero("frame_rate", frame_rate)
+    checks.at_least("seed", seed, 0)
+    checks.at_least("workers", workers, 1)
     if any(side < 16 or side % 2 for side in size):
         raise ValueError(
             "Expected size as two even numbers of at least 16, because H.264 "
             f"halves the colour planes. Received: {size}"
         )
-    if workers is not None and workers < 1:
-        raise ValueError(f"Expected workers of at least 1. Received: {workers}")
 
 
 def _plan_film(out, genre, number, films_per_genre, frames, rate, size, seed):

@@ -289,8 +289,8 @@ def _rows_by_frame(root, found):
     if unknown and frame_folder.is_of_extract(root):
         raise ValueError(
             f"There is no record of {len(unknown)} pairs in {root}, such as "
-            f"{min(unknown)}. Run extract again: it goes on where it was "
-            "stopped."
+            f"{min(unknown)}. Run extract again: it resumes where it was "
+            "interrupted."
         )
     return rows
 

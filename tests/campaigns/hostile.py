@@ -1,10 +1,10 @@
-"""Gives every entry point files that mean harm, and looks at what it does.
+"""Gives every entry point malformed and malicious files.
 
-    python -m experiments.hostile
+    python -m tests.campaigns.hostile
 
 Each file is to end in a result or in one named error: no traceback, no crash,
 no hang, no more memory than the limit, and nothing written outside the folder
-of the output. The files are made by `tests.hostile_corpus`.
+of the output. The files are made by `tests.campaigns.hostile_corpus`.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import functools
 import http.client
+import itertools
 import json
 import multiprocessing.connection
 import os
@@ -32,32 +33,34 @@ import h5py
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments import benchmark
-from experiments import growth
-from experiments import readme
 from keras_ssc import command
 from keras_ssc import evaluate
 from keras_ssc import evaluation
 from keras_ssc import export
+from keras_ssc import exporting
 from keras_ssc import extract
 from keras_ssc import files
+from keras_ssc import film_list
+from keras_ssc import image_files
 from keras_ssc import loop
+from keras_ssc import pair_files
 from keras_ssc import predict
 from keras_ssc import predictor
 from keras_ssc import tables
 from keras_ssc import train
 from keras_ssc.errors import OutsideError
-from keras_ssc.film_list import COLUMNS
 from keras_ssc.train_config import TrainConfig
 from tests import drawn_films
-from tests import hostile_corpus
-
-BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
+from tests.campaigns import hostile_corpus
+from tests.campaigns import load
+from tests.campaigns import process as processes
 
 # How a task may end.
 RESULT, ERROR = "result", "named error"
 TRACEBACK, CRASH, HANG = "traceback", "crash", "hang"
 BAD = (TRACEBACK, CRASH, HANG)
+
+ALL_FILMS = "all films in one list"
 
 # What `command.run` tells in one line.
 _NAMED = (ValueError, OutsideError, OSError)
@@ -76,7 +79,7 @@ MAX_MEMORY = 3 * 2**30
 _MAX_ADDRESSES = 16 * 2**30
 
 _PROGRAM = (
-    "import sys; from experiments import hostile; hostile.work(*sys.argv[1:])"
+    "import sys; from tests.campaigns.hostile import work; work(*sys.argv[1:])"
 )
 
 # Every so many of the films and images are uploads of the page, and of the
@@ -119,6 +122,10 @@ class Ending:
     said: str
     memory: int
 
+    def is_wrong(self):
+        """Says whether it is neither a result nor one named error."""
+        return self.outcome in BAD or self.memory > MAX_MEMORY
+
 
 class Ground:
     """The folders of a measurement.
@@ -147,10 +154,10 @@ class Ground:
 
     def environment(self):
         """Returns the environment of a worker."""
-        here = pathlib.Path(__file__).parent.parent
+        path = os.environ.get("PYTHONPATH", "")
         return {
             **os.environ,
-            "PYTHONPATH": f"{here}:{os.environ.get('PYTHONPATH', '')}",
+            "PYTHONPATH": f"{processes.ROOT}:{path}",
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -159,9 +166,14 @@ class Ground:
     def prepare(self):
         """Makes a data set, a run and an export: small, and good."""
         frames = self.out / "frames"
-        for genre in ("action", "romance"):
-            for split in ("train", "validation", "test"):
-                self._draw(frames, genre, split)
+        drawn = hostile_corpus.frames()[: hostile_corpus.CUT]
+        for genre, movie in itertools.product(("action", "romance"), (1, 2, 3)):
+            split = ("train", "validation", "test")[movie - 1]
+            folder = frames / pair_files.folder_name(genre, split)
+            folder.mkdir(parents=True)
+            for number, frame in enumerate(drawn, start=1):
+                name = pair_files.frame_name(genre, movie, number)
+                (folder / name).write_bytes(image_files.encode_frame(frame))
         build(self.data, frames)
         loop.train(
             TrainConfig(
@@ -176,21 +188,9 @@ class Ground:
             verbose=False,
         )
         evaluation.evaluate(self.run_dir, verbose=False)
-        self.version = export.export(
+        self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
         )
-
-    def _draw(self, frames, genre, split):
-        from keras_ssc import image_files
-        from keras_ssc import pair_files
-
-        movie = 1 + ("train", "validation", "test").index(split)
-        drawn = hostile_corpus.frames()[: hostile_corpus.CUT]
-        folder = frames / pair_files.folder_name(genre, split)
-        folder.mkdir(parents=True)
-        for number, frame in enumerate(drawn, start=1):
-            name = pair_files.frame_name(genre, movie, number)
-            (folder / name).write_bytes(image_files.encode_frame(frame))
 
     def seen(self):
         """Returns what lies outside the folder of the output, as it is.
@@ -225,11 +225,11 @@ class Ground:
 
 @functools.cache
 def _builder_module():
-    sys.path.insert(0, str(BUILDERS))
+    sys.path.insert(0, str(processes.BUILDER.parent))
     try:
         from scene_genre import scene_genre_dataset_builder
     finally:
-        sys.path.remove(str(BUILDERS))
+        sys.path.remove(str(processes.BUILDER.parent))
     return scene_genre_dataset_builder
 
 
@@ -257,7 +257,7 @@ class _Page:
     """A page that is served, and asked over HTTP."""
 
     def __init__(self, run_dir, folder):
-        from keras_ssc import page
+        from keras_ssc import page  # Gradio is for its tasks alone
 
         limits = page.Limits(megabytes=4, minutes=1, seconds=60, waiting=4)
         self._page = page.Page(predictor.load(run_dir), folder, limits)
@@ -305,22 +305,8 @@ class _Page:
 
     def judge(self, name, *paths):
         """Uploads files and asks for their genre, as a browser does."""
-        import gradio_client
-
-        client = gradio_client.Client(
-            self._url, verbose=False, download_files=False
-        )
-        given = [gradio_client.handle_file(path) for path in paths]
-        try:
-            if name == "film":
-                client.predict(given[0], api_name="/take_film")
-                client.predict(20, True, api_name="/judge_film")
-            else:
-                client.predict(*given, api_name="/judge_pair")
-        except gradio_client.exceptions.AppError as error:
-            raise ValueError(error) from error
-        finally:
-            client.close()
+        with contextlib.closing(load.PageClient(self._url)) as client:
+            getattr(client, f"judge_{name}")(*paths)
 
 
 @functools.cache
@@ -370,11 +356,12 @@ def work(number, said_path):
         with open(said_path, encoding="utf-8", errors="replace") as file:
             file.seek(start)
             printed = file.read()
-        # What tfds and Beam print of an error themselves is not ours to end.
-        is_ours = program != "build" or outcome == RESULT
+        # What tfds and Beam print of an error themselves is not ours to end,
+        # nor what Gradio prints of a request that is none.
+        is_ours = program not in ("build", "send") or outcome == RESULT
         if is_ours and "Traceback (most recent" in printed:
             outcome, words = TRACEBACK, printed
-        memory = 1024 * growth.peak("self")
+        memory = processes.memory_of("self")
         connection.send((outcome, words or printed[-2000:], memory))
 
 
@@ -430,14 +417,14 @@ class Worker:
             The most bytes that a process of the worker's held meanwhile; None
             if no answer came.
         """
-        kilobytes = 0
+        most = 0
         end = time.monotonic() + max_seconds
         while not self._connection.poll(_SECONDS_BETWEEN):
             if time.monotonic() > end:
                 return None
-            others = growth.family(self._process.pid)[1:]
-            kilobytes = max(kilobytes, *map(growth.peak, others), 0)
-        return 1024 * kilobytes
+            others = processes.family(self._process.pid)[1:]
+            most = max(most, *map(processes.memory_of, others), 0)
+        return most
 
     def _start(self):
         self._said = self._ground.out / "said.txt"
@@ -466,146 +453,120 @@ class Worker:
             self._process = None
 
 
-def tasks_of_media(ground, found):
-    """Yields the tasks of films, images, lists, frames and requests.
+def tasks(ground, found, seed=0):
+    """Returns a list of `Task`, every file for every entry point.
 
     Args:
         ground: A `Ground` that is prepared.
         found: What `hostile_corpus.write` returned.
+        seed: Integer, of the damage.
     """
-    run_dir = str(ground.run_dir)
-    small = ["--pairs", "4", "--size", "64x36", "--workers", "1"]
-    lists = ground.out / "lists"
-    lists.mkdir()
-    for place, path in enumerate(found["films"]):
-        film_list = lists / f"{place}.csv"
-        _write_list(film_list, [path])
-        folder = str(ground.out / "extracted" / f"film {place}")
-        yield Task(
-            "extract, a film",
-            path.name,
-            "extract",
-            (str(film_list), "--out", folder, *small),
-        )
-        yield Task(
-            "predict, a film",
-            path.name,
-            "predict",
-            ("--pairs=4", "--", run_dir, f"{path.parent}/{path.name}"),
-        )
-    film_list = lists / "all.csv"
-    _write_list(film_list, found["films"])
-    folder = str(ground.out / "extracted" / "all films")
-    yield Task(
-        "extract, a film",
-        "all films in one list",
-        "extract",
-        (str(film_list), "--out", folder, *small[:-1], "2"),
+    made = (
+        _tasks_of_films(ground, found["films"]),
+        _tasks_of_lists(ground, found["film lists"]),
+        _tasks_of_images(ground, found["images"]),
+        _tasks_of_frames(ground, found["frames"]),
+        _tasks_of_page(ground, found),
+        _tasks_of_runs(ground, seed),
+        _tasks_of_exports(ground, seed),
+        _tasks_of_weights(ground, seed),
     )
-    yield from _tasks_of_lists(ground, found["film lists"], small)
-    yield from _tasks_of_images(ground, found["images"], run_dir)
-    yield from _tasks_of_frames(ground, found["frames"], run_dir, small)
-    yield from _tasks_of_page(ground, found, run_dir)
+    return [task for of_kind in made for task in of_kind]
+
+
+def _extract(ground, entry, file, film_list, out, workers=1):
+    small = ("--pairs", "4", "--size", "64x36", "--workers", str(workers))
+    arguments = (str(film_list), "--out", str(ground.out / out), *small)
+    return Task(entry, file, "extract", arguments)
+
+
+def _build(ground, entry, file, manual_dir, *source):
+    data_dir = ground.out / "built" / f"{entry} {file}"
+    arguments = (str(data_dir), str(manual_dir), *source)
+    return Task(entry, file, "build", arguments)
+
+
+def _predict(entry, file, model, *files):
+    arguments = ("--pairs=4", "--", str(model), *map(str, files))
+    return Task(entry, file, "predict", arguments)
+
+
+def _tasks_of_films(ground, paths):
+    entry, lists = "extract, a film", ground.out / "lists"
+    lists.mkdir()
+    for place, path in enumerate(paths):
+        film_list, out = lists / f"{place}.csv", f"extracted/film {place}"
+        _write_list(film_list, [path])
+        yield _extract(ground, entry, path.name, film_list, out)
+        yield _predict("predict, a film", path.name, ground.run_dir, path)
+    film_list, out = lists / "all.csv", "extracted/all films"
+    _write_list(film_list, paths)
+    yield _extract(ground, entry, ALL_FILMS, film_list, out, workers=2)
 
 
 def _write_list(path, films):
     # What is no text cannot stand in a list in UTF-8.
-    names = [
-        str(film).encode("utf-8", "replace").decode("utf-8") for film in films
+    names = [str(film).encode("utf-8", "replace").decode() for film in films]
+    rows = [
+        (f"film {place}", "action", "train", name, "", "")
+        for place, name in enumerate(names)
     ]
-    files.write_csv(
-        path,
-        COLUMNS,
-        [
-            (f"film {place}", "action", "train", name, "", "")
-            for place, name in enumerate(names)
-        ],
-    )
+    files.write_csv(path, film_list.COLUMNS, rows)
 
 
-def _tasks_of_lists(ground, paths, small):
+def _tasks_of_lists(ground, paths):
     for place, path in enumerate(paths):
-        folder = str(ground.out / "extracted" / f"list {place}")
-        arguments = (str(path), "--out", folder, *small)
-        yield Task("extract, a film list", path.name, "extract", arguments)
+        entry, out = "extract, a film list", f"extracted/list {place}"
+        yield _extract(ground, entry, path.name, path, out)
         # The builder's list has one name and lies beside its films.
         manual_dir = ground.out / "manual" / str(place)
         manual_dir.mkdir(parents=True)
         for film in ("good.mp4", "circle.mp4"):
             (manual_dir / film).symlink_to(path.parent / film)
         (manual_dir / "films.csv").symlink_to(path)
-        data_dir = str(ground.out / "built" / f"list {place}")
-        yield Task(
-            "tfds build, a film list",
-            path.name,
-            "build",
-            (data_dir, str(manual_dir), "films"),
-        )
+        entry = "tfds build, a film list"
+        yield _build(ground, entry, path.name, manual_dir, "films")
 
 
-def _tasks_of_images(ground, paths, run_dir):
+def _tasks_of_images(ground, paths):
     for place, path in enumerate(paths):
-        yield Task(
-            "predict, two images",
-            path.name,
-            "predict",
-            (run_dir, str(path), str(path)),
-        )
+        entry = "predict, two images"
+        yield _predict(entry, path.name, ground.run_dir, path, path)
         frames = ground.out / "pictures" / str(place) / "action_train"
         frames.mkdir(parents=True)
         for number in (1, 2):
             link = frames / f"action_movie1_00{number}.png"
             link.symlink_to(path)
-        data_dir = str(ground.out / "built" / f"image {place}")
-        yield Task(
-            "tfds build, frames",
-            path.name,
-            "build",
-            (data_dir, str(frames.parent)),
-        )
+        entry = "tfds build, frames"
+        yield _build(ground, entry, path.name, frames.parent)
 
 
-def _tasks_of_frames(ground, paths, run_dir, small):
+def _tasks_of_frames(ground, paths):
     film_list = ground.out / "lists" / "good.csv"
     film = ground.corpus / "film lists" / "good.mp4"
     # The film that the folders' records tell of.
     drawn_films.write_list(film_list, f"A film,action,train,{film},,")
     for path in paths:
-        data_dir = str(ground.out / "built" / f"frames {path.name}")
-        yield Task(
-            "tfds build, frames", path.name, "build", (data_dir, str(path))
-        )
-        yield Task(
-            "predict, a folder of frames",
-            path.name,
-            "predict",
-            (run_dir, str(path)),
-        )
-        copy = ground.copy_of(path, f"frames/{path.name}")
-        yield Task(
-            "extract, into a folder",
-            path.name,
-            "extract",
-            (str(film_list), "--out", str(copy), *small),
-        )
+        name = path.name
+        yield _build(ground, "tfds build, frames", name, path)
+        entry = "predict, a folder of frames"
+        yield _predict(entry, name, ground.run_dir, path)
+        copy = ground.copy_of(path, f"frames/{name}")
+        entry = "extract, into a folder"
+        yield _extract(ground, entry, name, film_list, copy)
 
 
-def _tasks_of_page(ground, found, run_dir):
-    where = (run_dir, str(ground.out / "page"))
+def _tasks_of_page(ground, found):
+    where = (str(ground.run_dir), str(ground.out / "page"))
     for path in found["requests"]:
         yield Task("app, a request", path.name, "send", (*where, str(path)))
-    uploads = (("film", "films"), ("pair", "images"))
-    for name, kind in uploads:
+    for entry, kind, times in (("film", "films", 1), ("pair", "images", 2)):
         # Of what is no file, a browser sends nothing.
         sent = [path for path in found[kind] if _is_sent(path)]
         for path in sent[::_EVERY_UPLOAD]:
-            twice = [str(path)] * (1 if name == "film" else 2)
-            yield Task(
-                f"app, {'a film' if name == 'film' else 'two images'}",
-                path.name,
-                "judge",
-                (*where, name, *twice),
-            )
+            name = f"app, {'a film' if times == 1 else 'two images'}"
+            given = (*where, entry, *([str(path)] * times))
+            yield Task(name, path.name, "judge", given)
 
 
 def _is_sent(path):
@@ -615,133 +576,125 @@ def _is_sent(path):
         return False
 
 
-def tasks_of_models(ground, seed=0):
-    """Yields the tasks of runs, exports and weights tampered with."""
-    image = str(ground.corpus / "images" / "good.png")
-    model = (ground.run_dir / "model.keras").read_bytes()
+def _tasks_of_runs(ground, seed):
+    run_dir = ground.run_dir
+    model = (run_dir / "model.keras").read_bytes()
     models = [
         ("good.keras", model),
         *hostile_corpus.keras_changes(model, ground.outside, seed),
         *hostile_corpus.other_models(ground.out / "other models"),
     ]
-    for place, (name, data) in enumerate(models):
-        # All three load a model by the same function: two of them try a part.
-        entries = ("predict, a run", "evaluate", "export")
+    changed = [(name, {"model.keras": data}) for name, data in models]
+    yield from _tasks_of_changes(
+        ground, changed, "predict, a run", "evaluate", "export"
+    )
+    metrics = json.loads((run_dir / "metrics.json").read_text("utf-8"))
+    changed = [
+        (f"metrics {what}", {"metrics.json": text})
+        for what, text in hostile_corpus.metrics_changes(metrics)
+    ]
+    yield from _tasks_of_changes(ground, changed, "predict, a run", "export")
+    config = json.loads((run_dir / "config.json").read_text("utf-8"))
+    changed = [
+        (f"config {what}", {"config.json": text})
+        for what, text in hostile_corpus.config_changes(config)
+    ]
+    yield from _tasks_of_changes(ground, changed, "evaluate")
+    (path,) = (run_dir / "checkpoints").glob("epoch_*.json")
+    state, name = (
+        json.loads(path.read_text("utf-8")),
+        f"checkpoints/{path.stem}",
+    )
+    changed = [
+        (f"state {what}", {"model.keras": None, f"{name}.json": text})
+        for what, text in hostile_corpus.state_changes(state)
+    ]
+    changed += [
+        (f"checkpoint {what}", {"model.keras": None, f"{name}.keras": data})
+        for what, data in models[:: len(models) // 12]
+    ]
+    yield from _tasks_of_changes(ground, changed, "train, --resume")
+
+
+def _tasks_of_changes(ground, changed, *entries):
+    """Yields tasks of copies of the run, each with changes."""
+    image = ground.corpus / "images" / "good.png"
+    for place, (name, changes) in enumerate(changed):
+        # All load a run by the same functions: the others try a part.
         for entry in entries[: None if place % _EVERY_MODEL == 0 else 1]:
-            yield _task_of_run(
-                ground, entry, name, {"model.keras": data}, image
-            )
-    yield from _tasks_of_json(ground, image)
-    yield from _tasks_of_resumed(ground, models)
-    for name, changes in (
-        ("good", {}),
-        *hostile_corpus.export_changes(ground.version, seed),
-    ):
+            copy = ground.copy_of(ground.run_dir, f"{entry}/{name}")
+            hostile_corpus.write_tree(copy, changes)
+            out = str(ground.out / "exports" / name)
+            yield {
+                "predict, a run": _predict(entry, name, copy, image, image),
+                "evaluate": Task(entry, name, "evaluate", (str(copy),)),
+                "export": Task(
+                    entry, name, "export", (str(copy), "--out", out)
+                ),
+                "train, --resume": Task(
+                    entry, name, "train", ("--resume", str(copy))
+                ),
+            }[entry]
+
+
+def _tasks_of_exports(ground, seed):
+    image = ground.corpus / "images" / "good.png"
+    changed = hostile_corpus.export_changes(ground.version, seed)
+    for name, changes in (("good", {}), *changed):
         # As damage does it, and as one does who knows the checksums.
         for sums in ("", "sums of its own, "):
             copy = ground.copy_of(ground.version, f"export/{sums}{name}")
             hostile_corpus.write_tree(copy, changes)
             if sums:
-                export.write_sums(copy)
-            yield Task(
-                "predict, an export",
-                f"{sums}{name}",
-                "predict",
-                (str(copy), image, image),
-            )
+                exporting.write_sums(copy)
+            entry = "predict, an export"
+            yield _predict(entry, f"{sums}{name}", copy, image, image)
+
+
+def _tasks_of_weights(ground, seed):
     weights = ground.corpus / "weights"
     for path in hostile_corpus.write_weights(weights, seed, ground.outside):
-        yield Task(
-            "train, --weights",
-            path.name,
-            "train",
-            (
-                *("--model", "vgg16", "--weights", str(path)),
-                *("--image-size", "32", "--dense-units", "4", "--epochs", "1"),
-                *("--dataset", "scene_genre/small", "--data-dir"),
-                *(str(ground.data), "--batch-size", "4", "--run-dir"),
-                str(ground.out / "trained" / path.name),
-            ),
-        )
-
-
-def _task_of_run(ground, entry, name, changes, image):
-    """Makes a run's copy with changes, and the task of it."""
-    copy = ground.copy_of(ground.run_dir, f"{entry}/{name}")
-    hostile_corpus.write_tree(copy, changes)
-    arguments = {
-        "predict, a run": ("predict", (str(copy), image, image)),
-        "evaluate": ("evaluate", (str(copy),)),
-        "export": (
-            "export",
-            (str(copy), "--out", str(ground.out / "exports" / name)),
-        ),
-    }
-    return Task(entry, name, *arguments[entry])
-
-
-def _tasks_of_json(ground, image):
-    config = json.loads((ground.run_dir / "config.json").read_text("utf-8"))
-    for what, text in hostile_corpus.config_changes(config):
-        changes = {"config.json": text}
-        yield _task_of_run(ground, "evaluate", f"config {what}", changes, image)
-    metrics = json.loads((ground.run_dir / "metrics.json").read_text("utf-8"))
-    changed = enumerate(hostile_corpus.metrics_changes(metrics))
-    for place, (what, text) in changed:
-        changes = {"metrics.json": text}
-        entries = ("predict, a run", "export")
-        for entry in entries[: None if place % _EVERY_MODEL == 0 else 1]:
-            name = f"metrics {what}"
-            yield _task_of_run(ground, entry, name, changes, image)
-
-
-def _tasks_of_resumed(ground, models):
-    folder = ground.run_dir / "checkpoints"
-    (name,) = (path.stem for path in folder.glob("epoch_*.keras"))
-    state = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    changes = [
-        (f"state {what}", {f"checkpoints/{name}.json": text})
-        for what, text in hostile_corpus.state_changes(state)
-    ]
-    changes += [
-        (f"checkpoint {what}", {f"checkpoints/{name}.keras": data})
-        for what, data in models[:: len(models) // 12]
-    ]
-    for what, changed in changes:
-        copy = ground.copy_of(ground.run_dir, f"resumed/{what}")
-        hostile_corpus.write_tree(copy, {"model.keras": None, **changed})
-        yield Task("train, --resume", what, "train", ("--resume", str(copy)))
+        flags = {
+            "--model": "vgg16",
+            "--weights": path,
+            "--image-size": 32,
+            "--dense-units": 4,
+            "--epochs": 1,
+            "--dataset": "scene_genre/small",
+            "--data-dir": ground.data,
+            "--batch-size": 4,
+            "--run-dir": ground.out / "trained" / path.name,
+        }
+        arguments = tuple(str(each) for flag in flags.items() for each in flag)
+        yield Task("train, --weights", path.name, "train", arguments)
 
 
 def warm_up(ground, entry):
     """Returns a task after which libraries have written what they keep."""
-    run_dir = str(ground.run_dir)
     if entry.startswith("app"):
-        request = str(ground.corpus / "requests" / "000.http")
-        page = (run_dir, str(ground.out / "page"), request)
-        return Task("warm-up", "000.http", "send", page)
+        request = ground.corpus / "requests" / "000.http"
+        given = (ground.run_dir, ground.out / "page", request)
+        return Task("warm-up", request.name, "send", tuple(map(str, given)))
     if entry.startswith("tfds build"):
-        manual_dir = str(ground.out / "manual" / "0")
-        built = (str(ground.out / "warm-up"), manual_dir, "films")
-        return Task("warm-up", "good.csv", "build", built)
-    image = str(ground.corpus / "images" / "good.png")
-    return Task("warm-up", "good.png", "predict", (run_dir, image, image))
+        manual_dir = ground.out / "manual" / "0"
+        return _build(ground, "warm-up", "good.csv", manual_dir, "films")
+    image = ground.corpus / "images" / "good.png"
+    return _predict("warm-up", image.name, ground.run_dir, image, image)
 
 
-def measure(ground, tasks, show=None):
+def measure(ground, chosen):
     """Does tasks, each entry point's in a process of its own.
 
     Args:
         ground: A `Ground` that is prepared.
-        tasks: List of `Task`.
-        show: Function of an `Ending`, called for each.
+        chosen: List of `Task`.
 
     Returns:
         A tuple (endings, outside): a list of `Ending`, and a dict from an
         entry point to a list of paths that were changed outside the output.
     """
     by_entry = collections.defaultdict(list)
-    for task in tasks:
+    for task in chosen:
         by_entry[task.entry].append(task)
     endings, outside = [], {}
     for entry, its_tasks in by_entry.items():
@@ -750,9 +703,11 @@ def measure(ground, tasks, show=None):
             worker.do(warm_up(ground, entry))
             before = ground.seen()
             for task in its_tasks:
-                endings.append(worker.do(task))
-                if show is not None:
-                    show(endings[-1])
+                ending = worker.do(task)
+                endings.append(ending)
+                if ending.is_wrong():
+                    print(f"{ending.outcome}: {entry}: {task.file!a}")
+                    print(ascii(ending.said), flush=True)
         finally:
             worker.stop()
         after = ground.seen()
@@ -766,164 +721,53 @@ def measure(ground, tasks, show=None):
 
 def is_right(endings, outside):
     """Says whether nothing went wrong."""
-    return not any(outside.values()) and not any(
-        ending.outcome in BAD or ending.memory > MAX_MEMORY
-        for ending in endings
-    )
+    wrong = any(ending.is_wrong() for ending in endings)
+    return not wrong and not any(outside.values())
 
 
-def count(endings, outside):
-    """Counts what `measure` returns.
-
-    Returns:
-        List of dicts, one an entry point: `entry`, `tried`, how many of each
-        outcome, `memory` in bytes, and how many files were written `outside`.
-    """
-    counted = []
-    for entry, changed in outside.items():
-        own = [ending for ending in endings if ending.task.entry == entry]
+def table(endings, outside):
+    """Returns a Markdown table of what `measure` returns."""
+    header = ["entry point", "tried", "results", "named errors", "tracebacks"]
+    header += ["crashes", "hangs", "most memory, MiB", "written outside"]
+    rows = []
+    for entry in (*outside, "all"):
+        own = [each for each in endings if entry in (each.task.entry, "all")]
         outcomes = collections.Counter(ending.outcome for ending in own)
-        counted.append(
-            {
-                "entry": entry,
-                "tried": len(own),
-                **{each: outcomes[each] for each in (RESULT, ERROR, *BAD)},
-                "memory": max(ending.memory for ending in own),
-                "outside": len(changed),
-            }
+        changed = [outside[entry]] if entry != "all" else outside.values()
+        rows.append(
+            [
+                *(entry, len(own)),
+                *(outcomes[outcome] for outcome in (RESULT, ERROR, *BAD)),
+                max(ending.memory for ending in own) // 2**20,
+                sum(map(len, changed)),
+            ]
         )
-    return counted
-
-
-def merge(path, results, entries):
-    """Keeps what was counted before at entry points that were not tried anew.
-
-    Args:
-        path: `pathlib.Path` of the earlier results; it may be missing.
-        results: Dict, see `text_of`.
-        entries: Sequence of all entry points, in order.
-
-    Returns:
-        Dict as `results`, with the earlier ones if they are of the same
-        machine and as many files.
-    """
-    same = {name: results[name] for name in ("machine", "num_files")}
-    earlier = readme.earlier(path, **same).get("entries", [])
-    rows = {row["entry"]: row for row in [*earlier, *results["entries"]]}
-    order = dict.fromkeys(entries)
-    return {
-        **results,
-        "entries": [rows[each] for each in order if each in rows],
-    }
-
-
-def text_of(results):
-    """Writes what was counted as Markdown.
-
-    Args:
-        results: Dict of `machine`, `num_files` and `entries`, see `count`.
-
-    Returns:
-        String.
-    """
-    rows = [
-        [
-            each["entry"],
-            each["tried"],
-            *(each[outcome] for outcome in (RESULT, ERROR, *BAD)),
-            each["memory"] // 2**20,
-            each["outside"],
-        ]
-        for each in results["entries"]
-    ]
-    sums = [sum(column) for column in list(zip(*rows, strict=True))[1:7]]
-    most = max(row[7] for row in rows)
-    rows.append(["all", *sums, most, sum(row[8] for row in rows)])
-    table = tables.markdown_table(
-        [
-            "entry point",
-            "tried",
-            "results",
-            "named errors",
-            "tracebacks",
-            "crashes",
-            "hangs",
-            "most memory, MiB",
-            "written outside",
-        ],
-        rows,
-    )
-    return (
-        f"{results['machine']}; {results['num_files']:,} files, "
-        f"{MAX_MEMORY // 2**20:,} MiB and {_MAX_SECONDS:g} seconds for "
-        f"each.\n\n{table}"
-    )
-
-
-def _plain(ending):
-    # Names that are no text, and what odd names a program has said.
-    said = ending.said.encode("utf-8", "backslashreplace").decode("utf-8")
-    name = ending.task.file.encode("utf-8", "backslashreplace").decode("utf-8")
-    return {
-        "entry": ending.task.entry,
-        "file": name,
-        "outcome": ending.outcome,
-        "said": said,
-        "memory": ending.memory,
-    }
-
-
-def _show(ending):
-    if ending.outcome in BAD or ending.memory > MAX_MEMORY:
-        task = ending.task
-        print(f"{ending.outcome}: {task.entry}: {task.file!r}", flush=True)
-        print(ending.said.encode("ascii", "backslashreplace").decode("ascii"))
+    return tables.markdown_table(header, rows)
 
 
 def main():
     """Runs the command."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.hostile")
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.hostile")
     add = parser.add_argument
     add("--seed", type=int, default=0, metavar="N", help="of the damage")
-    add(
-        "--entry",
-        default="",
-        metavar="PATTERN",
-        help="default: all of them; the others stay as they were counted",
-    )
+    add("--entry", default="", metavar="PATTERN", help="default: all of them")
     add("--out", default="results/hostile", metavar="DIR")
-    add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
-    out = pathlib.Path(arguments.out)
-    ground = Ground(out / "ground")
+    ground = Ground(pathlib.Path(arguments.out) / "ground")
     found = hostile_corpus.write(ground.corpus, arguments.seed)
     ground.prepare()
-    tasks = [
-        *tasks_of_media(ground, found),
-        *tasks_of_models(ground, arguments.seed),
-    ]
-    num_files = len({task.file for task in tasks})
-    chosen = [task for task in tasks if re.search(arguments.entry, task.entry)]
+    made = tasks(ground, found, arguments.seed)
+    chosen = [task for task in made if re.search(arguments.entry, task.entry)]
+    num_files = len({task.file for task in made})
     print(f"{len(chosen)} tasks of {num_files} files", flush=True)
-    endings, outside = measure(ground, chosen, _show)
-    results = merge(
-        out / "hostile.json",
-        {
-            "machine": benchmark.machine(),
-            "num_files": num_files,
-            "entries": count(endings, outside),
-        },
-        [task.entry for task in tasks],
+    endings, outside = measure(ground, chosen)
+    print(
+        f"{processes.machine()}; {num_files:,} files, {MAX_MEMORY // 2**20:,} "
+        f"MiB and {_MAX_SECONDS:g} seconds for each.\n"
     )
-    text = text_of(results)
-    readme.write("hostile", results, text, out)
-    readme.write("endings", [_plain(each) for each in endings], None, out)
-    print(text)
+    print(table(endings, outside))
     for path in sorted(set().union(*outside.values())):
         print(f"written outside: {path!r}")
-    print(f"written: {out}/hostile.md, {out}/hostile.json, {out}/endings.json")
-    if arguments.readme:
-        readme.put_results("hostile", results, text)
     return int(not is_right(endings, outside))
 
 

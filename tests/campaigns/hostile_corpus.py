@@ -1,10 +1,8 @@
-"""Files that mean harm, or are broken: all made here, by seed.
+"""Malformed and malicious files: all made here, by seed.
 
-    python -m tests.hostile_corpus FOLDER
-
-writes what needs no model: films, images, film lists, folders of frames and
-requests for the page. What is tampered with of a run and of an export is
-written over copies of good ones, see `run_changes` and `export_changes`.
+`write` writes what needs no model: films, images, film lists, folders of frames
+and requests for the page. What is tampered with of a run and of an export is
+written over copies of good ones, see `keras_changes` and `export_changes`.
 """
 
 import csv
@@ -12,10 +10,8 @@ import io
 import itertools
 import json
 import os
-import pathlib
 import random
 import struct
-import sys
 import zipfile
 import zlib
 
@@ -95,26 +91,6 @@ def frames():
         for number in (1, 2)
         for frame in drawn_films.shot(number, CUT, speed=3)
     ]
-
-
-def write_film(path, pictures, codec="libx264", options=None):
-    """Writes a film whose bytes depend on nothing but its pictures."""
-    exact = {"fflags": "bitexact"}
-    with av.open(str(path), "w", options=exact) as container:
-        # One thread: more of them cut a picture elsewhere.
-        options = {**(options or {}), "threads": "1", "flags": "+bitexact"}
-        stream = container.add_stream(codec, rate=24, options=options)
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(picture), format="rgb24"
-            )
-            # Not left to the encoder: now and then, early in a process, it
-            # sees other bytes beside the picture, and writes others.
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
-    return path
 
 
 def damaged(name, data, seed):
@@ -264,10 +240,10 @@ def write_films(folder, seed):
     folder.mkdir(parents=True)
     good, found = {}, {}
     for name, (codec, options) in FILMS.items():
-        good[name] = write_film(
-            folder / name, frames(), codec, options
-        ).read_bytes()
-        (folder / name).unlink()
+        path = folder / name
+        drawn_films.write_film(path, frames(), 24, codec, options)
+        good[name] = path.read_bytes()
+        path.unlink()
         found.update(damaged(name, good[name], seed))
     found.update(_lies("h264.mp4", good["h264.mp4"], _MP4_FIELDS))
     found.update(_lies("mpeg4.avi", good["mpeg4.avi"], _AVI_FIELDS))
@@ -534,7 +510,7 @@ def write_film_lists(folder, seed):
     """Writes film lists beside a good film; returns their paths."""
     folder.mkdir(parents=True)
     options = FILMS["h264.mp4"][1]
-    write_film(folder / "good.mp4", frames(), "libx264", options)
+    drawn_films.write_film(folder / "good.mp4", frames(), options=options)
     (folder / "circle.mp4").symlink_to("circle.mp4")
     found = {
         f"{name}.csv": text if isinstance(text, bytes) else text.encode()
@@ -611,100 +587,79 @@ def json_changes(value, *names):
 
 
 def _frames_changes():
-    """Yields (name, files): what is written into a folder of frames."""
+    """Returns a dict from a name to what is written into a folder of frames."""
     record, intent = "index/action_movie1.json", ".partial/action_movie1.json"
-    yield "good", {}
-    for what, text in json_changes(RECORD, "film", "genre", "movie", "pairs"):
-        yield f"record {what}", {record: text}
+    made = {"good": {}}
+    for kind, file, value, names in (
+        ("record", record, RECORD, ("film", "genre", "movie", "pairs")),
+        ("intent", intent, INTENT, ("genre", "movie", "replaces")),
+        ("settings", "extract.json", SETTINGS, ("num_pairs",)),
+    ):
+        for what, text in json_changes(value, *names):
+            made[f"{kind} {what}"] = {file: text}
     for name in ("status", "seconds", "frame_file"):
         for place, odd in enumerate(_ODD_VALUES):
-            row = {**PAIR_ROW, name: odd}
-            yield (
-                f"record row {name} odd {place}",
-                {record: _changed(RECORD, pairs=[row])},
-            )
-    for what, text in json_changes(INTENT, "genre", "movie", "replaces"):
-        yield f"intent {what}", {intent: text}
-    yield (
-        "intent that replaces what is outside",
-        {intent: _changed(INTENT, replaces=["../../../canary", "/x"])},
-    )
-    yield (
-        "record outside",
-        {record: _changed(RECORD, movie="1/../../../../canary")},
-    )
-    for what, text in json_changes(SETTINGS, "num_pairs"):
-        yield f"settings {what}", {"extract.json": text}
-    yield "frame of another size", {_FRAME_FILES[1]: png(20, 20)}
-    yield "frame of one pixel", {f: png(1, 1) for f in _FRAME_FILES}
-    yield (
-        "frames of a gigapixel",
-        {f: png(30_000, 30_000) for f in _FRAME_FILES},
-    )
-    yield "next frame missing", {_FRAME_FILES[1]: None}
-    yield "frames missing", dict.fromkeys(_FRAME_FILES)
+            text = _changed(RECORD, pairs=[{**PAIR_ROW, name: odd}])
+            made[f"record row {name} odd {place}"] = {record: text}
     for name in ("action_movie1_003.jpg", "action_movie" + "9" * 200, "..x"):
-        yield f"name {name[:30]}", {f"action_train/{name}": b"x"}
-    digits = "9" * 100
-    yield (
-        "numbers too large",
-        {
-            f"action_train/action_movie{digits}_001.png": png(64, 36),
-            f"action_train/action_movie{digits}_002.png": png(64, 36),
+        made[f"name {name[:30]}"] = {f"action_train/{name}": b"x"}
+    image, movie = png(64, 36), f"action_train/action_movie{'9' * 100}"
+    return made | {
+        "intent that replaces what is outside": {
+            intent: _changed(INTENT, replaces=["../../../canary", "/x"])
         },
-    )
-    yield (
-        "numbers in other digits",
-        {"action_train/action_movie١_٠٠١.png": png(64, 36)},
-    )
-    yield "genre of nowhere", {"opera_train/opera_movie1_001.png": png(64, 36)}
-    yield (
-        "in two splits",
-        {f.replace("_train", "_test"): b"" for f in _FRAME_FILES},
-    )
+        "record outside": {
+            record: _changed(RECORD, movie="1/../../../../canary")
+        },
+        "frame of another size": {_FRAME_FILES[1]: png(20, 20)},
+        "frame of one pixel": {f: png(1, 1) for f in _FRAME_FILES},
+        "frames of a gigapixel": {f: png(30_000, 30_000) for f in _FRAME_FILES},
+        "next frame missing": {_FRAME_FILES[1]: None},
+        "frames missing": dict.fromkeys(_FRAME_FILES),
+        "numbers too large": {f"{movie}_00{n}.png": image for n in (1, 2)},
+        "numbers in other digits": {
+            "action_train/action_movie١_٠٠١.png": image
+        },
+        "genre of nowhere": {"opera_train/opera_movie1_001.png": image},
+        "in two splits": {
+            f.replace("_train", "_test"): b"" for f in _FRAME_FILES
+        },
+    }
 
 
 def write_frames(folder, seed):
     """Writes folders of frames; returns their paths."""
     folder.mkdir(parents=True)
     (folder / "canary.json").write_text("outside")
-    found = []
-    for name, changes in _frames_changes():
-        root = folder / name
-        pictures = [_encode(np.ascontiguousarray(f), ".png") for f in frames()]
-        whole = dict(zip(_FRAME_FILES, pictures[1:3], strict=True))
-        whole |= {
-            "extract.json": json.dumps(SETTINGS),
-            "index/action_movie1.json": json.dumps(RECORD),
-        }
-        write_tree(root, {**whole, **changes})
-        found.append(root)
-    circle = folder / "circle"
-    write_tree(circle, {"extract.json": json.dumps(SETTINGS)})
-    for name in ("action_train", "index"):
-        (circle / name).symlink_to(name)
-    through = folder / "links through which is written"
-    write_tree(through, {"extract.json": json.dumps(SETTINGS)})
-    (folder / "elsewhere").mkdir()
-    (folder / "elsewhere" / "action_movie1_001.png").write_text("outside")
-    (through / "index").mkdir()
-    for name, target in (
-        (".index.csv.tmp", "canary.json"),
-        ("action_train", "elsewhere"),
-    ):
-        (through / name).symlink_to(folder / target)
-    zeros = folder / "records of zeros"
-    write_tree(zeros, {"extract.json": json.dumps(SETTINGS), "index/x": b""})
-    (zeros / "index" / "action_movie1.json").symlink_to("/dev/zero")
-    os.mkfifo(zeros / "index" / "action_movie2.json")
-    linked = folder / "link to what is outside"
-    write_tree(linked, {"extract.json": json.dumps(SETTINGS)})
-    (linked / "action_train").mkdir()
-    for number, target in ((1, "/etc/passwd"), (2, "/dev/zero")):
-        (linked / f"action_train/action_movie1_00{number}.png").symlink_to(
-            target
-        )
-    return [*found, circle, through, zeros, linked]
+    pictures = [_encode(np.ascontiguousarray(f), ".png") for f in frames()[1:3]]
+    settings = {"extract.json": json.dumps(SETTINGS)}
+    whole = {
+        **dict(zip(_FRAME_FILES, pictures, strict=True)),
+        **settings,
+        "index/action_movie1.json": json.dumps(RECORD),
+    }
+    made = {n: {**whole, **files} for n, files in _frames_changes().items()}
+    write_tree(folder / "elsewhere", {"action_movie1_001.png": "outside"})
+    links = {
+        "circle": {"action_train": "action_train", "index": "index"},
+        "links through which is written": {
+            ".index.csv.tmp": folder / "canary.json",
+            "action_train": folder / "elsewhere",
+        },
+        "records of zeros": {"index/action_movie1.json": "/dev/zero"},
+        "link to what is outside": {
+            _FRAME_FILES[0]: "/etc/passwd",
+            _FRAME_FILES[1]: "/dev/zero",
+        },
+    }
+    for name, files in (made | dict.fromkeys(links, settings)).items():
+        write_tree(folder / name, files)
+        for link, target in links.get(name, {}).items():
+            (folder / name / link).parent.mkdir(exist_ok=True)
+            (folder / name / link).symlink_to(target)
+    (folder / "links through which is written" / "index").mkdir()
+    os.mkfifo(folder / "records of zeros" / "index" / "action_movie2.json")
+    return [folder / name for name in (*made, *links)]
 
 
 def write_tree(root, files):
@@ -733,8 +688,7 @@ def _request(path, body, head=(), method="POST", length=None):
 
 
 def _bodies():
-    """Yields (name, request), as sent over a socket; the first is good."""
-    yield "good", _request("/", b"", method="GET")
+    """Returns requests, as sent over a socket; the first is good."""
     call = "/gradio_api/call/"
     file = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
     url = {"url": "http://127.0.0.1:9/x.png", **file}
@@ -762,65 +716,52 @@ def _bodies():
         "session a list": '{"data": [20, true], "session_hash": [1]}',
         "a megabyte": json.dumps({"data": ["x" * 2**20, "y"]}),
     }
-    for name, text in texts.items():
-        for where in ("judge_pair", "judge_film", "take_film"):
-            yield f"{where} {name}", _request(call + where, text.encode())
-    yield "no such call", _request(call + "nothing", b'{"data": []}')
-    yield "bytes", _request(call + "judge_pair", bytes(range(256)))
-    yield "length too large", _request(call + "judge_pair", b"{", length=9999)
-    yield "length below zero", _request(call + "judge_pair", b"{", length=-1)
-    yield (
-        "length of a terabyte",
-        _request(call + "judge_pair", b"", length=2**40),
-    )
-    yield "no HTTP", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(99)
-    yield "header of a megabyte", _request("/", b"", ("X: " + "x" * 2**20,))
-    many = [f"X-{number}: x" for number in range(5000)]
-    yield "headers without end", _request("/", b"", many)
-    yield "method", _request("/", b"", method="BREW")
-    yield "cookie", _request("/", b"", ("Cookie: " + "=;" * 1000,), "GET")
-    for name, path in {
-        "file": "/gradio_api/file=/etc/passwd",
-        "file above": "/gradio_api/file=../../../../etc/passwd",
-        "file encoded": "/gradio_api/file=%2e%2e/%2e%2e/etc/passwd",
-        "file of the network": "/gradio_api/file=http://127.0.0.1:9/x",
-        "proxy": "/gradio_api/proxy=http://127.0.0.1:9/x",
-        "static": "/static/../../../../etc/passwd",
-        "path of a megabyte": "/" + "x" * 2**20,
-        "path of zeros": "/%00",
-    }.items():
-        yield name, _request(path, b"", method="GET")
+    made = [_request("/", b"", method="GET")]
+    made += [
+        _request(call + where, text.encode())
+        for text in texts.values()
+        for where in ("judge_pair", "judge_film", "take_film")
+    ]
+    pair = call + "judge_pair"
+    made += [
+        _request(call + "nothing", b'{"data": []}'),
+        _request(pair, bytes(range(256))),
+        *(_request(pair, b"{", length=length) for length in (9999, -1)),
+        _request(pair, b"", length=2**40),
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(99),  # no HTTP
+        _request("/", b"", ("X: " + "x" * 2**20,)),
+        _request("/", b"", [f"X-{number}: x" for number in range(5000)]),
+        _request("/", b"", method="BREW"),
+        _request("/", b"", ("Cookie: " + "=;" * 1000,), "GET"),
+    ]
+    for path in (
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../../../../etc/passwd",
+        "/gradio_api/file=%2e%2e/%2e%2e/etc/passwd",
+        "/gradio_api/file=http://127.0.0.1:9/x",
+        "/gradio_api/proxy=http://127.0.0.1:9/x",
+        "/static/../../../../etc/passwd",
+        "/" + "x" * 2**20,
+        "/%00",
+    ):
+        made.append(_request(path, b"", method="GET"))
+    uploads = [("--x\r\n" * 1000, "; boundary=x"), ("x", "")]  # without end
     for name in ("../../../x", "/etc/x", "x" * 5000, "a\0b", "", "..", "."):
-        part = (
-            "--x\r\nContent-Disposition: form-data; name=files; "
-            f'filename="{name}"\r\n\r\nx\r\n--x--\r\n'
-        ).encode()
-        kind = "Content-Type: multipart/form-data; boundary=x"
-        yield (
-            f"upload named {name[:20]!r}",
-            _request("/gradio_api/upload", part).replace(
-                b"Content-Type: application/json", kind.encode()
-            ),
-        )
-    yield (
-        "upload without end",
-        _request("/gradio_api/upload", b"--x\r\n" * 1000).replace(
-            b"application/json", b"multipart/form-data; boundary=x"
-        ),
-    )
-    yield (
-        "upload without boundary",
-        _request("/gradio_api/upload", b"x").replace(
-            b"application/json", b"multipart/form-data"
-        ),
-    )
+        part = "--x\r\nContent-Disposition: form-data; name=files; "
+        part += f'filename="{name}"\r\n\r\nx\r\n--x--\r\n'
+        uploads.append((part, "; boundary=x"))
+    for body, boundary in uploads:
+        kind = f"multipart/form-data{boundary}".encode()
+        sent = _request("/gradio_api/upload", body.encode())
+        made.append(sent.replace(b"application/json", kind))
+    return made
 
 
 def write_bodies(folder, seed):
     """Writes requests for the page; returns their paths."""
     folder.mkdir(parents=True)
     paths = []
-    for place, (_, request) in enumerate(_bodies()):
+    for place, request in enumerate(_bodies()):
         paths.append(folder / f"{place:03d}.http")
         paths[-1].write_bytes(request)
     return paths
@@ -925,59 +866,47 @@ def _code(path):
     }
 
 
-def _hdf5(change):
-    """Returns a change of an archive that changes its weights."""
+def _replaced_weights(make):
+    """Returns a change of an archive that makes its first weights anew."""
 
     def changed(members):
         stored = io.BytesIO(members["model.weights.h5"])
         with h5py.File(stored, "r+") as file:
-            places = []
-            file.visititems(
+            place = file.visititems(
                 lambda name, item: (
-                    places.append(name)
-                    if isinstance(item, h5py.Dataset)
-                    else None
+                    name if isinstance(item, h5py.Dataset) else None
                 )
             )
-            change(file, places)
+            shape = file[place].shape
+            del file[place]
+            make(file, place, shape)
         return {"model.weights.h5": stored.getvalue()}
 
     return changed
 
 
-def _replace(make):
-    """Returns a change of weights: the first one is made anew."""
+def _external_weights(outside):
+    """Returns a dict from names to what makes weights that lie elsewhere."""
 
-    def change(file, places):
-        shape = file[places[0]].shape
-        del file[places[0]]
-        make(file, places[0], shape)
+    def link(file, place, shape):
+        file[place] = h5py.ExternalLink(str(outside / "secret.h5"), "/secret")
 
-    return _hdf5(change)
+    def storage(file, place, shape):
+        stored = [("/etc/passwd", 0, int(np.prod(shape)) * 4)]
+        file.create_dataset(place, shape, "float32", external=stored)
 
-
-def _external(path):
-    def make(file, place, shape):
-        file[place] = h5py.ExternalLink(str(path), "/secret")
-
-    return make
-
-
-def _external_storage(path):
-    def make(file, place, shape):
-        size = int(np.prod(shape)) * 4
+    def absurd(file, place, shape):
+        # Chunks that are not there: a terabyte in a kilobyte.
+        shape, chunks = (2**19, 2**19), (1024, 1024)
         file.create_dataset(
-            place, shape, "float32", external=[(str(path), 0, size)]
+            place, shape, "float32", chunks=chunks, fillvalue=1.0
         )
 
-    return make
-
-
-def _absurd(file, place, shape):
-    # Chunks that are not there: a terabyte in a kilobyte.
-    file.create_dataset(
-        place, (2**19, 2**19), "float32", chunks=(1024, 1024), fillvalue=1.0
-    )
+    return {
+        "external link": link,
+        "external storage": storage,
+        "absurd shape": absurd,
+    }
 
 
 def keras_changes(data, outside, seed):
@@ -989,44 +918,62 @@ def keras_changes(data, outside, seed):
             `secret.h5` with a data set `secret`.
         seed: Integer.
     """
-    members = zipfile.ZipFile(io.BytesIO(data)).namelist()
     yield from damaged("model.keras", data, seed)
     yield "empty.keras", b""
     yield "one byte.keras", b"P"
     yield "a png.keras", png(64, 36)
     yield "zip of nothing.keras", _zipped([])
-    for name in members:
-        yield (
-            f"without {name}.keras",
-            _rezipped(data, lambda _, n=name: {n: None}),
-        )
-        yield f"empty {name}.keras", _rezipped(data, lambda _, n=name: {n: b""})
+    extra = {"zip bomb": [("assets/bomb", bytes(2**28))]}
     for name in ("../escaped", "../" * 20 + "escaped", f"{outside}/escaped"):
-        yield (
-            f"zip with {len(name)} letters.keras",
-            _rezipped(data, extra=[(name, b"x"), ("assets/" + name, b"x")]),
-        )
-    yield (
-        "zip bomb.keras",
-        _rezipped(data, extra=[("assets/bomb", bytes(2**28))]),
-    )
-    yield "config bomb.keras", _rezipped(data, lambda _: {"config.json": _DEEP})
+        extra[f"zip with {len(name)} letters"] = [
+            (name, b"x"),
+            ("assets/" + name, b"x"),
+        ]
+    for name, members in extra.items():
+        yield f"{name}.keras", _rezipped(data, extra=members)
+    for name, change in _changes_of_members(data, outside):
+        yield f"{name}.keras", _rezipped(data, change)
+
+
+def _changes_of_members(data, outside):
+    """Yields (name, change), see `_rezipped`."""
+
+    def of(name, body):
+        return lambda members: {name: body}
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            yield f"without {name}", of(name, None)
+            yield f"empty {name}", of(name, b"")
+    yield "config bomb", of("config.json", _DEEP)
     for place, text in enumerate(("null", "[]", "{}", '"x"', "{", "\0")):
-        yield (
-            f"config {place}.keras",
-            _rezipped(data, lambda _, t=text: {"config.json": t}),
-        )
-    lambda_code = {
-        "class_name": "__lambda__",
-        "config": {"code": "4wA=", "defaults": None, "closure": None},
-    }
-    yield (
-        "lambda.keras",
-        _rezipped(
-            data,
-            _with_layer("keras.layers", "Lambda", {"function": lambda_code}),
+        yield f"config {place}", of("config.json", text)
+    for text in (b"\x89HDF\r\n\x1a\n", bytes(1000)):
+        yield f"weights of {len(text)} bytes", of("model.weights.h5", text)
+    for name, (class_name, layer_config) in {
+        "lambda": (
+            "Lambda",
+            {
+                "function": {
+                    "class_name": "__lambda__",
+                    "config": {
+                        "code": "4wA=",
+                        "defaults": None,
+                        "closure": None,
+                    },
+                }
+            },
         ),
-    )
+        "function of code": (
+            "Activation",
+            {"activation": _code(outside / "escaped")},
+        ),
+        "vocabulary of a secret": (
+            "StringLookup",
+            {"vocabulary": "/etc/passwd"},
+        ),
+    }.items():
+        yield name, _with_layer("keras.layers", class_name, layer_config)
     for module, name in (
         ("builtins", "exec"),
         ("os", "system"),
@@ -1036,44 +983,14 @@ def keras_changes(data, outside, seed):
         ("nowhere", "Layer"),
     ):
         given = {"name": f"touch {outside}/escaped", "trainable": True}
-        yield (
-            f"class {module}.{name}.keras",
-            _rezipped(data, _with_layer(module, name, given)),
-        )
-    yield (
-        "function of code.keras",
-        _rezipped(
-            data,
-            _with_layer(
-                "keras.layers",
-                "Activation",
-                {"activation": _code(outside / "escaped")},
-            ),
-        ),
-    )
-    yield (
-        "vocabulary of a secret.keras",
-        _rezipped(
-            data,
-            _with_layer(
-                "keras.layers",
-                "StringLookup",
-                {"vocabulary": "/etc/passwd"},
-            ),
-        ),
-    )
+        yield f"class {module}.{name}", _with_layer(module, name, given)
     for units in (0, -1, 5, 10**9, 10**30, "x", None, [1]):
-        yield f"units {units}.keras", _rezipped(data, _with_units(units))
+        yield f"units {units}", _with_units(units)
     for name in ("module", "class_name", "config", "registered_name"):
         for place, odd in enumerate((None, 1, "x", [], {})):
-            yield (
-                f"config {name} odd {place}.keras",
-                _rezipped(data, _with_field(**{name: odd})),
-            )
+            yield f"config {name} odd {place}", _with_field(**{name: odd})
     for name, make in {
-        "external link": _external(outside / "secret.h5"),
-        "external storage": _external_storage("/etc/passwd"),
-        "absurd shape": _absurd,
+        **_external_weights(outside),
         "text": lambda file, place, shape: file.__setitem__(place, "x"),
         "no number": lambda file, place, shape: file.__setitem__(
             place, np.full(shape, np.nan, np.float32)
@@ -1084,12 +1001,7 @@ def keras_changes(data, outside, seed):
             place, np.zeros((3, 3), np.float32)
         ),
     }.items():
-        yield f"weights {name}.keras", _rezipped(data, _replace(make))
-    for text in (b"\x89HDF\r\n\x1a\n", bytes(1000)):
-        yield (
-            f"weights of {len(text)} bytes.keras",
-            _rezipped(data, lambda _, t=text: {"model.weights.h5": t}),
-        )
+        yield f"weights {name}", _replaced_weights(make)
 
 
 def other_models(folder):
@@ -1190,12 +1102,7 @@ def write_weights(folder, seed, outside):
     found |= {"empty.h5": b"", "one byte.h5": b"\x89", "a png.h5": png(64, 36)}
     for name, data in found.items():
         (folder / name).write_bytes(data)
-    changes = {
-        "external link": _external(outside / "secret.h5"),
-        "external storage": _external_storage("/etc/passwd"),
-        "absurd shape": _absurd,
-    }
-    for name, make in changes.items():
+    for name, make in _external_weights(outside).items():
         path = folder / f"{name}.h5"
         path.write_bytes(good.read_bytes())
         with h5py.File(path, "r+") as file:
@@ -1203,14 +1110,3 @@ def write_weights(folder, seed, outside):
             del file["block1_conv1/kernel"]
             make(file, "block1_conv1/kernel", shape)
     return sorted(folder.iterdir())
-
-
-def main():
-    """Writes the corpus into a folder."""
-    found = write(pathlib.Path(sys.argv[1]))
-    for kind, paths in found.items():
-        print(f"{kind}: {len(paths)}")
-
-
-if __name__ == "__main__":
-    main()
