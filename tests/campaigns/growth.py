@@ -3,9 +3,8 @@
     python -m tests.campaigns.growth --sizes 10 100 1000
 
 Each number of short drawn films goes through the commands that a user gives:
-extract, extract again with nothing to do, and tfds build. With --film, a film
-of real length is extracted, and with --run it is classified too. It fails if
-a film costs more among many than among few.
+extract, extract again with nothing to do, and tfds build. It fails if a film
+costs more among many than among few.
 """
 
 import argparse
@@ -50,20 +49,6 @@ def measure(num_films, work_dir):
     }
 
 
-def measure_film(path, run, work_dir):
-    """Measures a film of real length; returns a dict as `measure` does."""
-    film_list = drawn_films.write_list(
-        work_dir / "film.csv", f"film,{GENRES[0]},train,{path.resolve()},,"
-    )
-    call = (sys.executable, "-m", "keras_ssc.extract", film_list)
-    costs = {"extract": process.cost_of(*call, "--out", work_dir / "film")}
-    if run is not None:
-        predict = (sys.executable, "-m", "keras_ssc.predict", run, path)
-        costs["predict --quick"] = process.cost_of(*predict, "--quick")
-        costs["predict"] = process.cost_of(*predict)
-    return costs
-
-
 def table(sizes):
     """Returns a Markdown table of what `measure` returns, by number of films.
 
@@ -105,29 +90,21 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.growth")
     add = parser.add_argument
     add("--sizes", nargs="+", type=int, default=[10, 100, 1000], metavar="N")
-    add("--film", type=pathlib.Path, help="a film of real length")
-    add("--run", type=pathlib.Path, help="an evaluated run, for predict")
     arguments = parser.parse_args()
     if min(arguments.sizes) < len(GENRES):
         raise ValueError(
             f"Expected {len(GENRES)} films or more, one of each genre. "
             f"Received: {min(arguments.sizes)}"
         )
-    if arguments.film is not None and not arguments.film.is_file():
-        raise ValueError(f"Expected a film. There is no file {arguments.film}.")
     with tempfile.TemporaryDirectory(prefix="keras_ssc_growth_") as folder:
-        folder = pathlib.Path(folder)
-        sizes = {number: measure(number, folder) for number in arguments.sizes}
-        print(f"{process.machine()}; drawn films of a second, ", end="")
-        print(f"{_NUM_PAIRS} pairs each.\n\n{table(sizes)}")
-        if arguments.film is not None:
-            costs = measure_film(arguments.film, arguments.run, folder)
-            rows = [
-                [name, f"{cost.seconds:.0f}", f"{cost.core_seconds:.0f}"]
-                for name, cost in costs.items()
-            ]
-            header = ["of the film", "seconds", "core-seconds"]
-            print(tables.markdown_table(header, rows))
+        work_dir = pathlib.Path(folder)
+        sizes = {
+            number: measure(number, work_dir) for number in arguments.sizes
+        }
+    print(
+        f"{process.machine()}; drawn films of a second, {_NUM_PAIRS} pairs "
+        f"each.\n\n{table(sizes)}"
+    )
     return int(not is_right(sizes))
 
 
