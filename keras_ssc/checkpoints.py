@@ -226,7 +226,10 @@ def load_newest(folder, may_write=True):
 
 def _keep_best(path, state):
     if state.is_best:
-        _copy(path, path.with_name("best.keras"))
+        _replace(
+            path.with_name("best.keras"),
+            lambda temporary: shutil.copyfile(path, temporary),
+        )
 
 
 @contextlib.contextmanager
@@ -256,23 +259,17 @@ def write_model(model, path):
     Raises:
         OSError: If it cannot be written; what was there before stays.
     """
+    with _without_synchronization(model):
+        _replace(path, model.save)
+
+
+def _replace(path, write):
     temporary = path.with_name(".writing.keras")
     try:
-        with files.named(path), _without_synchronization(model):
-            model.save(temporary)
+        with files.named(path):
+            write(temporary)
             _flush(temporary)
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _copy(source, target):
-    temporary = target.with_name(".writing.keras")
-    try:
-        with files.named(target):
-            shutil.copyfile(source, temporary)
-            _flush(temporary)
-        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
