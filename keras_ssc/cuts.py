@@ -4,8 +4,8 @@ Judged from the two frames alone, since pairs also come as bare pictures. The
 question asked of them: how much of the picture do motion and light explain?
 The frame is laid over the next one, first as a whole (a pan), then pixel by
 pixel (optical flow), its light is fitted to the other's (a flash, a fade),
-and what then still differs is evidence for a cut. Five such measures are weighed
-into one score.
+and what then still differs is evidence for a cut. Five such measures are
+weighed into one score.
 """
 
 import dataclasses
@@ -189,8 +189,8 @@ def _at_most(frame, long_side):
 def _without_bars(frame, next_frame):
     """Cuts off the dark bars that both frames share.
 
-    The bars of any two scenes lie on each other, and so would be evidence for the
-    same shot.
+    The bars of any two scenes lie on each other, and so would be evidence
+    for the same shot.
     """
     brighter = np.maximum(_grey(frame), _grey(next_frame))
     rows = _bright_range(np.percentile(brighter, 98, axis=1))
