@@ -1,16 +1,11 @@
-"""What a model must beat: answers from few numbers, without any network.
+"""What a model must beat: classifiers of a few numbers, without a network.
 
-    python -m experiments.baselines --dataset scene_genre/sample
-
-The numbers of each pair are computed once (`features_of`); which films are
-learnt from and which are asked about is chosen afterwards, by their names
-(`PairFeatures.of_films`), so that many splits cost little.
+The numbers of each pair are computed once (`features_of`); the training and
+test films are chosen afterwards by name (`PairFeatures.of_films`), so that many
+splits cost little. `experiments.reproduce` tabulates them.
 """
 
-import argparse
-import collections
 import dataclasses
-import pathlib
 import typing
 
 import cv2
@@ -21,13 +16,8 @@ from sklearn import linear_model
 from sklearn import naive_bayes
 from sklearn.utils import class_weight
 
-from experiments import benchmark
-from keras_ssc import command
-from keras_ssc import evaluate as evaluation
-from keras_ssc import files
+from keras_ssc import evaluation
 from keras_ssc import flow
-from keras_ssc import input_pipeline
-from keras_ssc import report
 from keras_ssc.genres import GENRES
 
 # The size of the frames that the sample's smallest model sees. Colours and
@@ -73,30 +63,11 @@ class PairFeatures:
         )
 
 
-def join(parts):
-    """Puts pairs behind one another.
-
-    Args:
-        parts: Sequence of `PairFeatures` with the same values, at least one.
-
-    Returns:
-        `PairFeatures`.
-    """
-    return PairFeatures(
-        {
-            name: np.concatenate([part.values[name] for part in parts])
-            for name in parts[0].values
-        },
-        np.concatenate([part.label for part in parts]),
-        np.concatenate([part.film for part in parts]),
-    )
-
-
 def features_of(prepared):
     """Computes the numbers of a split's pairs, one pair after the other.
 
     Args:
-        prepared: An `input_pipeline.PreparedSplit` with `frame` and `flow`.
+        prepared: A `datasets.PreparedSplit` with `frame` and `flow`.
 
     Returns:
         `PairFeatures`: `colours` as `colour_histogram` has them, of the first
@@ -129,8 +100,8 @@ def colour_histogram(frame):
         boxes of red, green and blue. Joint, since three histograms of a
         channel each do not tell a grey frame from one of red, green and blue
         things. Roots, since their differences are Hellinger's distance:
-        scaled to one spread instead, a colour that hardly occurs in training
-        would outshout all others of a film that has it.
+        if each were standardized instead, a colour that is rare in training
+        would dominate the films that have it.
     """
     counts = cv2.calcHist([frame], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
     return np.sqrt(counts.ravel() / counts.sum())
@@ -163,18 +134,16 @@ def flow_statistics(motion):
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """A way to answer.
+    """A classifier of a few numbers.
 
     Attributes:
-        sees: String, what it is told of a pair.
-        values: String, which of `PairFeatures.values` that is.
+        values: String, which of `PairFeatures.values` it sees.
         build: Function from a seed to a scikit-learn classifier; None for
-            answers at random, which are computed and not drawn.
-        is_balanced: Boolean, whether every genre counts as much in training,
+            random answers, whose mean is computed without drawing any.
+        is_balanced: Boolean, whether every genre counts equally in training,
             however many pairs it has.
     """
 
-    sees: str
     values: str
     build: typing.Callable | None
     is_balanced: bool = True
@@ -185,33 +154,29 @@ def _majority(seed):
 
 
 def _of_colours(seed):
-    # Linear: trees on 64 numbers learn a handful of films by heart.
+    # Linear: trees on 64 numbers overfit a handful of films.
     return linear_model.LogisticRegression(max_iter=2000, random_state=seed)
 
 
 def _of_magnitude(seed):
-    # A genre's magnitudes are about log-normal, so mean and spread are all
-    # that there is to learn from one number.
+    # A genre's magnitudes are about log-normal: mean and spread of the
+    # logarithm describe them.
     return naive_bayes.GaussianNB()
 
 
 def _of_flow(seed):
-    # Neighbouring pairs say the same: a leaf holds several.
+    # Neighbouring pairs are nearly equal: a leaf holds several.
     return ensemble.RandomForestClassifier(
         n_estimators=200, min_samples_leaf=5, random_state=seed
     )
 
 
 BASELINES = {
-    "chance": Baseline("nothing, any genre as likely", "magnitude", None),
-    "majority": Baseline(
-        "nothing, the most frequent genre", "magnitude", _majority, False
-    ),
-    "colour_histogram": Baseline(
-        "64 colours of the first frame", "colours", _of_colours
-    ),
-    "magnitude": Baseline("the motion magnitude", "magnitude", _of_magnitude),
-    "flow_statistics": Baseline("four numbers of the flow", "flow", _of_flow),
+    "chance": Baseline("magnitude", None),
+    "majority": Baseline("magnitude", _majority, is_balanced=False),
+    "colour_histogram": Baseline("colours", _of_colours),
+    "magnitude": Baseline("magnitude", _of_magnitude),
+    "flow_statistics": Baseline("flow", _of_flow),
 }
 
 
@@ -221,19 +186,17 @@ def evaluate(name, train, test, seed=0):
     Args:
         name: String, one of `BASELINES`.
         train: `PairFeatures` to learn from.
-        test: `PairFeatures` to be asked about, of other films.
+        test: `PairFeatures` to be tested on, of other films.
         seed: Integer.
 
     Returns:
-        A dict: `baseline` and `seed`; `pair` and `film`, each with `num`,
-        `accuracy`, `balanced_accuracy` (the mean over the genres that are
-        there) and `macro_f1`; `films`, a list of dicts with `film`, `genre`,
-        `verdict` (of the mean of its pairs' probabilities; None at random),
-        `num_pairs` and `pair_accuracy`.
+        A dict: `pair` and `film`, accuracies; `macro_f1`, by pair; `films`, a
+        list of dicts, one a test film, with its `film`, `genre` and
+        `pair_accuracy`.
 
     Raises:
-        ValueError: If there is no such baseline, no pair to learn from or to
-            be asked about, or a film is in both.
+        ValueError: If there is no such baseline, no pair to train or test
+            on, or a film is in both.
     """
     if name not in BASELINES:
         raise ValueError(
@@ -243,23 +206,21 @@ def evaluate(name, train, test, seed=0):
     _check_films(train, test)
     baseline = BASELINES[name]
     if baseline.build is None:
-        measured = _measure_chance(train, test)
-    else:
-        measured = _measure(_fit(baseline, train, seed), baseline, test)
-    return {"baseline": name, "seed": seed, **measured}
+        return _measure_chance(train, test)
+    return _measure(_fit(baseline, train, seed), baseline, test)
 
 
 def _check_films(train, test):
     if not train.num_pairs or not test.num_pairs:
         raise ValueError(
-            "Expected pairs to learn from and pairs to be asked about. "
+            "Expected pairs to train on and pairs to test on. "
             f"Received: {train.num_pairs} and {test.num_pairs}"
         )
     both = sorted(set(train.film.tolist()) & set(test.film.tolist()))
     if both:
         raise ValueError(
-            "Expected other films to be asked about than to learn from. In "
-            f"both: {', '.join(both)}"
+            "Expected other films to test on than to train on. In both: "
+            f"{', '.join(both)}"
         )
 
 
@@ -273,77 +234,48 @@ def _fit(baseline, train, seed):
 
 def _measure(model, baseline, test):
     probabilities = np.zeros((test.num_pairs, len(GENRES)))
-    # Genres that were not there to be learnt have no column in the model's.
+    # Genres without a training film have no column in the classifier's.
     probabilities[:, model.classes_] = model.predict_proba(
         test.values[baseline.values]
     )
     measured = evaluation.measure(test.label, test.film, probabilities)
-    kept = ("film", "genre", "verdict", "num_pairs", "pair_accuracy")
     return {
-        **{by: _scores(measured[by]) for by in ("pair", "film")},
-        "films": [
-            {name: film[name] for name in kept} for film in measured["films"]
-        ],
-    }
-
-
-def _scores(scores):
-    recalls = [
-        each for each in scores["per_genre"].values() if each is not None
-    ]
-    return {
-        "num": scores["num"],
-        "accuracy": scores["accuracy"],
-        "balanced_accuracy": float(np.mean(recalls)),
-        "macro_f1": scores["macro_f1"],
+        "pair": measured["pair"]["accuracy"],
+        "film": measured["film"]["accuracy"],
+        "macro_f1": measured["pair"]["macro_f1"],
+        "films": measured["films"],
     }
 
 
 def _measure_chance(train, test):
-    """Computes what answers at random get on average, of many draws."""
-    learnt = set(train.label.tolist())
-    recall = 1 / len(learnt)
-    counts = collections.Counter(
-        zip(test.film.tolist(), test.label.tolist(), strict=True)
-    )
-    films = [
-        {
-            "film": film,
-            "genre": GENRES[label],
-            "verdict": None,
-            "num_pairs": num_pairs,
-            "pair_accuracy": recall if label in learnt else 0.0,
-        }
-        for (film, label), num_pairs in sorted(counts.items())
-    ]
-    labels_of_films = np.array([label for _, label in sorted(counts)])
-    return {
-        "pair": _scores_of_chance(test.label, learnt),
-        "film": _scores_of_chance(labels_of_films, learnt),
-        "films": films,
-    }
-
-
-def _scores_of_chance(labels, learnt):
-    present, counts = np.unique(labels, return_counts=True)
+    """Computes the mean over many draws of random answers."""
+    learnt = np.unique(train.label)
+    recall = np.isin(test.label, learnt) / len(learnt)
+    films, first = np.unique(test.film, return_index=True)
+    present, counts = np.unique(test.label, return_counts=True)
     share = counts / counts.sum()
-    recall = np.isin(present, list(learnt)) / len(learnt)
-    # Of the answers that name a genre, as many are right as it has pairs.
-    f1 = 2 * share * recall / (share + recall)
+    of_genre = np.isin(present, learnt) / len(learnt)
     return {
-        "num": len(labels),
-        "accuracy": float(share @ recall),
-        "balanced_accuracy": float(recall.mean()),
-        "macro_f1": float(f1.mean()),
+        "pair": float(recall.mean()),
+        "film": float(recall[first].mean()),
+        # The precision of a random answer is the genre's share of the pairs.
+        "macro_f1": float(np.mean(2 * share * of_genre / (share + of_genre))),
+        "films": [
+            {
+                "film": str(film),
+                "genre": GENRES[test.label[place]],
+                "pair_accuracy": float(recall[place]),
+            }
+            for film, place in zip(films, first, strict=True)
+        ],
     }
 
 
 def balanced_accuracy_interval(films, seed=0, num_draws=2000):
-    """Says how far a balanced accuracy depends on which films were asked.
+    """Computes a balanced accuracy and how far it depends on the test films.
 
-    Pairs of a film say much the same, so films are drawn, with replacement,
-    and not pairs (a bootstrap of clusters). Each film counts as much as any
-    other of its genre.
+    Pairs of a film are much alike, so films are drawn, with replacement, and
+    not pairs (a cluster bootstrap). All films of a genre count equally.
 
     Args:
         films: List of dicts with `genre` and `pair_accuracy`, at least one.
@@ -368,93 +300,3 @@ def _mean_of_genres(genre, accuracy):
     counts = np.bincount(genre)
     sums = np.bincount(genre, accuracy)
     return (sums[counts > 0] / counts[counts > 0]).mean()
-
-
-def run(dataset, data_dir=None, seed=0, progress=False):
-    """Measures every baseline on a data set's test films.
-
-    Args:
-        dataset: String, such as `scene_genre/sample`.
-        data_dir: Where data sets are; TFDS's default if None.
-        seed: Integer.
-        progress: Boolean, whether to show progress bars.
-
-    Returns:
-        A dict of plain values, `baselines` a list of what `evaluate` returns.
-
-    Raises:
-        input_pipeline.DatasetError: If the data set is not built, or has no
-            train or test split.
-    """
-    builder = input_pipeline.open_dataset(dataset, data_dir)
-    train, test = (
-        features_of(
-            input_pipeline.prepare(
-                builder, split, IMAGE_SIZE, ("frame", "flow"), progress
-            )
-        )
-        for split in ("train", "test")
-    )
-    return {
-        "version": 1,
-        "machine": benchmark.machine(),
-        "dataset": builder.info.full_name,
-        "image_size": list(IMAGE_SIZE),
-        "seed": seed,
-        "baselines": [evaluate(name, train, test, seed) for name in BASELINES],
-    }
-
-
-def table(results):
-    """Returns a Markdown table, one row a baseline.
-
-    Args:
-        results: List of dicts of `evaluate`, at least one.
-    """
-    pair, film = (results[0][by]["num"] for by in ("pair", "film"))
-    header = [
-        "baseline",
-        "sees",
-        f"accuracy by pair ({pair:,}), %",
-        "macro F1 by pair, %",
-        f"accuracy by film ({film:,}), %",
-        "macro F1 by film, %",
-    ]
-    rows = [
-        [
-            result["baseline"],
-            BASELINES[result["baseline"]].sees,
-            *(
-                f"{100 * result[by][name]:.1f}"
-                for by in ("pair", "film")
-                for name in ("accuracy", "macro_f1")
-            ),
-        ]
-        for result in results
-    ]
-    return report.markdown_table(header, rows)
-
-
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.baselines",
-        description="Measures on a data set's test films what needs no model.",
-    )
-    add = parser.add_argument
-    add("--dataset", default="scene_genre/sample", help="default: %(default)s")
-    add("--data-dir", metavar="DIR", help="where data sets are")
-    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    add("--out", type=pathlib.Path, metavar="FILE.json", help="file to write")
-    arguments = parser.parse_args()
-    measured = run(arguments.dataset, arguments.data_dir, arguments.seed, True)
-    print(f"{measured['dataset']}, trained on train, measured on test:\n")
-    print(table(measured["baselines"]))
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        files.write_json(arguments.out, measured)
-        print(f"written: {arguments.out}")
-
-
-if __name__ == "__main__":
-    command.run(main)

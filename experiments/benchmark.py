@@ -1,27 +1,29 @@
-"""Measures this project against the report's way, side by side.
+"""Measures this project's speed beside the report's way of the same work.
 
     python -m experiments.benchmark --out results/benchmark
+    KERAS_BACKEND=jax python -m experiments.benchmark --parts flow steps \
+        --settings report --models double_stack inception_v3
 
-Every figure is a ratio of two ways of doing the same work, timed in turn in
-one run, so that a machine that slows down slows both. The report's way is
-written anew from its description; it is a baseline and used nowhere else.
+Every figure is a ratio of two ways of the same work, timed in turn in one run,
+so that a machine that slows down slows both. The report's way is written anew
+from its description; it is a baseline and used nowhere else. `flow` and `steps`
+run on the backend and the device that Keras takes, such as a GPU.
 """
 
 import argparse
 import concurrent.futures
 import contextlib
-import dataclasses
 import functools
 import importlib.util
 import math
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 import av
 import cv2
@@ -30,9 +32,15 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from experiments import flow_parity
 from experiments import readme
+from experiments import steps
+from experiments.machine import gpus
+from experiments.machine import machine
+from keras_ssc import batching
 from keras_ssc import cleaning
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import export_formats
 from keras_ssc import film_list
 from keras_ssc import film_reader
@@ -40,93 +48,89 @@ from keras_ssc import flow
 from keras_ssc import frame_folder
 from keras_ssc import frame_index
 from keras_ssc import image_files
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
 from keras_ssc import predictor
-from keras_ssc import report
+from keras_ssc import resizing
 from keras_ssc import sampling
 from keras_ssc import served_model
-from keras_ssc import train
-from keras_ssc import train_config
+from keras_ssc import tables
 from keras_ssc.errors import OutsideError
-from keras_ssc.train_config import TrainConfig
+
+_RATE = "pairs a second"  # every other unit is of seconds
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Two ways of the same work, timed in turn.
+class Comparison(typing.NamedTuple):
+    """Two ways of the same work.
 
     Attributes:
         name: String, what is compared.
-        unit: String, what a figure counts.
-        ours: List of floats, one a run.
-        theirs: List of floats, one a run.
+        unit: String, of what both return.
         goal: String, what the ratio should be, or what ours should.
-        larger_is_better: Boolean, whether the figures are rates; they are
-            seconds otherwise.
+        ours: Function without arguments, which works and returns a figure.
+        theirs: The same, the other way.
     """
 
     name: str
     unit: str
-    ours: list
-    theirs: list
     goal: str
-    larger_is_better: bool
-
-    def ratios(self):
-        """Returns how many times as fast ours was, run by run."""
-        pairs = zip(self.ours, self.theirs, strict=True)
-        if self.larger_is_better:
-            return [ours / theirs for ours, theirs in pairs]
-        return [theirs / ours for ours, theirs in pairs]
-
-    def row(self):
-        """Returns the comparison as a table's row of strings."""
-        ratios = self.ratios()
-        return [
-            self.name,
-            self.unit,
-            f"{statistics.median(self.ours):.3g}",
-            f"{statistics.median(self.theirs):.3g}",
-            f"{statistics.median(ratios):.2f}",
-            f"{min(ratios):.2f} to {max(ratios):.2f}",
-            self.goal,
-        ]
+    ours: typing.Callable
+    theirs: typing.Callable
 
 
-HEADER = [
-    "what",
-    "unit",
-    "ours",
-    "baseline",
-    "times as fast",
-    "from to",
-    "goal",
-]
+def measure(comparison, runs):
+    """Calls both ways in turn.
+
+    Args:
+        comparison: A `Comparison`.
+        runs: Integer, how often.
+
+    Returns:
+        Dict with its fields; of both ways, a list of figures, one a run.
+    """
+    figures = [(comparison.ours(), comparison.theirs()) for _ in range(runs)]
+    ours, theirs = map(list, zip(*figures, strict=True))
+    return {**comparison._asdict(), "ours": ours, "theirs": theirs}
 
 
-def in_turn(runs, ours, theirs):
-    """Calls both ways in turn; returns two lists of what they return."""
-    measured = ([], [])
-    for _ in range(runs):
-        measured[0].append(ours())
-        measured[1].append(theirs())
-    return measured
+def ratios(row):
+    """Returns how many times as fast ours was, run by run."""
+    pairs = zip(row["ours"], row["theirs"], strict=True)
+    if row["unit"] == _RATE:
+        return [ours / theirs for ours, theirs in pairs]
+    return [theirs / ours for ours, theirs in pairs]
 
 
-def seconds_of(function):
+def seconds_of(function, *arguments):
     """Returns how long a call takes, in seconds."""
     start = time.perf_counter()
-    function()
+    function(*arguments)
     return time.perf_counter() - start
 
 
-def draw_long_film(path, num_frames, size=(1280, 720)):
+def timed(function):
+    """Returns a function that times a call; it is traced now, if ever."""
+    function()
+    return functools.partial(seconds_of, function)
+
+
+def draw_film(folder, num_frames, size=(1280, 720)):
     """Draws a film as cameras and stores make them: H.264, B-frames.
 
     A noisy camera moves over a large picture, so that packets have the size
     that those of films have.
+
+    Args:
+        folder: `pathlib.Path`; a film that is there is not drawn again.
+        num_frames: Integer.
+        size: Tuple of two integers, (width, height).
+
+    Returns:
+        `pathlib.Path` of the film.
     """
+    path = folder / f"film_{num_frames}.mp4"
+    if path.exists():
+        return path
     width, height = size
     generator = np.random.default_rng(0)
     noise = generator.uniform(0, 255, (height * 2, width * 2, 3))
@@ -148,17 +152,61 @@ def draw_long_film(path, num_frames, size=(1280, 720)):
             container.mux(stream.encode(packet))
         container.mux(stream.encode())
     os.replace(temporary, path)
+    return path
 
 
-def compare_extraction(folder, runs, num_frames=5000, num_pairs=300):
+def draw_pairs(num_pairs, size):
+    """Draws pairs of noise that moves by three pixels.
+
+    Args:
+        num_pairs: Integer.
+        size: Tuple of two integers, (height, width).
+
+    Returns:
+        A dict of `frame` and `next_frame`, uint8 (pairs, height, width, 3).
+    """
+    generator = np.random.default_rng(0)
+    height, width = size
+    pictures = np.empty((num_pairs, height, width + 3, 3), np.uint8)
+    for picture in pictures:
+        noise = generator.uniform(0, 255, picture.shape).astype(np.float32)
+        smooth = cv2.GaussianBlur(noise, (0, 0), 3)
+        picture[:] = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    return {
+        "frame": np.ascontiguousarray(pictures[:, :, 3:]),
+        "next_frame": np.ascontiguousarray(pictures[:, :, :-3]),
+    }
+
+
+def seek_pairs(path, numbers, size):
+    """Reads pairs of a film with a seek for every frame, as the report does.
+
+    Args:
+        path: Path of the film.
+        numbers: Iterable of integers, the first frame of each pair.
+        size: Tuple of two integers, (width, height) to resize to.
+
+    Yields:
+        Lists of two uint8 arrays (height, width, 3), RGB.
+    """
+    capture = cv2.VideoCapture(str(path))
+    for first in numbers:
+        pair = []
+        for number in (first, first + 1):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            _, frame = capture.read()
+            frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            pair.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        yield pair
+
+
+def compare_extraction(folder, num_frames=5000, num_pairs=300):
     """Compares extract with a seek for every single frame."""
-    path = folder / f"film_{num_frames}.mp4"
-    if not path.exists():
-        draw_long_film(path, num_frames)
+    path = draw_film(folder, num_frames)
     scene = film_list.Scene(path, 0.0, math.inf, 2)
     film = film_list.Film("film", "action", "train", (scene,))
     config = cleaning.ExtractConfig(num_pairs=num_pairs)
-    drawn = {}
+    kept = []
 
     def ours():
         with tempfile.TemporaryDirectory() as out:
@@ -169,504 +217,297 @@ def compare_extraction(folder, runs, num_frames=5000, num_pairs=300):
             place = frame_folder.Place(1, ())
             frame_folder.store(film, place, extraction, out)
             seconds = time.perf_counter() - start
-        drawn["pairs"] = extraction.kept
+        kept[:] = extraction.kept
         return seconds
 
-    def theirs():
-        with tempfile.TemporaryDirectory() as out:
-            return seconds_of(
-                lambda: extract_as_the_report(path, drawn["pairs"], out)
-            )
-
-    measured = in_turn(runs, ours, theirs)
-    return Comparison(
+    yield Comparison(
         f"extraction, {num_pairs} pairs of a {num_frames:,}-frame "
         "1280x720 H.264 film, against a seek for every frame",
         "seconds",
-        *measured,
         "8 or more",
-        larger_is_better=False,
+        ours,
+        lambda: seconds_of(extract_by_seek, path, kept),
     )
 
 
-def extract_as_the_report(path, outcomes, out):
+def extract_by_seek(path, outcomes):
     """Extracts the same pairs with a seek for every single frame."""
-    capture = cv2.VideoCapture(str(path))
-    for outcome in outcomes:
-        candidate = outcome.candidate
-        stored = (outcome.frame_png, outcome.next_frame_png)
-        numbers = (candidate.frame_number, candidate.next_frame_number)
-        for number, png in zip(numbers, stored, strict=True):
-            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-            _, frame = capture.read()
-            frame = cv2.resize(frame, (480, 270), interpolation=cv2.INTER_AREA)
-            cv2.imwrite(f"{out}/{number:05d}.png", frame)
-            expected = image_files.decode_frame(png)[..., ::-1]
-            difference = np.abs(frame.astype(int) - expected).mean()
-            if difference > 3:  # two converters from YUV differ by about 1
-                raise RuntimeError(f"Not the same frame: {number}")
+    numbers = [outcome.candidate.frame_number for outcome in outcomes]
+    pairs = seek_pairs(path, numbers, (480, 270))
+    with tempfile.TemporaryDirectory() as out:
+        for outcome, pair in zip(outcomes, pairs, strict=True):
+            stored = (outcome.frame_png, outcome.next_frame_png)
+            for name, frame, png in zip("ab", pair, stored, strict=True):
+                cv2.imwrite(f"{out}/{name}.png", frame[..., ::-1])
+                expected = image_files.decode_frame(png)
+                difference = np.abs(frame.astype(int) - expected).mean()
+                if difference > 3:  # two converters from YUV differ by about 1
+                    raise RuntimeError(
+                        f"Not the same pair: {outcome.candidate}"
+                    )
 
 
-def _store_frames(prepared_source, folder, num_pairs):
-    """Writes stored pairs as PNG files, as the report's loader reads them."""
-    paths = []
-    for place, example in enumerate(prepared_source.take(num_pairs)):
-        for step, name in enumerate(("frame", "next_frame")):
-            data = image_files.encode_frame(example[name].numpy())
-            path = folder / f"{2 * place + step:05d}.png"
-            path.write_bytes(data)
-            paths.append(str(path))
-    return list(zip(paths[::2], paths[1::2], strict=True))
-
-
-def load_as_the_report(paths, size):
-    """Reads a pair as the report's loader does."""
-    frames = [
-        cv2.resize(cv2.imread(path), (size, size)).astype(np.float32) / 255
-        for path in paths
-    ]
-    return np.concatenate(frames, axis=2)
-
-
-def compare_loading(builder, folder, runs, size=299, batch_size=16):
+def compare_loading(folder, builder, size=299, batch_size=16):
     """Compares the input pipeline with reading two PNGs for every pair."""
-    num_pairs = min(builder.info.splits["train"].num_examples, 480)
-    split = f"train[:{num_pairs}]"
-    paths = _store_frames(builder.as_dataset(split=split), folder, num_pairs)
-    prepared = input_pipeline.prepare(
-        builder, "train", (size, size), input_pipeline.FEATURES, True
+    num_batches = builder.info.splits["train"].num_examples // batch_size
+    num_batches = min(num_batches, 480 // batch_size)
+    num_pairs = num_batches * batch_size
+    paths = []
+    dataset = builder.as_dataset(split=f"train[:{num_pairs}]")
+    for place, example in enumerate(dataset):
+        paths.append([folder / f"{place:05d}_{name}.png" for name in "ab"])
+        for path, name in zip(paths[-1], ("frame", "next_frame"), strict=True):
+            path.write_bytes(image_files.encode_frame(example[name].numpy()))
+    prepared = datasets.prepare(
+        builder, "train", (size, size), datasets.FEATURES, True
     )
-    num_batches = num_pairs // batch_size
 
     def ours():
         # A new iterator, and many epochs: what was fetched in advance while
         # the other way ran must not count.
-        dataset = input_pipeline.training_batches(prepared, batch_size, 0)
+        dataset = batching.training_batches(prepared, batch_size, 0)
         batches = iter(dataset.take(10 * num_batches))
-        seconds = seconds_of(lambda: [None for _ in batches])
-        return 10 * num_batches * batch_size / seconds
+        return 10 * num_pairs / seconds_of(lambda: [None for _ in batches])
+
+    def load(pair):
+        frames = [cv2.resize(cv2.imread(str(x)), (size, size)) for x in pair]
+        return np.concatenate(frames, axis=2).astype(np.float32) / 255
+
+    def load_all(pool):
+        for start in range(0, num_pairs, batch_size):
+            np.stack([*pool.map(load, paths[start : start + batch_size])])
 
     def theirs():
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            return num_pairs / seconds_of(load_all, pool)
 
-            def load(chunk):
-                return np.stack(
-                    list(pool.map(lambda p: load_as_the_report(p, size), chunk))
-                )
-
-            chunks = [
-                paths[start : start + batch_size]
-                for start in range(0, num_batches * batch_size, batch_size)
-            ]
-            seconds = seconds_of(lambda: [load(chunk) for chunk in chunks])
-        return num_batches * batch_size / seconds
-
-    return Comparison(
+    yield Comparison(
         f"input pipeline at {size} pixels, frames and flow, against the "
         "report's loader, frames alone",
-        "pairs a second",
-        *in_turn(runs, ours, theirs),
+        _RATE,
         "3 or more",
-        larger_is_better=True,
+        ours,
+        theirs,
     )
 
 
-# How long each way of a step is timed. fit takes some hundredths of a second
-# to begin, which must not count.
-_STEP_SECONDS = 2.0
-
-
-def compare_step(builder, name, runs, seconds=_STEP_SECONDS):
-    """Compares a model's step in training with the bare network's.
+def compare_steps(names, settings, builder, seconds=steps.SECONDS):
+    """Compares models' steps in training with the bare networks'.
 
     Ours is the step of `train`: its compile, its input pipeline, and the
     callbacks that watch every step, TensorBoard's among them. The other way
-    is `fit` of the same network on one batch in memory, with nothing else.
+    is `steps.bare_step`.
 
     Args:
+        names: Iterable of keys of `models.MODELS`.
+        settings: String, `sample` or `report`.
         builder: A `tfds.core.DatasetBuilder`, see `open_dataset`.
-        name: String, a key of `models.MODELS`; it has the sample's settings.
-        runs: Integer, how often each way is timed.
-        seconds: Float, how long about.
-
-    Returns:
-        A `Comparison`.
-    """
-    # The last model's graph and weights would stay with this one's.
-    keras.backend.clear_session()
-    settings = train_config.SAMPLE_SETTINGS[name]
-    config = train_config.fill_in(TrainConfig(model=name, **settings))
-    model, bare = _two_networks(config)
-    prepared = input_pipeline.prepare(
-        builder, "train", config.image_size, model.input, True
-    )
-    batches = input_pipeline.training_batches(prepared, config.batch_size, 0)
-    in_memory = tf.data.Dataset.from_tensors(next(iter(batches))).repeat()
-    num_steps = _num_steps_for(seconds, bare, in_memory)
-
-    def ours():
-        with tempfile.TemporaryDirectory() as folder:
-            return seconds_a_step(
-                model,
-                train.one_hot(batches),
-                num_steps,
-                train.watching_callbacks(pathlib.Path(folder)),
-            )
-
-    ours()  # traced once, before anything counts
-    height, width = config.image_size
-    return Comparison(
-        f"{name}'s training step at {width}x{height} pixels, batch "
-        f"{config.batch_size}, against the bare network's on a batch in memory",
-        "seconds a step",
-        *in_turn(
-            runs, ours, lambda: seconds_a_step(bare, in_memory, num_steps)
-        ),
-        "0.91 or more",
-        larger_is_better=False,
-    )
-
-
-def _two_networks(config):
-    """Builds a model as `train` compiles it, and its bare twin."""
-    model, bare = (
-        models.build_model(
-            config.model, config.image_size, **config.model_options()
-        )
-        for _ in range(2)
-    )
-    train.compile_model(model, config, config.learning_rate, 100, 100)
-    bare.compile(
-        config.optimizer,
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=config.jit_compile,
-    )
-    return model, bare
-
-
-def _num_steps_for(seconds, model, dataset):
-    """Returns how many steps take so long; the model is traced after it."""
-    seconds_a_step(model, dataset, 1)
-    return max(4, math.ceil(seconds / seconds_a_step(model, dataset, 4)))
-
-
-# Keras' other backends: what stands in KERAS_BACKEND is the package's name.
-_BACKENDS = ("jax", "torch")
-
-
-def compare_backends(runs, name="inception_v3"):
-    """Compares a network's step in Keras on TensorFlow with other backends.
-
-    Args:
-        runs: Integer, how often each is timed.
-        name: String, a key of `models.MODELS`; it has the sample's settings.
+        seconds: Float, how long about a run takes.
 
     Yields:
-        A `Comparison` for each backend that is installed.
+        A `Comparison` for each model.
     """
-    settings = train_config.SAMPLE_SETTINGS[name]
-    config = train_config.fill_in(TrainConfig(model=name, **settings))
-    size = (*config.image_size, config.batch_size)
-    for backend in _BACKENDS:
-        if importlib.util.find_spec(backend) is None:
-            continue
-        with (
-            stepper("tensorflow", name, *size) as ours,
-            stepper(backend, name, *size) as theirs,
-        ):
-            measured = in_turn(runs, ours, theirs)
+    for name in names:
+        # The last model's graph and weights would stay with this one's.
+        keras.backend.clear_session()
+        config = steps.config_of(name, settings)
+        num_steps, bare = steps.bare_step(config, seconds)
+        ours = _training_step(config, builder, num_steps)
+        ours()  # traced, before anything counts
+        height, width = config.image_size
         yield Comparison(
-            f"{name}'s step in Keras at {size[1]}x{size[0]} pixels, batch "
-            f"{size[2]}, on TensorFlow, against Keras on {backend}",
+            f"{name}'s training step at {width}x{height} pixels, batch "
+            f"{config.batch_size}, against the bare network's on a batch in "
+            "memory",
             "seconds a step",
-            *measured,
-            "-",
-            larger_is_better=False,
+            "0.91 or more",
+            ours,
+            bare,
         )
+
+
+def _training_step(config, builder, num_steps):
+    model = steps.build(config)
+    loop.compile_model(model, config, config.learning_rate, 100, 100)
+    prepared = datasets.prepare(
+        builder, "train", config.image_size, model.input, True
+    )
+    batches = loop.one_hot(
+        batching.training_batches(prepared, config.batch_size, 0)
+    )
+
+    def step():
+        with tempfile.TemporaryDirectory() as folder:
+            callbacks = loop.watching_callbacks(pathlib.Path(folder))
+            return steps.seconds_a_step(model, batches, num_steps, callbacks)
+
+    return step
+
+
+def compare_backends(name="inception_v3"):
+    """Compares the bare network's step on TensorFlow with other backends."""
+    config = steps.config_of(name)
+    height, width = config.image_size
+    for backend in filter(importlib.util.find_spec, ("jax", "torch")):
+        with (
+            stepper("tensorflow", name) as ours,
+            stepper(backend, name) as theirs,
+        ):
+            yield Comparison(
+                f"{name}'s step in Keras at {width}x{height} pixels, batch "
+                f"{config.batch_size}, on TensorFlow, against Keras on "
+                f"{backend}",
+                "seconds a step",
+                "-",
+                ours,
+                theirs,
+            )
 
 
 @contextlib.contextmanager
-def stepper(backend, *arguments):
-    """Gives a function that times a step in a process of its own.
+def stepper(backend, name):
+    """Gives a function that times a model's step in a process of its own.
 
     Args:
         backend: String, Keras' backend.
-        *arguments: Those of `experiments.backend_step`.
+        name: String, a key of `models.MODELS`.
 
     Raises:
         OutsideError: From the function, if the process has ended.
     """
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "experiments.backend_step",
-            *map(str, arguments),
-        ],
+    with subprocess.Popen(
+        [sys.executable, "-m", "experiments.steps", name],
         env=os.environ | {"KERAS_BACKEND": backend},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
-    )
+        bufsize=0,
+    ) as process:
 
-    def step():
-        # Of a process that has ended, nothing is read either.
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write("\n")
-            process.stdin.flush()
-        said = process.stdout.readline()
-        if not said:
-            raise OutsideError(
-                f"The step on {backend} ended with exit code {process.wait()}."
-            )
-        return float(said)
+        def step():
+            # Of a process that has ended, nothing is read either.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"\n")
+            said = process.stdout.readline()
+            if not said:
+                raise OutsideError(
+                    f"The step on {backend} ended with exit code "
+                    f"{process.wait()}."
+                )
+            return float(said)
 
+        try:
+            yield step
+        finally:
+            process.kill()
+
+
+# Pairs in a batch on each kind of device, and the pairs a second to reach.
+_FLOW_DEVICES = {"CPU": (8, "10"), "GPU": (128, "1,000")}
+
+
+def compare_flow(size=(299, 299)):
+    """Compares `OpticalFlow` in a graph with OpenCV on one thread.
+
+    On the device that Keras takes, from frames in the machine's memory to a
+    number a pair there: no flow is carried back.
+
+    Args:
+        size: Tuple of two integers, (height, width).
+
+    Yields:
+        A `Comparison` of a plain graph, on TensorFlow, and one with XLA.
+    """
+    device = "GPU" if gpus() else "CPU"
+    batch_size, goal = _FLOW_DEVICES[device]
+    frames = list(draw_pairs(batch_size, size).values())
+    model = flow_parity.flow_model(size)
+    computed, expected = model.predict(frames, verbose=0), opencv_flow(frames)
+    parity = flow_parity.compare(computed, expected)
+    if not parity.holds:
+        raise RuntimeError(f"Not the same flow: {parity}")
+    number = keras.ops.mean(model.output, axis=(1, 2, 3))
+    ways = {"a plain graph": False, "XLA": True}
+    if keras.backend.backend() == "jax":
+        del ways["a plain graph"]  # it has none
+    for way, is_compiled in ways.items():
+        network = keras.Model(model.input, number)
+        network.compile(jit_compile=is_compiled)
+        ours = timed(functools.partial(network.predict_on_batch, frames))
+        yield Comparison(
+            f"OpticalFlow at {size[1]}x{size[0]} pixels, {way} on a "
+            f"{device}, batch {batch_size}, against OpenCV on one thread",
+            _RATE,
+            f"ours {goal} or more",
+            lambda: batch_size / ours(),  # noqa: B023
+            lambda: batch_size / seconds_of(opencv_flow, frames),
+        )
+
+
+def opencv_flow(frames):
+    """Computes the flow of pairs with OpenCV, on one thread."""
+    num_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
-        yield step
+        return flow_parity.opencv_flow(*frames)
     finally:
-        process.kill()
-        process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()  # with what it never took
-        process.stdout.close()
+        cv2.setNumThreads(num_threads)
 
 
-def seconds_a_step(model, dataset, num_steps, callbacks=()):
-    """Trains a compiled model some steps; returns the seconds of one."""
-    fit = lambda: model.fit(  # noqa: E731
-        dataset,
-        steps_per_epoch=num_steps,
-        shuffle=False,
-        callbacks=list(callbacks),
-        verbose=0,
-    )
-    return seconds_of(fit) / num_steps
+def compare_serving(name="double_stack", batch_sizes=(1, 8), size=None):
+    """Compares a served model with the sum of its parts, and with OpenVINO.
 
+    The parts, each alone: decoding and resizing PNGs of the stored size, the
+    flow layer if the model sees flow, and the bare network. OpenVINO is asked
+    with frames, a batch of the last size; it computes the network in bfloat16
+    where the processor has it. The weights are random.
 
-@contextlib.contextmanager
-def _served(model):
-    """Gives the signatures of a model as it is served, saved and loaded."""
+    Args:
+        name: String, a key of `models.MODELS`.
+        batch_sizes: Sequence of integers, pairs of a request.
+        size: Tuple of two integers, (height, width); the report's if None.
+
+    Yields:
+        A `Comparison` for each batch size, and, if OpenVINO is installed, one
+        with it.
+    """
+    keras.backend.clear_session()
+    size = size or models.MODELS[name].report["image_size"]
+    model = models.build_model(name, size)
+    label = f"{name} at {size[1]}x{size[0]}"
     served = served_model.ServedModel(model)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served, folder, signatures=served.signatures())
         # Kept: its signatures do not hold its variables.
         loaded = tf.saved_model.load(folder)
-        yield loaded.signatures
-
-
-def compare_openvino(name, runs, batch_sizes=(1, 8), image_size=None):
-    """Compares OpenVINO with the SavedModel, each asked with frames.
-
-    OpenVINO computes the network in bfloat16 where the processor has it. The
-    weights are random.
-
-    Args:
-        name: String, a key of `models.MODELS`.
-        runs: Integer, how often each way is timed.
-        batch_sizes: Iterable of integers, pairs of a request.
-        image_size: Tuple of two integers, (height, width); the report's if
-            None.
-
-    Yields:
-        A `Comparison` for each batch size; none where OpenVINO is missing.
-    """
-    if importlib.util.find_spec("openvino") is None:
-        return
-    keras.backend.clear_session()
-    size = image_size or train_config.REPORT_SETTINGS[name]["image_size"]
-    model = models.build_model(name, size)
-    with _served(model) as signatures, tempfile.TemporaryDirectory() as folder:
-        precision, ours = export_formats.fastest_openvino(model, folder)
         for batch_size in batch_sizes:
-            pairs = dict(
-                zip(
-                    ("frame", "next_frame"),
-                    drawn_pairs(batch_size, size),
-                    strict=True,
-                )
-            )
-            tensors = {key: tf.constant(x) for key, x in pairs.items()}
-            ways = (
-                functools.partial(ours, pairs),
-                functools.partial(signatures["frames"], **tensors),
-            )
-            for way in ways:
-                way()  # traced or compiled, before anything counts
+            encoded = {
+                f"{key}_bytes": tf.constant([*map(image_files.encode_frame, x)])
+                for key, x in draw_pairs(batch_size, (270, 480)).items()
+            }
+            parts = _parts_of(model, size, list(encoded.values()))
+            times = [timed(function) for function in parts.values()]
+            whole = loaded.signatures["serving_default"]
             yield Comparison(
-                f"{name} at {size[1]}x{size[0]}, batch {batch_size}, frames "
-                f"to scores: OpenVINO in {precision}, against the SavedModel "
-                "in float32",
+                f"{label}, serving_default, batch {batch_size}, against the "
+                f"sum of {', '.join(parts)} alone",
                 "seconds",
-                *in_turn(
-                    runs,
-                    *(functools.partial(seconds_of, way) for way in ways),
-                ),
-                "1.7 or more" if precision == "bfloat16" else "-",
-                larger_is_better=False,
-            )
-
-
-# Kind of device, pairs in a batch, and the pairs a second to be reached.
-_FLOW_DEVICES = (("CPU", 8, "10"), ("GPU", 32, "1,000"))
-
-
-def compare_flow(runs, seconds=_STEP_SECONDS, size=(299, 299)):
-    """Compares `OpticalFlow` in a graph with OpenCV on one thread.
-
-    Args:
-        runs: Integer, how often each way is timed.
-        seconds: Float, how long about.
-        size: Tuple of two integers, (height, width).
-
-    Yields:
-        A `Comparison` for each kind of device that is here, plain and with
-        XLA.
-    """
-    for device, batch_size, goal in _FLOW_DEVICES:
-        if not tf.config.list_logical_devices(device):
-            continue
-        frames = drawn_pairs(batch_size, size)
-        theirs = functools.partial(opencv_flow, frames)
-        for way, is_compiled in (("a plain graph", False), ("XLA", True)):
-            ours = _graph_flow(frames, device, is_compiled)
-            yield Comparison(
-                f"OpticalFlow at {size[1]}x{size[0]} pixels, {way} on a "
-                f"{device}, batch {batch_size}, against OpenCV on one thread",
-                "pairs a second",
-                *in_turn(
-                    runs,
-                    rate_of(ours, batch_size, seconds),
-                    rate_of(theirs, batch_size, seconds),
-                ),
-                f"ours {goal} or more",
-                larger_is_better=True,
-            )
-
-
-def drawn_pairs(num_pairs, size):
-    """Draws pairs of noise that moves by three pixels.
-
-    Args:
-        num_pairs: Integer.
-        size: Tuple of two integers, (height, width).
-
-    Returns:
-        A list of two arrays, frames and next frames, uint8 (pairs, height,
-        width, 3), RGB.
-    """
-    generator = np.random.default_rng(0)
-    height, width = size
-    pictures = np.empty((num_pairs, height, width + 3, 3), np.uint8)
-    for picture in pictures:
-        noise = generator.uniform(0, 255, picture.shape).astype(np.float32)
-        smooth = cv2.GaussianBlur(noise, (0, 0), 3)
-        picture[:] = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
-    return [
-        np.ascontiguousarray(part)
-        for part in (pictures[:, :, 3:], pictures[:, :, :-3])
-    ]
-
-
-def _graph_flow(frames, device, is_compiled):
-    """Returns a function that computes a batch's flow on a kind of device."""
-    layer = flow.OpticalFlow()
-    graph = tf.function(
-        lambda *frames: layer(list(frames)), jit_compile=is_compiled
-    )
-    with tf.device(f"{device}:0"):
-        tensors = [tf.constant(part) for part in frames]
-
-    def compute():
-        with tf.device(f"{device}:0"):
-            graph(*tensors)
-        tf.test.experimental.sync_devices()
-
-    return compute
-
-
-def opencv_flow(frames):
-    """Computes the flow of pairs with OpenCV, on one thread.
-
-    Args:
-        frames: Sequence of two uint8 arrays (pairs, height, width, 3), RGB.
-    """
-    num_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        for pair in zip(*frames, strict=True):
-            flow.farneback_flow(*pair)
-    finally:
-        cv2.setNumThreads(num_threads)
-
-
-def rate_of(function, num_pairs, seconds):
-    """Returns a function that times some calls, in pairs a second.
-
-    Args:
-        function: Function without arguments.
-        num_pairs: Integer, of a call.
-        seconds: Float, how long about.
-    """
-    function()  # traced and compiled, before anything counts
-    num_calls = math.ceil(seconds / seconds_of(function))
-
-    def calls():
-        for _ in range(num_calls):
-            function()
-
-    return lambda: num_calls * num_pairs / seconds_of(calls)
-
-
-def compare_serving(name, runs, batch_sizes=(1, 8), image_size=None):
-    """Compares a served model with the sum of its parts, each alone.
-
-    The parts: decoding and resizing PNGs of the stored size, the flow layer
-    if the model sees flow, and the bare network. The weights are random.
-
-    Args:
-        name: String, a key of `models.MODELS`.
-        runs: Integer, how often each way is timed.
-        batch_sizes: Iterable of integers, pairs of a request.
-        image_size: Tuple of two integers, (height, width); the report's if
-            None.
-
-    Yields:
-        A `Comparison` for each batch size.
-    """
-    keras.backend.clear_session()
-    settings = train_config.REPORT_SETTINGS[name]
-    size = image_size or settings["image_size"]
-    options = {
-        key: settings[key] for key in ("dense_units",) if key in settings
-    }
-    model = models.build_model(name, size, **options)
-    with _served(model) as signatures:
-        for batch_size in batch_sizes:
-            frames = drawn_pairs(batch_size, (270, 480))
-            encoded = [
-                tf.constant([image_files.encode_frame(x) for x in part])
-                for part in frames
-            ]
-            parts = _parts_of(model, size, encoded)
-            whole = functools.partial(
-                signatures["serving_default"],
-                frame_bytes=encoded[0],
-                next_frame_bytes=encoded[1],
-            )
-            for function in (whole, *parts.values()):
-                function()  # traced, before anything counts
-            yield Comparison(
-                f"{name} at {size[1]}x{size[0]}, serving_default, batch "
-                f"{batch_size}, against the sum of {', '.join(parts)} alone",
-                "seconds",
-                *in_turn(
-                    runs,
-                    lambda: seconds_of(whole),  # noqa: B023
-                    lambda: sum(map(seconds_of, parts.values())),  # noqa: B023
-                ),
                 "0.8 or more",
-                larger_is_better=False,
+                timed(functools.partial(whole, **encoded)),
+                lambda: sum(seconds() for seconds in times),  # noqa: B023
             )
+        if importlib.util.find_spec("openvino") is None:
+            return
+        precision, openvino = export_formats.fastest_openvino(model, folder)
+        pairs = draw_pairs(batch_sizes[-1], size)
+        tensors = {key: tf.constant(x) for key, x in pairs.items()}
+        yield Comparison(
+            f"{label}, batch {batch_sizes[-1]}, frames to scores: OpenVINO in "
+            f"{precision}, against the SavedModel in float32",
+            "seconds",
+            "1.7 or more" if precision == "bfloat16" else "-",
+            timed(lambda: openvino(pairs)),
+            timed(lambda: loaded.signatures["frames"](**tensors)),
+        )
 
 
 def _parts_of(model, size, encoded):
@@ -675,32 +516,28 @@ def _parts_of(model, size, encoded):
     @tf.function
     def decode(images):
         return tf.map_fn(
-            lambda image: input_pipeline.resize(
+            lambda image: resizing.resize(
                 tf.io.decode_png(image, channels=3), size
             ),
             images,
             fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
         )
 
-    decoded = dict(
-        zip(("frame", "next_frame"), map(decode, encoded), strict=True)
-    )
+    pair = [decode(images) for images in encoded]
+    inputs = dict(zip(("frame", "next_frame"), pair, strict=True))
     parts = {"decoding": lambda: [decode(images) for images in encoded]}
     if "flow" in model.input:
         layer = flow.OpticalFlow()
         graph = tf.function(lambda *pair: layer(list(pair)))
-        pair = (decoded["frame"], decoded["next_frame"])
-        decoded["flow"] = graph(*pair)
+        inputs["flow"] = graph(*pair)
         parts["flow"] = lambda: graph(*pair)
     network = tf.function(lambda inputs: model(inputs, training=False))
-    inputs = {key: decoded[key] for key in model.input}
+    inputs = {key: inputs[key] for key in model.input}
     parts["network"] = lambda: network(inputs)
     return parts
 
 
-def compare_verdict(
-    folder, runs, num_frames=5000, num_pairs=300, image_size=(128, 128)
-):
+def compare_verdict(folder, num_frames=5000, num_pairs=300, size=(128, 128)):
     """Compares a film's verdict with the report's way of it.
 
     Double stack with random weights. The report's way seeks for every frame
@@ -708,52 +545,40 @@ def compare_verdict(
 
     Args:
         folder: `pathlib.Path` of a folder for the film.
-        runs: Integer, how often each way is timed.
         num_frames: Integer, the film's length.
-        num_pairs: Integer, the pairs that are judged.
-        image_size: Tuple of two integers, (height, width).
+        num_pairs: Integer, the pairs that are classified.
+        size: Tuple of two integers, (height, width).
 
     Yields:
         A `Comparison` without the search for shots, and one with it.
     """
     keras.backend.clear_session()
-    path = folder / f"film_{num_frames}.mp4"
-    if not path.exists():
-        draw_long_film(path, num_frames)
-    model = models.build_model("double_stack", image_size)
+    path = draw_film(folder, num_frames)
+    model = models.build_model("double_stack", size)
     asked = predictor.of_model(model)
     for is_quick in (True, False):
         plan = film_reader.Plan(num_pairs, quick=is_quick)
         numbers = _frame_numbers(path, plan)
-
-        def ours():
-            return seconds_of(lambda: asked.predict_film(path, plan))  # noqa: B023
-
-        def theirs():
-            return seconds_of(
-                lambda: judge_as_the_report(path, numbers, model)  # noqa: B023
-            )
-
+        ours = functools.partial(asked.predict_film, path, plan)
+        theirs = functools.partial(classify_by_seek, path, numbers, model)
         # Traced before anything counts, and the same film for both.
-        verdict = asked.predict_film(path, plan)
-        scores = judge_as_the_report(path, numbers, model)
-        difference = np.abs(scores - list(verdict.scores.values())).max()
+        difference = np.abs(theirs() - list(ours().scores.values())).max()
         if difference > 0.02:  # each shot counts by its length in ours
             raise RuntimeError(f"Not the same verdict: {difference}")
         yield Comparison(
             f"verdict of a {num_frames:,}-frame 1280x720 H.264 film by "
-            f"{len(numbers)} pairs, double_stack at {image_size[1]} pixels, "
+            f"{len(numbers)} pairs, double_stack at {size[1]} pixels, "
             f"{'--quick' if is_quick else 'with every shot found'}, against a "
             "seek for every frame, flow and network pair by pair",
             "seconds",
-            *in_turn(runs, ours, theirs),
             "5 or more" if is_quick else "-",
-            larger_is_better=False,
+            functools.partial(seconds_of, ours),
+            functools.partial(seconds_of, theirs),
         )
 
 
 def _frame_numbers(path, plan):
-    """Returns the first frame's number of each pair that ours judges."""
+    """Returns the first frame's number of each pair that ours classifies."""
     index = frame_index.index_frames(path)
     seconds = [
         item.seconds
@@ -763,31 +588,11 @@ def _frame_numbers(path, plan):
     return np.searchsorted(index.seconds, np.array(seconds) - 1e-6).tolist()
 
 
-def judge_as_the_report(path, numbers, model):
-    """Judges a film with a seek for each frame, pair by pair.
-
-    Args:
-        path: Path of the film.
-        numbers: List of integers, the first frame of each pair.
-        model: A `keras.Model` that takes `frame` and `flow`.
-
-    Returns:
-        float array (genres,), the mean of the pairs' scores.
-    """
-    capture = cv2.VideoCapture(str(path))
+def classify_by_seek(path, numbers, model):
+    """Returns a film's scores by a seek for each frame, pair by pair."""
     height, width = model.input["frame"].shape[1:3]
     scores = []
-    for first in numbers:
-        pair = []
-        for number in (first, first + 1):
-            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-            _, frame = capture.read()
-            frame = cv2.resize(
-                cv2.cvtColor(frame, cv2.COLOR_BGR2RGB),
-                (width, height),
-                interpolation=cv2.INTER_AREA,
-            )
-            pair.append(frame)
+    for pair in seek_pairs(path, numbers, (width, height)):
         motion = flow.farneback_flow(*pair)
         given = {"frame": pair[0][np.newaxis], "flow": motion[np.newaxis]}
         logits = model.predict(given, verbose=0)
@@ -795,125 +600,73 @@ def judge_as_the_report(path, numbers, model):
     return np.mean(scores, axis=0)
 
 
-def machine():
-    """Describes the machine in a line."""
-    versions = {
-        "Python": platform.python_version(),
-        "TensorFlow": tf.__version__,
-        "OpenCV": cv2.__version__,
-        "PyAV": av.__version__,
-    }
-    if keras.backend.backend() == "jax":
-        import jax  # only the JAX backend needs it
-
-        gpus = [d.device_kind for d in jax.devices() if d.platform != "cpu"]
-        versions = {"Keras on JAX": jax.__version__} | versions
-    else:
-        gpus = [
-            tf.config.experimental.get_device_details(gpu).get(
-                "device_name", "GPU"
-            )
-            for gpu in tf.config.get_visible_devices("GPU")
-        ]
-    return ", ".join(
-        [
-            f"{os.cpu_count()} cores",
-            platform.machine(),
-            *gpus,
-            *(f"{name} {version}" for name, version in versions.items()),
-        ]
-    )
+# Functions of the command's arguments, which yield `Comparison`s.
+PARTS = {
+    "steps": lambda a: compare_steps(a.models, a.settings, _builder(a)),
+    "extraction": lambda a: compare_extraction(a.work_dir),
+    "loading": lambda a: compare_loading(a.work_dir, _builder(a)),
+    "backends": lambda a: compare_backends(),
+    "flow": lambda a: compare_flow(),
+    "serving": lambda a: compare_serving(),
+    "verdict": lambda a: compare_verdict(a.work_dir),
+}
 
 
-PARTS = (
-    "extraction",
-    "loading",
-    "step",
-    "backends",
-    "flow",
-    "serving",
-    "openvino",
-    "verdict",
-)
+def _builder(arguments):
+    return datasets.open_dataset(arguments.dataset, arguments.data_dir)
 
 
-def benchmark(parts, names, dataset, data_dir, work_dir, runs):
-    """Runs the named parts.
-
-    Args:
-        parts: Iterable of names in `PARTS`.
-        names: Iterable of keys of `models.MODELS`, which are timed.
-        dataset: String, a built data set, such as `scene_genre/sample`.
-        data_dir: Where data sets are; TFDS's default if None.
-        work_dir: `pathlib.Path` of a folder for films and frames.
-        runs: Integer, how often each way is timed.
-
-    Yields:
-        A `Comparison` after the other.
-    """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    if "extraction" in parts:
-        yield compare_extraction(work_dir, runs)
-    if {"loading", "step"} & set(parts):
-        builder = input_pipeline.open_dataset(dataset, data_dir)
-    if "loading" in parts:
-        yield compare_loading(builder, work_dir, runs)
-    if "step" in parts:
-        for name in names:
-            yield compare_step(builder, name, runs)
-    if "backends" in parts:
-        yield from compare_backends(runs)
-    if "flow" in parts:
-        yield from compare_flow(runs)
-    if "serving" in parts:
-        for name in names:
-            yield from compare_serving(name, runs)
-    if "openvino" in parts:
-        for name in names:
-            yield from compare_openvino(name, runs)
-    if "verdict" in parts:
-        yield from compare_verdict(work_dir, runs)
-
-
-def write(comparisons, out):
+def write(rows, out):
     """Writes `benchmark.md` and `benchmark.json`.
 
     What stands in `benchmark.json` and was not measured anew stays in the
     table, if it is of the same machine.
 
     Args:
-        comparisons: Iterable of `Comparison`.
+        rows: Iterable of what `measure` returns.
         out: `pathlib.Path` of the folder.
 
     Returns:
-        Dict of what stands in `benchmark.json`: `machine` and `comparisons`,
-        dicts of `Comparison`s.
+        Dict of what stands in `benchmark.json`: `machine` and `comparisons`.
     """
-    old = _written(out / "benchmark.json")
-    rows = {c.name: c for c in [*old, *comparisons]}.values()
-    results = {
-        "machine": machine(),
-        "comparisons": [dataclasses.asdict(row) for row in rows],
-    }
+    old = readme.earlier(out / "benchmark.json", machine=machine())
+    rows = {row["name"]: row for row in [*old.get("comparisons", []), *rows]}
+    results = {"machine": machine(), "comparisons": list(rows.values())}
     readme.write("benchmark", results, text_of(results), out)
     return results
 
 
 def text_of(results):
     """Writes what `write` returns as Markdown."""
-    rows = [Comparison(**row) for row in results["comparisons"]]
-    runs = sorted({len(row.ours) for row in rows})
-    table = report.markdown_table(HEADER, [row.row() for row in rows])
+    runs = sorted({len(row["ours"]) for row in results["comparisons"]})
+    table = tables.markdown_table(
+        [
+            "what",
+            "unit",
+            "ours",
+            "baseline",
+            "times as fast",
+            "from to",
+            "goal",
+        ],
+        [_cells(row) for row in results["comparisons"]],
+    )
     return (
         f"{results['machine']}; the median of "
         f"{' or '.join(map(str, runs))} runs in turn.\n\n{table}"
     )
 
 
-def _written(path):
-    """Returns the comparisons of this machine that a file holds."""
-    written = readme.earlier(path, machine=machine())
-    return [Comparison(**row) for row in written.get("comparisons", [])]
+def _cells(row):
+    return [
+        row["name"],
+        row["unit"],
+        f"{statistics.median(row['ours']):.3g}",
+        f"{statistics.median(row['theirs']):.3g}",
+        f"{statistics.median(ratios(row)):.2f}",
+        f"{min(ratios(row)):.2f} to {max(ratios(row)):.2f}",
+        row["goal"],
+    ]
 
 
 def main():
@@ -921,32 +674,37 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmark")
     add = parser.add_argument
     add("--parts", nargs="+", choices=PARTS, default=PARTS)
-    add("--models", nargs="+", choices=models.MODELS, default=models.MODELS)
+    add(
+        "--models",
+        nargs="+",
+        choices=models.MODELS,
+        default=("double_stack", "fc"),
+        help="whose training steps are timed (default: double_stack fc)",
+    )
+    add(
+        "--settings",
+        choices=("sample", "report"),
+        default="sample",
+        help="image size and batch size of these steps (default: sample)",
+    )
     add("--dataset", default="scene_genre/sample")
     add("--data-dir", metavar="DIR")
-    add("--out", default="results/benchmark", metavar="DIR")
-    add("--work-dir", default="results/work", metavar="DIR")
+    add("--out", default="results/benchmark", type=pathlib.Path)
+    add("--work-dir", default="results/work", type=pathlib.Path)
     add("--runs", type=int, default=5, metavar="N")
     add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         raise ValueError(f"Expected --runs above 0. Received: {arguments.runs}")
-    out = pathlib.Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
-    comparisons = []
-    for comparison in benchmark(
-        arguments.parts,
-        arguments.models,
-        arguments.dataset,
-        arguments.data_dir,
-        pathlib.Path(arguments.work_dir),
-        arguments.runs,
-    ):
-        comparisons.append(comparison)
-        results = write(comparisons, out)
+    for folder in (arguments.out, arguments.work_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+    for part in arguments.parts:
+        for comparison in PARTS[part](arguments):
+            row = measure(comparison, arguments.runs)
+            results = write([row], arguments.out)
     text = text_of(results)
     print(text)
-    print(f"written: {out}/benchmark.md, {out}/benchmark.json")
+    print(f"written: {arguments.out}/benchmark.md, benchmark.json beside it")
     if arguments.readme:
         readme.put_results("benchmark", results, text)
 

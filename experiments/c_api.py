@@ -1,4 +1,4 @@
-"""Asks a served model through TensorFlow's C API, without Python's TensorFlow.
+"""Calls a served model through TensorFlow's C API, without Python's TensorFlow.
 
 TensorFlow Serving loads a SavedModel by the same C++ code.
 """
@@ -14,12 +14,7 @@ SOURCE = pathlib.Path(__file__).parent / "served_model.c"
 
 
 class ProgramError(Exception):
-    """What the program said when it failed."""
-
-
-def find_compiler():
-    """Returns the path of a C compiler; None if there is none."""
-    return shutil.which("gcc") or shutil.which("cc")
+    """The message of a program that failed."""
 
 
 def build(folder):
@@ -33,9 +28,9 @@ def build(folder):
 
     Raises:
         OSError: If there is no compiler.
-        ProgramError: If it cannot be compiled; with the compiler's words.
+        ProgramError: If it cannot be compiled; with the compiler's message.
     """
-    compiler = find_compiler()
+    compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise OSError(
             None, "no C compiler here: apt-get install -y gcc libc6-dev", "cc"

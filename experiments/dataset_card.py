@@ -22,11 +22,13 @@ from experiments import dataset_measures
 from experiments import dataset_warnings
 from keras_ssc import __version__
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import extraction
+from keras_ssc import figures
 from keras_ssc import files
-from keras_ssc import input_pipeline
 from keras_ssc import model_card
-from keras_ssc import report
+from keras_ssc import scoring
+from keras_ssc import tables
 from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
 
@@ -79,7 +81,7 @@ def write_card(
         OSError: If the card cannot be written.
     """
     _check_out(out)
-    builder = input_pipeline.open_dataset(dataset, data_dir)
+    builder = datasets.open_dataset(dataset, data_dir)
     films = dataset_measures.measure(builder, most_pairs, seed, progress)
     records = None
     if frames is not None:
@@ -298,7 +300,7 @@ def _dropped_text(card):
         return f"Which pairs were dropped, and why, {_NOT_KNOWN}\n"
     if not card["dropped"]:
         return "None.\n"
-    return report.markdown_table(
+    return tables.markdown_table(
         ["reason", "pairs"], [[*item] for item in card["dropped"].items()]
     )
 
@@ -318,10 +320,10 @@ def _motion_table(motion):
     for genre, own in motion.items():
         cells = ["-"] * (len(header) - 1)
         if own:
-            cells = [f"{own['pairs']:,}", report.percent(own["still"])]
+            cells = [f"{own['pairs']:,}", scoring.percent(own["still"])]
             cells += [f"{own[name]:.2g}" for name in _QUANTILES]
         rows.append([genre, *cells])
-    return report.markdown_table(header, rows)
+    return tables.markdown_table(header, rows)
 
 
 def _frames_text(card):
@@ -349,7 +351,7 @@ def _colours_text(prediction):
             "takes two genres in train and two in test.\n"
         )
     accuracy, chance, low, high = (
-        report.percent(prediction[name])
+        scoring.percent(prediction[name])
         for name in ("balanced_accuracy", "chance", "low", "high")
     )
     text = (
@@ -389,11 +391,11 @@ def _films_table(films):
             _bars_cell(film["bars_left"]),
             _cropped_cell(film["bars_cropped"]),
             f"{film['motion']:.2g}",
-            report.percent(film["still"]),
+            scoring.percent(film["still"]),
         ]
         for film in films
     ]
-    return report.markdown_table(header, rows)
+    return tables.markdown_table(header, rows)
 
 
 def _dropped_cell(dropped):
@@ -451,19 +453,19 @@ def _write(card, magnitudes, out):
 def _figures(card, magnitudes):
     """Returns a dict from names to PNGs."""
     return {
-        "motion": report.motion_figure(
+        "motion": figures.motion_figure(
             magnitudes,
             baselines.MAGNITUDE_FLOOR,
             f"Motion of the pairs of {card['dataset']}",
         ),
-        "splits": report.splits_figure(
+        "splits": figures.splits_figure(
             {
                 split: {genre: own[genre]["pairs"] for genre in GENRES}
                 for split, own in card["counts"].items()
             },
             f"Pairs by genre and split of {card['dataset']}",
         ),
-        "saturation": report.saturation_figure(
+        "saturation": figures.saturation_figure(
             sorted(card["films"], key=lambda x: GENRES.index(x["genre"])),
             GENRES,
             dataset_warnings.GREY_SATURATION,

@@ -75,7 +75,7 @@ def measure(builder, most_pairs, seed=0, progress=False):
     """Measures the films of a data set.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         most_pairs: Integer, how many pairs of a film are looked at; where it
             has more, they are drawn by the seed and the film's name.
         seed: Integer.
@@ -331,7 +331,7 @@ def read_drops(builder):
     """Reads which pairs a build of films dropped.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
 
     Returns:
         A dict from a film's name to a `collections.Counter` of reasons, of
@@ -352,7 +352,7 @@ def count_left_out(builder):
     """Counts the files that a build of frames could make no pair of.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
     """
     path = pathlib.Path(builder.data_path) / "left_out.tsv"
     if not path.exists():

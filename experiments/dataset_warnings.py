@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments import baselines
 from experiments import dataset_measures
-from keras_ssc import report
+from keras_ssc import scoring
 from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
 
@@ -167,7 +167,7 @@ def _unequal_films(films):
         if len(own) > 1 and share > limit:
             yield _warning(
                 "unequal_films",
-                f"{own[largest].film} has {report.percent(share)} of the "
+                f"{own[largest].film} has {scoring.percent(share)} of the "
                 f"pairs of {genre} ({counts[largest]:,} of "
                 f"{counts.sum():,}): the genre is learnt and measured mostly "
                 "on one film.",
@@ -302,7 +302,7 @@ def _colours_predict(prediction):
     if prediction["low"] is None or prediction["low"] <= prediction["chance"]:
         return
     accuracy, low, high, chance = (
-        report.percent(prediction[name])
+        scoring.percent(prediction[name])
         for name in ("balanced_accuracy", "low", "high", "chance")
     )
     yield _warning(

@@ -2,13 +2,18 @@
 
 import dataclasses
 import pathlib
+import subprocess
+import sys
 
-from experiments import growth
 from keras_ssc import cleaning
+from keras_ssc import datasets
 from keras_ssc import extraction
-from keras_ssc import input_pipeline
+from keras_ssc.errors import OutsideError
 
 DATASET = "scene_genre/frames"
+BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
+
+_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -16,7 +21,7 @@ class FilmData:
     """A data set that was drawn.
 
     Attributes:
-        builder: What `input_pipeline.open_dataset` returns.
+        builder: What `datasets.open_dataset` returns.
         data_dir: String, where TFDS finds it.
         problems: List of strings, the films and rows that gave no pairs.
         num_with_bars: Integer, of how many films bars were cropped.
@@ -57,10 +62,31 @@ def draw(film_list, folder, progress=False, **changes):
     )
     # TFDS moves a data set to its place when it is whole.
     if not (data_dir / DATASET).exists():
-        growth.cost_of(*growth.build_command("frames", frames, data_dir))
+        build(frames, data_dir)
     return FilmData(
-        input_pipeline.open_dataset(DATASET, str(data_dir)),
+        datasets.open_dataset(DATASET, str(data_dir)),
         str(data_dir),
         problems,
         sum(bool(record["bars"]) for record in records),
     )
+
+
+def build(frames, data_dir):
+    """Builds the data set of extracted frames, in a process of its own.
+
+    Raises:
+        OutsideError: If it fails.
+    """
+    tfds = pathlib.Path(sys.executable).with_name("tfds")
+    options = ("--config", "frames", "--manual_dir", frames)
+    ended = subprocess.run(
+        [tfds, "build", BUILDER, *options, "--data_dir", data_dir],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    if ended.returncode:
+        lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise OutsideError(
+            f"tfds build of {frames} ended with exit code {ended.returncode}: "
+            f"{' '.join(lines[-1:])}"
+        )

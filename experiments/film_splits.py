@@ -1,6 +1,6 @@
-"""A built data set's films, dealt anew: folds, controls, learning curves.
+"""Folds over a built data set's films, controls and learning curves.
 
-What is here stands in for `input_pipeline.DatasetSplits`.
+`FoldSplits` takes the place of `datasets.DatasetSplits`.
 """
 
 import collections
@@ -10,12 +10,12 @@ import os
 
 import numpy as np
 
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
 from keras_ssc.genres import GENRES
 
-# How pairs are dealt: "pair" is the mistake of splitting by frame, made on
-# purpose to measure what it hides.
+# What is split: "pair" is the mistake of splitting by frame, made on purpose
+# to measure what it hides.
 BY = ("film", "pair")
 
 # What a control takes away from every pair.
@@ -23,13 +23,13 @@ CHANGES = ("next_frame_of_another_pair", "no_frame")
 
 
 @dataclasses.dataclass(frozen=True)
-class Deal:
+class FoldConfig:
     """Which films train, validate and test.
 
     Attributes:
         num_folds: Integer, 2 or more: every film is tested in one of them.
         fold: Integer, from 0.
-        seed: Integer, of the order in which films are dealt.
+        seed: Integer, of the assignment of films to folds.
         by: String, one of `BY`.
         films_per_genre: Integer, how many train; None for all that are left.
         change: String, one of `CHANGES`, or None.
@@ -49,7 +49,7 @@ class Deal:
         if self.num_folds < 2 or not 0 <= self.fold < self.num_folds:
             raise ValueError(
                 "Expected 2 folds or more, and one of them. Received: fold "
-                f"{self.fold} of {self.num_folds}"
+                f"{self.fold + 1} of {self.num_folds}"
             )
         for name, value, known in (
             ("by", self.by, BY),
@@ -62,20 +62,20 @@ class Deal:
                 )
 
 
-class DealtSplits:
-    """The splits of one deal.
+class FoldSplits:
+    """The training, validation and test split of one fold.
 
-    Each genre's films are dealt to the folds by themselves. A fold's films
-    test; of each genre that has a film to spare, the next fold's first one
-    validates; the others train. A genre with one film is left out, since its
-    film cannot be both learnt from and asked about.
+    Folds are stratified by genre. The films of the fold are the test split; of
+    each genre that has a film to spare, the first film of the next fold is in
+    the validation split; the others train. A genre with one film is left out:
+    a model cannot both train and be tested on it.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
-        deal: A `Deal`.
+        builder: What `datasets.open_dataset` returned.
+        config: A `FoldConfig`.
 
     Attributes:
-        name: String, the data set's name, its version and the deal.
+        name: String, the data set's name, its version and the fold.
         names: Tuple of the splits that have a film.
         films: Dict from a split to the sorted list of its films.
         left_out: Dict from a film that is in none to the reason.
@@ -84,21 +84,21 @@ class DealtSplits:
         ValueError: If nothing is left to train with or to test on.
     """
 
-    def __init__(self, builder, deal):
+    def __init__(self, builder, config):
         self._builder = builder
-        self._deal = deal
+        self._config = config
         self.name = (
-            f"{builder.info.full_name}, fold {deal.fold + 1} of "
-            f"{deal.num_folds} by {deal.by}, seed {deal.seed}"
+            f"{builder.info.full_name}, fold {config.fold + 1} of "
+            f"{config.num_folds} by {config.by}, seed {config.seed}"
         )
-        self._all = _details(builder)
-        chosen, self.left_out = _choose_films(self._all, deal)
+        self._all = all_pairs(builder)
+        chosen, self.left_out = _choose_films(self._all, config)
         self._places = {
             name: np.flatnonzero(np.isin(self._all.film, films))
             for name, films in chosen.items()
         }
-        if deal.by == "pair":
-            self._places = _deal_pairs(self._all, self._places, deal)
+        if config.by == "pair":
+            self._places = _split_by_pair(self._all, self._places, config)
         self.films = {
             name: sorted(set(self._all.film[places].tolist()))
             for name, places in self._places.items()
@@ -114,38 +114,48 @@ class DealtSplits:
                 )
 
     def prepare(self, split, image_size, features, progress=False):
-        """Makes a split ready, as `input_pipeline.prepare`.
+        """Makes a split ready, as `datasets.prepare`.
 
-        A control's pairs are changed in memory.
+        The pairs of a control are changed in memory.
         """
         names = set(features)
-        if self._deal.change == "next_frame_of_another_pair" and names:
+        if self._config.change == "next_frame_of_another_pair" and names:
             names |= {"frame", "next_frame"}
         parts = [
-            input_pipeline.prepare(
-                self._builder, each, image_size, names, progress
-            )
+            datasets.prepare(self._builder, each, image_size, names, progress)
             for each in self._builder.info.splits
         ]
-        prepared = input_pipeline.select(parts, self._places[split])
-        if self._deal.change == "no_frame":
+        prepared = datasets.select(parts, self._places[split])
+        if self._config.change == "no_frame":
             return _without_frames(prepared)
-        if names and self._deal.change is not None:
-            return _with_other_next_frames(prepared, features, self._deal.seed)
+        if names and self._config.change is not None:
+            return _with_other_next_frames(
+                prepared, features, self._config.seed
+            )
         return prepared
 
 
-def _details(builder):
-    """Returns the pairs of all splits, without their pictures."""
+def all_pairs(builder, image_size=(16, 16), features=()):
+    """Returns the pairs of all splits together.
+
+    Args:
+        builder: What `datasets.open_dataset` returned.
+        image_size: Tuple (height, width), pixels.
+        features: Iterable of names of `datasets.FEATURES`; without any,
+            the pairs have no images.
+
+    Returns:
+        A `datasets.PreparedSplit`.
+    """
     parts = [
-        input_pipeline.prepare(builder, split, (16, 16), ())
+        datasets.prepare(builder, split, image_size, features)
         for split in builder.info.splits
     ]
     num_pairs = sum(part.num_pairs for part in parts)
-    return input_pipeline.select(parts, np.arange(num_pairs))
+    return datasets.select(parts, np.arange(num_pairs))
 
 
-def _choose_films(pairs, deal):
+def _choose_films(pairs, config):
     """Returns the films of each split, and why others are in none."""
     chosen, left_out = collections.defaultdict(list), {}
     for label, genre in enumerate(GENRES):
@@ -153,24 +163,24 @@ def _choose_films(pairs, deal):
         if len(films) == 1:
             left_out[str(films[0])] = f"the only film of {genre}"
             continue
-        generator = np.random.default_rng([deal.seed, label])
+        generator = np.random.default_rng([config.seed, label])
         films = generator.permutation(films)
-        folds = np.arange(len(films)) % deal.num_folds
-        # With fewer films than folds, a genre's films take turns: otherwise
-        # the last folds would have none of it to test on.
-        fold = deal.fold % min(deal.num_folds, len(films) or 1)
+        folds = np.arange(len(films)) % config.num_folds
+        # A genre with fewer films than folds tests them in turn: otherwise
+        # the last folds would have none of it.
+        fold = config.fold % min(config.num_folds, len(films) or 1)
         test, rest = films[folds == fold], films[folds != fold]
-        # From the next fold on, so that another film validates each time.
+        # From the next fold on, so that each fold validates on other films.
         rest = rest[
             np.argsort(
-                (folds[folds != fold] - fold) % deal.num_folds, kind="stable"
+                (folds[folds != fold] - fold) % config.num_folds, kind="stable"
             )
         ]
         validation = rest[:1] if len(rest) > 1 else rest[:0]
-        train = rest[len(validation) :][: deal.films_per_genre]
+        train = rest[len(validation) :][: config.films_per_genre]
         for film in rest[len(validation) :][len(train) :]:
             left_out[str(film)] = (
-                f"{deal.films_per_genre} films a genre are trained with"
+                f"training takes {config.films_per_genre} films a genre"
             )
         chosen["train"].extend(train)
         chosen["validation"].extend(validation)
@@ -178,22 +188,20 @@ def _choose_films(pairs, deal):
     return chosen, left_out
 
 
-def _deal_pairs(pairs, places, deal):
-    """Deals the same pairs anew, whatever film they are of.
+def _split_by_pair(pairs, places, config):
+    """Splits the same pairs whatever film they are of.
 
-    Every genre has as many in each split as it had.
+    Every split keeps its number of pairs of each genre.
     """
-    generator = np.random.default_rng([deal.seed, deal.fold])
-    dealt = collections.defaultdict(list)
+    generator = np.random.default_rng([config.seed, config.fold])
     together = np.concatenate(list(places.values()))
+    shuffled = together.copy()
     for label in np.unique(pairs.label[together]):
-        own = together[pairs.label[together] == label]
-        own, start = generator.permutation(own), 0
-        for name, given in places.items():
-            count = int(np.sum(pairs.label[given] == label))
-            dealt[name].extend(own[start : start + count])
-            start += count
-    return {name: np.sort(each).astype(int) for name, each in dealt.items()}
+        is_own = pairs.label[together] == label
+        shuffled[is_own] = generator.permutation(together[is_own])
+    ends = np.cumsum([len(each) for each in places.values()])[:-1]
+    split = zip(places, np.split(shuffled, ends), strict=True)
+    return {name: np.sort(each) for name, each in split}
 
 
 def _told(left_out):
@@ -216,14 +224,14 @@ def _without_frames(prepared):
 def _with_other_next_frames(prepared, wanted, seed):
     """Gives each pair the next frame of another pair of its film.
 
-    What moves between the two says nothing any more of how fast it moved;
-    each frame by itself is as it was.
+    The motion between the two no longer says how fast anything moved; each
+    frame by itself is unchanged.
     """
     generator = np.random.default_rng(seed)
     places = np.arange(prepared.num_pairs)
     for film in np.unique(prepared.film):
         own = np.flatnonzero(prepared.film == film)
-        # Round by some places, but none: no pair keeps its own.
+        # Rotated by one place in a random order: no pair keeps its own.
         order = generator.permutation(own)
         places[order] = np.roll(order, 1)
     frame = np.asarray(prepared.features["frame"])
@@ -237,7 +245,7 @@ def _with_other_next_frames(prepared, wanted, seed):
         prepared,
         features={
             name: features[name]
-            for name in input_pipeline.FEATURES
+            for name in datasets.FEATURES
             if name in set(wanted)
         },
     )

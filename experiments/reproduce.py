@@ -1,17 +1,18 @@
-"""The report's table and its question, on any films, with folds and seeds.
+"""The report's table and its question on any films, with folds and seeds.
 
     python -m experiments.reproduce --dataset scene_genre/sample --budget small
 
-Every variant is trained once for each fold over the films and each seed. What
-is finished in --out is not repeated, and what was stopped goes on. After each
-fold and seed the tables and figures are written anew, of what there is. The
-work goes in rounds: each asks about every film once, with seeds that differ
-from fold to fold, so that the first ones already tell something.
+Every variant is trained once for each fold over the films and each seed.
+Trainings that are finished in --out are not repeated, interrupted ones are
+resumed. After each fold and seed the tables and figures are written anew from
+what is finished. The work goes in rounds: each tests every film once, with
+seeds that differ from fold to fold, so that the first round already answers.
 """
 
 import argparse
 import collections
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -22,55 +23,63 @@ from scipy import stats
 
 from experiments import baselines
 from experiments import benchmark
+from experiments import drawing
 from experiments import film_data
 from experiments import film_splits
-from experiments import model_table
 from experiments import readme
 from experiments import trainings
 from keras_ssc import cleaning
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import files
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import report
-from keras_ssc import train
+from keras_ssc import tables
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
 from keras_ssc.models import backbones
 from keras_ssc.train_config import TrainConfig
 
 BUDGETS = {
-    "report": train_config.REPORT_SETTINGS,
-    "small": train_config.SAMPLE_SETTINGS,
+    "report": {name: each.report for name, each in models.MODELS.items()},
+    "small": {name: each.sample for name, each in models.MODELS.items()},
 }
 
-# Draws of films for an interval, and how sure it is.
+# Of the bootstrap over films.
 _NUM_DRAWS, _CONFIDENCE = 10_000, 0.95
 
-_SEES_FLOW = ("frame", "flow")
+# The results that the README's table of the models is written from.
+SAMPLE = "reproduce_sample"
 
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """What is trained.
+    """A model with its settings and data.
 
     Attributes:
-        name: String, what it is called in tables.
         model: String, a key of `models.MODELS`.
+        what: String, how it differs from the model; "" for the model itself.
         settings: Dict of fields of `TrainConfig` that differ from the
             budget's.
-        deal: Dict of fields of `film_splits.Deal` that differ.
+        split: Dict of fields of `film_splits.FoldConfig` that differ from the
+            defaults.
         batch_factor: Float, times the budget's batch size.
-        drawn: Dict of fields of `cleaning.ExtractConfig`, how its pairs are
-            drawn from the films anew; None for the data set as it was built.
+        drawn: Dict of fields of `cleaning.ExtractConfig`, with which its pairs
+            are extracted from the films; None for the data set as it was
+            built.
     """
 
-    name: str
     model: str
+    what: str = ""
     settings: dict = dataclasses.field(default_factory=dict)
-    deal: dict = dataclasses.field(default_factory=dict)
+    split: dict = dataclasses.field(default_factory=dict)
     batch_factor: float = 1.0
     drawn: dict | None = None
+
+    @property
+    def name(self):
+        """The variant's name in tables."""
+        return f"{self.model}, {self.what}" if self.what else self.model
 
     @property
     def slug(self):
@@ -82,229 +91,136 @@ def _slug(text):
     return re.sub(r"\W+", "_", text)
 
 
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """A claim that two variants' test accuracies decide.
-
-    Attributes:
-        claim: String, that `one` is more accurate than `other`; or, with
-            `is_control`, that they cannot be told apart.
-        one: String, a variant's name.
-        other: String, a variant's name.
-        is_control: Boolean.
-    """
-
-    claim: str
-    one: str
-    other: str
-    is_control: bool = False
-
-
-# How many frames on the next frame is.
+# How many frames later the next frame is.
 _STRIDES = (2, 4, 8, 12)
 
-_TABLE = [Variant(name, name) for name in models.MODELS]
+_SHUFFLED = {"change": "next_frame_of_another_pair"}
+_IMAGENET = {"weights": "imagenet"}
 
-_MORE = [
-    Variant(
-        "double_stack, separate trunks", "double_stack", {"trunk": "separate"}
-    ),
-    Variant(
-        "double_stack, FlowNet-S for the flow",
-        "double_stack",
-        {"trunk": "flownet"},
-    ),
-    Variant(
-        "motion_magnitude_stack, one neuron",
-        "motion_magnitude_stack",
-        {"encoding": 1},
-    ),
-    Variant("flownet_fc, one frame", "flownet_fc", {"single_frame": True}),
-    Variant(
-        "double_stack, next frames shuffled",
-        "double_stack",
-        deal={"change": "next_frame_of_another_pair"},
-    ),
-    Variant(
-        "inception_v3_6ch, next frames shuffled",
-        "inception_v3_6ch",
-        deal={"change": "next_frame_of_another_pair"},
-    ),
-    Variant(
-        "double_stack, flow alone", "double_stack", deal={"change": "no_frame"}
-    ),
-    Variant("fc, split by frame", "fc", deal={"by": "pair"}),
-    Variant(
-        "inception_v3, split by frame", "inception_v3", deal={"by": "pair"}
-    ),
+_VARIANTS = [
+    *map(Variant, models.MODELS),
+    Variant("double_stack", "separate trunks", {"trunk": "separate"}),
+    Variant("double_stack", "FlowNet-S for the flow", {"trunk": "flownet"}),
+    Variant("motion_magnitude_stack", "one neuron", {"encoding": 1}),
+    Variant("flownet_fc", "one frame", {"single_frame": True}),
+    Variant("double_stack", "next frames shuffled", split=_SHUFFLED),
+    Variant("inception_v3_6ch", "next frames shuffled", split=_SHUFFLED),
+    Variant("double_stack", "flow alone", split={"change": "no_frame"}),
+    Variant("fc", "split by frame", split={"by": "pair"}),
+    Variant("inception_v3", "split by frame", split={"by": "pair"}),
+    Variant("double_stack", "1 film a genre", split={"films_per_genre": 1}),
+    Variant("double_stack", "2 films a genre", split={"films_per_genre": 2}),
+    Variant("double_stack", "batch x 0.5", batch_factor=0.5),
+    Variant("double_stack", "batch x 2", batch_factor=2.0),
     *[
-        Variant(
-            f"double_stack, {told} a genre",
-            "double_stack",
-            deal={"films_per_genre": number},
-        )
-        for number, told in enumerate(("1 film", "2 films"), start=1)
-    ],
-    *[
-        Variant(
-            f"double_stack, batch x {factor:g}",
-            "double_stack",
-            batch_factor=factor,
-        )
-        for factor in (0.5, 2.0)
-    ],
-    *[
-        Variant(
-            f"double_stack, stride {stride}",
-            "double_stack",
-            drawn={"stride": stride},
-        )
+        Variant("double_stack", f"stride {stride}", drawn={"stride": stride})
         for stride in (1, *_STRIDES)
     ],
-    *[
-        Variant(
-            f"inception_v3, bars {'cropped' if is_cropped else 'kept'}",
-            "inception_v3",
-            drawn={"crop_bars": is_cropped},
-        )
-        for is_cropped in (True, False)
-    ],
-    Variant(
-        "inception_v3, ImageNet's weights",
-        "inception_v3",
-        {"weights": "imagenet"},
-    ),
-    Variant(
-        "double_stack, ImageNet's weights",
-        "double_stack",
-        {"weights": "imagenet"},
-    ),
+    Variant("inception_v3", "bars cropped", drawn={"crop_bars": True}),
+    Variant("inception_v3", "bars kept", drawn={"crop_bars": False}),
+    Variant("inception_v3", "ImageNet's weights", _IMAGENET),
+    Variant("double_stack", "ImageNet's weights", _IMAGENET),
 ]
 
-VARIANTS = {variant.name: variant for variant in [*_TABLE, *_MORE]}
+VARIANTS = {variant.name: variant for variant in _VARIANTS}
 
-_CONTROL = "control, next frames shuffled"
-
-QUESTIONS = [
-    Question(
-        "a single frame tells more than its colours",
+# Claims that the first variant or baseline is more accurate than the second.
+QUESTIONS = {
+    "a single frame beats its colours": (
         "inception_v3",
         "baseline: colour_histogram",
     ),
-    Question(
-        "a frame and its flow tell more than four numbers of the flow",
+    "a frame and its flow beat four numbers of the flow": (
         "double_stack",
         "baseline: flow_statistics",
     ),
-    Question(
-        "a frame and its flow pass the frame alone",
+    "a frame and its flow beat the frame alone": (
         "double_stack",
         "inception_v3",
     ),
-    Question("two frames stacked pass one", "inception_v3_6ch", "inception_v3"),
-    Question(
-        "a frame and its magnitude of motion pass the frame alone",
+    "two stacked frames beat one frame": ("inception_v3_6ch", "inception_v3"),
+    "a frame and its motion magnitude beat the frame alone": (
         "motion_magnitude_stack",
         "inception_v3",
     ),
-    Question("flow passes stacked frames", "double_stack", "inception_v3_6ch"),
-    Question(
-        "flow passes its mean magnitude",
-        "double_stack",
-        "motion_magnitude_stack",
-    ),
-    Question(
-        "FlowNet-S of two frames passes it of one",
+    "flow beats stacked frames": ("double_stack", "inception_v3_6ch"),
+    "flow beats its mean magnitude": ("double_stack", "motion_magnitude_stack"),
+    "FlowNet-S on two frames beats FlowNet-S on one": (
         "flownet_fc",
         "flownet_fc, one frame",
     ),
-    Question(
-        "a frame and its flow pass the flow alone",
+    "a frame and its flow beat the flow alone": (
         "double_stack",
         "double_stack, flow alone",
     ),
-    Question(
-        "the flow alone passes the frame alone",
+    "the flow alone beats the frame alone": (
         "double_stack, flow alone",
         "inception_v3",
     ),
-    Question(
-        f"{_CONTROL}: double_stack is no better than a single frame",
+    "control: a frame and the flow of shuffled frames beat the frame alone": (
         "double_stack, next frames shuffled",
         "inception_v3",
-        is_control=True,
     ),
-    Question(
-        f"{_CONTROL}: inception_v3_6ch is no better than a single frame",
+    "control: two stacked frames, shuffled, beat one frame": (
         "inception_v3_6ch, next frames shuffled",
         "inception_v3",
-        is_control=True,
     ),
-    Question(
-        "one trunk for both passes one for each",
+    "a shared trunk beats separate trunks": (
         "double_stack",
         "double_stack, separate trunks",
     ),
-    Question(
-        "Inception v3 passes FlowNet-S for the flow",
+    "Inception v3 beats FlowNet-S as the trunk for the flow": (
         "double_stack",
         "double_stack, FlowNet-S for the flow",
     ),
-    Question(
-        "all features beside the magnitude pass one neuron",
+    "all features beside the magnitude beat one neuron": (
         "motion_magnitude_stack",
         "motion_magnitude_stack, one neuron",
     ),
-    Question("a split by frame flatters fc", "fc, split by frame", "fc"),
-    Question(
-        "a split by frame flatters inception_v3",
+    "a split by frame overestimates the accuracy of fc": (
+        "fc, split by frame",
+        "fc",
+    ),
+    "a split by frame overestimates the accuracy of inception_v3": (
         "inception_v3, split by frame",
         "inception_v3",
     ),
-    Question(
-        "all films pass two a genre",
+    "training on all films beats two films a genre": (
         "double_stack",
         "double_stack, 2 films a genre",
     ),
-    Question(
-        "two films a genre pass one",
+    "two training films a genre beat one": (
         "double_stack, 2 films a genre",
         "double_stack, 1 film a genre",
     ),
-    Question(
-        "a batch twice as large is better",
+    "a batch twice as large is better": (
         "double_stack, batch x 2",
         "double_stack",
     ),
-    Question(
-        "a batch half as large is worse",
+    "a batch half as large is worse": (
         "double_stack",
         "double_stack, batch x 0.5",
     ),
-    *[
-        Question(
-            f"{stride} frames on tell more than the very next",
+    **{
+        f"a next frame {stride} frames later beats the very next": (
             f"double_stack, stride {stride}",
             "double_stack, stride 1",
         )
         for stride in _STRIDES
-    ],
-    Question(
-        "bars that are kept flatter inception_v3",
+    },
+    "kept bars raise the accuracy of inception_v3": (
         "inception_v3, bars kept",
         "inception_v3, bars cropped",
     ),
-    Question(
-        "ImageNet's weights help the frame alone",
+    "ImageNet's weights help the frame alone": (
         "inception_v3, ImageNet's weights",
         "inception_v3",
     ),
-    Question(
-        "ImageNet's weights help the double stack",
+    "ImageNet's weights help double_stack": (
         "double_stack, ImageNet's weights",
         "double_stack",
     ),
-]
+}
 
 
 def config_of(variant, budget, seed, run_dir, **settings):
@@ -324,7 +240,7 @@ def config_of(variant, budget, seed, run_dir, **settings):
 def why_left_out(variant, films=None):
     """Says why a variant cannot be trained here; None if it can."""
     if variant.drawn is not None and films is None:
-        return "its pairs are drawn anew: needs --films"
+        return "its pairs are extracted anew: needs --films"
     if variant.settings.get("weights") != "imagenet":
         return None
     name = backbones.BACKBONES["inception_v3"].file_name
@@ -335,20 +251,22 @@ def why_left_out(variant, films=None):
 
 
 class Reproduction:
-    """Trainings over folds and seeds, and what they say.
+    """Trainings over folds and seeds, and their tables.
 
     Args:
-        builder: What `input_pipeline.open_dataset` returned.
+        builder: What `datasets.open_dataset` returned.
         out: `pathlib.Path` of the results' folder.
-        names: Sequence of keys of `VARIANTS`.
+        names: Sequence of keys of `VARIANTS`; without any, the baselines
+            alone.
         budget: String, a key of `BUDGETS`.
-        num_folds: Integer, into which the films are dealt.
+        num_folds: Integer, how many folds the films are split into.
         settings: Dict of fields of `TrainConfig` for all trainings.
         films: Path of the list of the data set's films, for variants whose
-            pairs are drawn anew; None to leave them out.
+            pairs are extracted anew; None to leave them out.
         drawn: Dict of fields of `cleaning.ExtractConfig` for all of those.
-        is_training: Boolean; without, only what is finished is taken.
-        is_apart: Boolean, whether each training has a process of its own.
+        is_training: Boolean; without, only finished trainings are taken.
+        train_and_evaluate: Function of a config and splits, see
+            `trainings.train_and_evaluate`.
     """
 
     def __init__(
@@ -362,7 +280,7 @@ class Reproduction:
         films=None,
         drawn=None,
         is_training=True,
-        is_apart=False,
+        train_and_evaluate=trainings.in_a_process,
     ):
         self._builder = builder
         self._out = out
@@ -371,22 +289,19 @@ class Reproduction:
         self._settings = settings
         self._films, self._drawn = films, drawn or {}
         self._is_training = is_training
-        self._is_apart = is_apart
-        self._data = {}  # how pairs are drawn -> film_data.FilmData
+        self._train_and_evaluate = train_and_evaluate
+        self._data = {}  # how pairs are extracted -> film_data.FilmData
         self._features = None
-        self.left_out = {}
-        self._variants = []
-        for name in names:
-            reason = why_left_out(VARIANTS[name], films)
-            if reason is None:
-                self._variants.append(VARIANTS[name])
-            else:
-                self.left_out[name] = reason
+        reasons = {name: why_left_out(VARIANTS[name], films) for name in names}
+        self.left_out = {name: why for name, why in reasons.items() if why}
+        self._variants = [
+            VARIANTS[name] for name in names if name not in self.left_out
+        ]
         self.results = collections.defaultdict(list)  # variant -> dicts
         self.baselines = collections.defaultdict(list)
         self.failures = []
-        self.problems = set()  # films that could not be drawn anew
-        self.untested = {}  # film -> why no model is asked about it
+        self.problems = set()  # films that could not be extracted anew
+        self.untested = {}  # film -> why no model is tested on it
 
     def run(self, fold, seed):
         """Trains and evaluates every variant on a fold with a seed."""
@@ -399,24 +314,14 @@ class Reproduction:
             runs = [run for run in runs if (run[1] / "result.json").exists()]
             if not runs:
                 return
-        train_and_evaluate = (
-            trainings.in_a_process
-            if self._is_apart
-            else trainings.train_and_evaluate
-        )
         for variant, run_dir in runs:
             builder, source = self._data_of(variant)
-            splits = self._splits(builder, fold, **variant.deal)
-            config = config_of(
-                variant,
-                self._budget,
-                seed,
-                run_dir,
-                **{**self._settings, **source},
-            )
+            settings = {**self._settings, **source}
+            config = config_of(variant, self._budget, seed, run_dir, **settings)
+            splits = self._splits(builder, fold, **variant.split)
             try:
-                result = train_and_evaluate(config, splits)
-            except train.TrainingError as error:
+                result = self._train_and_evaluate(config, splits)
+            except loop.TrainingError as error:
                 # The others are worth as much without it.
                 self.failures.append(
                     {
@@ -427,16 +332,16 @@ class Reproduction:
                     }
                 )
                 continue
-            self.results[variant.name].append({**result, "fold": fold})
+            self.results[variant.name].append(_condensed(fold, seed, result))
         self._run_baselines(fold, seed)
 
     def _splits(self, builder, fold, **changes):
-        return film_splits.DealtSplits(
-            builder, film_splits.Deal(self._num_folds, fold, **changes)
+        return film_splits.FoldSplits(
+            builder, film_splits.FoldConfig(self._num_folds, fold, **changes)
         )
 
     def _data_of(self, variant):
-        """Returns a variant's builder, and what its config says of it."""
+        """Returns a variant's builder, and its config's fields."""
         if variant.drawn is None:
             return self._builder, {}
         data = self._draw(variant.drawn)
@@ -446,7 +351,7 @@ class Reproduction:
         }
 
     def _draw(self, changes):
-        """Returns the data that is drawn so, of the films."""
+        """Returns the data that is extracted so from the films."""
         # Cropping is the default: variants that say so share the data.
         fields = dataclasses.asdict(
             cleaning.ExtractConfig(**{**self._drawn, **changes})
@@ -461,7 +366,7 @@ class Reproduction:
         return self._data[name]
 
     def _leave_out_bars(self):
-        """Leaves out variants that tell bars apart where there are none."""
+        """Leaves out variants with and without bars where there are none."""
         about_bars = [
             variant
             for variant in self._variants
@@ -480,18 +385,10 @@ class Reproduction:
             if reason.startswith("the only film")
         }
         if self._features is None:
-            self._features = baselines.join(
-                [
-                    baselines.features_of(
-                        input_pipeline.prepare(
-                            self._builder,
-                            split,
-                            baselines.IMAGE_SIZE,
-                            _SEES_FLOW,
-                        )
-                    )
-                    for split in self._builder.info.splits
-                ]
+            self._features = baselines.features_of(
+                film_splits.all_pairs(
+                    self._builder, baselines.IMAGE_SIZE, ("frame", "flow")
+                )
             )
         for name in baselines.BASELINES:
             measured = baselines.evaluate(
@@ -500,31 +397,25 @@ class Reproduction:
                 self._features.of_films(splits.films["test"]),
                 seed,
             )
-            self.baselines[name].append({**measured, "fold": fold})
+            self.baselines[name].append(_condensed(fold, seed, measured))
 
     def summary(self):
         """Returns what tables and figures are made of, as plain values."""
+        unfinished = {
+            variant.name: "none of its trainings is finished"
+            for variant in self._variants
+            if not self._is_training and variant.name not in self.results
+        }
         return {
-            "version": 1,
+            "version": 2,
             "machine": benchmark.machine(),
             "dataset": self._builder.info.full_name,
             "budget": self._budget,
             "num_folds": self._num_folds,
             "epochs": self._settings.get("epochs"),
-            "results": {
-                name: [_condensed(each) for each in results]
-                for name, results in self.results.items()
-            },
-            "baselines": {
-                name: [_condensed(each) for each in results]
-                for name, results in self.baselines.items()
-            },
-            "left_out": self.left_out
-            | {
-                variant.name: "none of its trainings is finished"
-                for variant in self._variants
-                if not self._is_training and variant.name not in self.results
-            },
+            "results": dict(self.results),
+            "baselines": dict(self.baselines),
+            "left_out": self.left_out | unfinished,
             "untested": self.untested,
             "failures": self.failures,
             "problems": sorted(self.problems),
@@ -534,96 +425,93 @@ class Reproduction:
         """Writes the results, the tables and the figures; returns the text."""
         summary = self.summary()
         text = text_of(summary)
-        files.write_json(self._out / "results.json", summary)
+        files.write_text(self._out / "results.json", as_json(summary))
         files.write_text(self._out / "tables.md", text)
         figures = self._out / "figures"
         figures.mkdir(exist_ok=True)
-        for name, png in self._figures(summary).items():
+        for name, png in figures_of(summary).items():
             files.write_bytes(figures / f"{name}.png", png)
         return text
 
-    def _figures(self, summary):
-        """Returns a dict from a figure's name to a PNG."""
-        dataset = summary["dataset"]
-        magnitudes = np.exp(self._features.values["magnitude"][:, 0])
-        figures = {
-            "models": _models_figure(summary),
-            "motion": report.motion_figure(
-                {
-                    genre: magnitudes[self._features.label == label]
-                    for label, genre in enumerate(GENRES)
-                },
-                baselines.MAGNITUDE_FLOOR,
-                f"Motion magnitude of the pairs of {dataset}",
-            ),
-        }
-        questions = _questions_figure(summary)
-        if questions is not None:
-            figures["questions"] = questions
-        for name, results in self.results.items():
-            slug, first = VARIANTS[name].slug, results[0]
-            figures[f"confusion_{slug}"] = report.confusion_figure(
-                sum(np.array(each["confusion"]) for each in results),
-                GENRES,
-                f"{name}: test pairs of {_trainings(len(results))}",
-            )
-            run_dir = f"fold{first['fold']}_seed{first['seed']}"
-            figures[f"curves_{slug}"] = report.curves_figure(
-                train.read_history(self._out / slug / run_dir),
-                f"{name}, fold {first['fold'] + 1}, seed {first['seed']}",
-            )
-        return figures
+
+_KEPT = (
+    *("pair", "scene", "film", "macro_f1", "per_genre"),
+    *("expected_calibration_error", "seconds", "inputs", "parameters"),
+)
 
 
-def _condensed(result):
-    """Returns what tables need of a training."""
-    films = [
-        {key: film[key] for key in ("film", "pair_accuracy")}
-        for film in result["films"]
-    ]
-    return {**result, "films": films}
-
-
-def _models_figure(summary):
-    rows = {
-        name: (
-            [100 * each["pair"] for each in results],
-            train_config.REPORT_ACCURACY[name],
-        )
-        for name, results in summary["results"].items()
-        if name in models.MODELS
-    }
-    return report.models_figure(
-        rows,
-        f"Test accuracy by pair, {summary['dataset']}",
-        {
-            _baseline(name): [
-                100 * each["pair"]["accuracy"] for each in results
-            ]
-            for name, results in summary["baselines"].items()
+def _condensed(fold, seed, result):
+    """Returns what tables need of a training, in six digits."""
+    condensed = {
+        "fold": fold,
+        "seed": seed,
+        **{name: result[name] for name in _KEPT if name in result},
+        "films": {
+            film["film"]: film["pair_accuracy"] for film in result["films"]
         },
+    }
+    return json.loads(
+        json.dumps(condensed),
+        parse_float=lambda digits: round(float(digits), 6),
     )
 
 
-def _questions_figure(summary):
-    """Draws the questions that have an interval; None if none has."""
-    rows = [
-        (question.claim, *found[:3], answer(question, *found[1:3]))
-        for question, found in _answered(summary)
-        if found[1] is not None
+def as_json(summary):
+    """Writes a summary as JSON, a training a line."""
+    text = json.dumps(summary, indent=2, ensure_ascii=False)
+    return re.sub(r"\n(?: {8,}| {6}(?=\}))", " ", text) + "\n"
+
+
+def figures_of(summary):
+    """Returns a dict from a figure's name to a PNG."""
+    of_models = [
+        (name, *accuracy(results)[:3])
+        for name, results in _with_baselines(summary).items()
+        if name in models.MODELS or name in _baselines(summary)
     ]
-    if not rows:
-        return None
-    return report.intervals_figure(
-        [(*row[:-1], row[-1].replace("*", "")) for row in rows],
-        "accuracy by pair of a test film, one less other, points; line: "
-        f"{100 * _CONFIDENCE:.0f} % interval",
-        f"What differs, {summary['dataset']}",
-    )
+    of_questions = [
+        (claim, *found[:3]) for claim, found in _answered(summary).items()
+    ]
+    interval = f"line: {100 * _CONFIDENCE:.0f} % interval over the test films"
+    figures = {
+        "models": (
+            [(*row, f"{row[1]:.1f}") for row in of_models],
+            f"accuracy by pair, %; {interval}",
+            f"Test accuracy, {summary['dataset']}",
+        ),
+        "questions": (
+            [(*row, answer(*row[2:]).replace("*", "")) for row in of_questions],
+            f"difference of the accuracies by pair, points; {interval}",
+            f"Differences, {summary['dataset']}",
+        ),
+    }
+    figures = {
+        name: ([row for row in rows if row[2] is not None], *words)
+        for name, (rows, *words) in figures.items()
+    }
+    return {
+        name: drawing.intervals_figure(*given)
+        for name, given in figures.items()
+        if given[0]
+    }
 
 
-def _baseline(name):
-    return f"baseline: {name}"
+def _reported(name):
+    """Returns the report's accuracy of a model, None if it has none."""
+    model = models.MODELS.get(name)
+    return model and model.report_accuracy
+
+
+def _baselines(summary):
+    return {
+        f"baseline: {name}": given
+        for name, given in summary["baselines"].items()
+    }
+
+
+def _with_baselines(summary):
+    """Returns a dict from all names in tables to their results."""
+    return summary["results"] | _baselines(summary)
 
 
 def text_of(summary):
@@ -636,29 +524,38 @@ def text_of(summary):
         String.
     """
     results = summary["results"]
-    num_runs = {len(each) for each in results.values()} or {0}
-    deals = sorted(
+    runs = sorted(
         {
             (each["fold"], each["seed"])
-            for some in results.values()
+            for some in _with_baselines(summary).values()
             for each in some
         }
     )
     text = [
-        f"{summary['machine']}; {summary['dataset']}, films dealt to "
+        f"{summary['machine']}; {summary['dataset']}, films split into "
         f"{summary['num_folds']} folds; settings: {summary['budget']}. "
-        f"{_trainings(*num_runs)} each (fold, seed): "
-        f"{', '.join(f'({fold + 1}, {seed})' for fold, seed in deals)}. "
-        f"Mean ± standard deviation over them. {_hours(results)}",
+        f"{_trainings(results)} each (fold, seed): "
+        f"{', '.join(f'({fold + 1}, {seed})' for fold, seed in runs)}. "
+        f"By pair: the mean over the test films with its "
+        f"{100 * _CONFIDENCE:.0f} % interval (bootstrap over films, "
+        f"{_NUM_DRAWS:,} draws); the other columns: mean ± standard deviation "
+        f"over the trainings. {_hours(results)}",
         _table_of_models(summary),
-        "Accuracy by pair of each genre, %:",
-        _table_of_genres(results),
-        "Questions. The difference is that of the mean accuracy by pair of a "
-        "test film, in points; films are what the interval draws from "
-        f"({100 * _CONFIDENCE:.0f} %, {_NUM_DRAWS:,} draws, paired), "
-        "for each claim alone: not corrected for how many there are.",
-        _table_of_questions(summary),
     ]
+    if results:
+        text += [
+            "Accuracy by pair of each genre, %:",
+            _table_of_genres(results),
+        ]
+    answered = _answered(summary)
+    if answered:
+        text += [
+            "Questions. The difference is that of the mean accuracy by pair "
+            "of a test film, in points; the bootstrap draws films, paired, "
+            f"for a {100 * _CONFIDENCE:.0f} % interval of each claim alone, "
+            "not corrected for multiple comparisons.",
+            _table_of_questions(answered),
+        ]
     for title, told in (
         ("Not trained", summary["left_out"]),
         ("In no split", summary["untested"]),
@@ -671,7 +568,7 @@ def text_of(summary):
             for reason, names in by_reason.items()
         ]
     if summary["problems"]:
-        text.append(f"Not drawn anew: {'; '.join(summary['problems'])}.")
+        text.append(f"Not extracted anew: {'; '.join(summary['problems'])}.")
     for failure in summary["failures"]:
         text.append(
             f"**Failed**: {failure['variant']}, fold {failure['fold'] + 1}, "
@@ -684,61 +581,92 @@ def _hours(results):
     seconds = [each["seconds"] for some in results.values() for each in some]
     whole = [each for each in seconds if each is not None]
     text = f"Training took {sum(whole) / 3600:.1f} hours in all"
-    if len(whole) < len(seconds):
-        text += (
-            f", without {len(seconds) - len(whole)} of {len(seconds)} that "
-            "were stopped in between"
-        )
-    return f"{text}."
+    if len(whole) == len(seconds):
+        return f"{text}."
+    interrupted = f"{len(seconds) - len(whole)} of {len(seconds)}"
+    return f"{text}, without {interrupted} that were interrupted."
 
 
-def _trainings(*numbers):
+def _trainings(results):
+    numbers = {len(each) for each in results.values()} or {0}
     least, most = min(numbers), max(numbers)
     if least != most:
         return f"{least} to {most} trainings"
     return "1 training" if most == 1 else f"{most} trainings"
 
 
+def accuracy(results):
+    """Computes the accuracy by pair as the mean over the test films.
+
+    Args:
+        results: List of dicts with `films`, a dict from a film to its
+            accuracy by pair.
+
+    Returns:
+        A tuple: the mean in percent; the ends of its interval by a bootstrap
+        over films, None with fewer than three films; the number of films.
+    """
+    shares = collections.defaultdict(list)
+    for result in results:
+        for film, share in result["films"].items():
+            shares[film].append(share)
+    # Trainings of a film are not independent of each other: films are.
+    by_film = 100 * np.array([np.mean(each) for each in shares.values()])
+    low = high = None
+    if len(by_film) >= 3:
+        low, high = stats.bootstrap(
+            (by_film,),
+            np.mean,
+            n_resamples=_NUM_DRAWS,
+            confidence_level=_CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return float(by_film.mean()), low, high, len(by_film)
+
+
+def _with_interval(results):
+    mean, low, high, _ = accuracy(results)
+    return f"{mean:.1f}" + (
+        "" if low is None else f" ({low:.1f} to {high:.1f})"
+    )
+
+
+def _mean_and_spread(values, digits=1):
+    """Writes a mean and, of several values, the standard deviation."""
+    if not values:
+        return "-"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
 def _table_of_models(summary):
     rows = []
-    for name, results in summary["results"].items():
-        seconds = [each["seconds"] for each in results if each["seconds"]]
+    for name, results in _with_baselines(summary).items():
+        # Baselines lack some numbers, interrupted trainings their seconds.
+        values = {
+            key: [each[key] for each in results if each.get(key) is not None]
+            for key in _KEPT
+        }
+        shares = (
+            [100 * share for share in values[key]]
+            for key in ("scene", "film", "macro_f1")
+        )
+        seconds = values["seconds"]
         rows.append(
             [
-                name,
+                f"*{name}*" if name in _baselines(summary) else name,
                 len(results),
-                *(
-                    model_table.mean_and_spread(
-                        [100 * each[key] for each in results]
-                    )
-                    for key in ("pair", "scene", "film", "macro_f1")
-                ),
-                model_table.mean_and_spread(
-                    [each["expected_calibration_error"] for each in results], 3
-                ),
+                _with_interval(results),
+                *map(_mean_and_spread, shares),
+                _mean_and_spread(values["expected_calibration_error"], 3),
                 f"{statistics.median(seconds):.0f}" if seconds else "-",
-                train_config.REPORT_ACCURACY.get(name, "-"),
+                _reported(name) or "-",
             ]
         )
-    for name, results in summary["baselines"].items():
-        rows.append(
-            [
-                f"*{_baseline(name)}*",
-                len(results),
-                model_table.mean_and_spread(
-                    [100 * each["pair"]["accuracy"] for each in results]
-                ),
-                "-",
-                model_table.mean_and_spread(
-                    [100 * each["film"]["accuracy"] for each in results]
-                ),
-                model_table.mean_and_spread(
-                    [100 * each["pair"]["macro_f1"] for each in results]
-                ),
-                *("-",) * 3,
-            ]
-        )
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "",
             "trainings",
@@ -755,60 +683,92 @@ def _table_of_models(summary):
 
 
 def _table_of_genres(results):
-    rows = []
-    for name, given in results.items():
-        cells = []
-        for genre in GENRES:
-            shares = [
-                100 * each["per_genre"][genre]
-                for each in given
-                if each["per_genre"][genre] is not None
-            ]
-            cells.append(model_table.mean_and_spread(shares) if shares else "-")
-        rows.append([name, *cells])
+    rows = [
+        [name]
+        + [
+            _mean_and_spread(
+                [
+                    100 * each["per_genre"][genre]
+                    for each in given
+                    if each["per_genre"][genre] is not None
+                ]
+            )
+            for genre in GENRES
+        ]
+        for name, given in results.items()
+    ]
     names = [genre.replace("_", " ") for genre in GENRES]
-    return report.markdown_table(["", *names], rows)
+    return tables.markdown_table(["", *names], rows)
+
+
+def models_text_of(summary):
+    """Writes the README's table of the models from a summary.
+
+    Args:
+        summary: Dict, see `Reproduction.summary`.
+
+    Returns:
+        String, Markdown.
+    """
+    rows, num_films = [], 0
+    for name, model in models.MODELS.items():
+        if name not in summary["results"]:
+            continue
+        results = summary["results"][name]
+        num_films = accuracy(results)[-1]
+        description = model.build.__doc__.splitlines()[0]
+        height, width = BUDGETS[summary["budget"]][name]["image_size"]
+        rows.append(
+            [
+                f"`{name}`",
+                " and ".join(results[0]["inputs"]).replace("_", " "),
+                description.removeprefix("Builds ").removesuffix(".")
+                + f" ({results[0]['parameters'] / 1e6:.1f} M parameters, "
+                f"{width}x{height} pixels)",
+                _with_interval(results),
+            ]
+        )
+    table = tables.markdown_table(
+        ["name", "sees", "what it is", "accuracy on the sample films, %"], rows
+    )
+    return (
+        f"{table}\nAccuracy by pair: the mean over {num_films} films, each "
+        "tested by models that did not see it in training "
+        f"({summary['num_folds']} folds), with its "
+        f"{100 * _CONFIDENCE:.0f} % interval (bootstrap over the films). "
+        f"Chance is {100 / len(GENRES):.1f} %.\n"
+    )
 
 
 def _answered(summary):
-    """Returns tuples of a question and what `compare` returned of it."""
-    results = summary["results"] | {
-        _baseline(name): given for name, given in summary["baselines"].items()
+    """Returns a dict from a claim to what `compare` returned for it."""
+    results = _with_baselines(summary)
+    found = {
+        claim: compare(results[one], results[other])
+        for claim, (one, other) in QUESTIONS.items()
+        if {one, other} <= set(results)
     }
-    asked = (
-        (each, compare(results[each.one], results[each.other]))
-        for each in QUESTIONS
-        if {each.one, each.other} <= set(results)
-    )
-    return [(each, found) for each, found in asked if found is not None]
+    return {claim: compared for claim, compared in found.items() if compared}
 
 
-def _table_of_questions(summary):
+def _table_of_questions(answered):
     rows = [
         [
-            question.claim,
-            question.one,
-            question.other,
+            claim,
+            *QUESTIONS[claim],
             f"{points:+.1f}",
             "-" if low is None else f"{low:+.1f} to {high:+.1f}",
-            num_films,
-            num_trainings,
-            answer(question, low, high),
+            *numbers,
+            answer(low, high),
         ]
-        for question, (
-            points,
-            low,
-            high,
-            num_films,
-            num_trainings,
-        ) in _answered(summary)
+        for claim, (points, low, high, *numbers) in answered.items()
     ]
-    return report.markdown_table(
+    return tables.markdown_table(
         [
             "claim",
             "one",
             "other",
-            "one less other",
+            "difference",
             "interval",
             "films",
             "trainings of each",
@@ -818,61 +778,42 @@ def _table_of_questions(summary):
     )
 
 
-def answer(question, low, high):
-    """Says what an interval says of a claim."""
+def answer(low, high):
+    """Says what an interval means for a claim."""
     if low is None:
-        return "too few films to tell"
+        return "too few films"
     if low > 0:
-        return "**no**: it is better" if question.is_control else "**yes**"
-    if high < 0:
-        return "yes: it is worse" if question.is_control else "**no**: less"
-    return "yes: not told apart" if question.is_control else "not told apart"
+        return "**yes**"
+    return "**no**: worse" if high < 0 else "no significant difference"
 
 
 def compare(one, other):
-    """Compares two variants on the films that both were asked about.
+    """Compares two variants on the films that both were tested on.
 
     Args:
-        one: List of dicts of `trainings.train_and_evaluate` with `fold`.
+        one: List of dicts with `fold`, `seed` and `films`, see `accuracy`.
         other: The same, of another variant.
 
     Returns:
-        A tuple: the mean over the films of the difference of the accuracies
-        by pair, in points; the ends of its interval by a paired bootstrap
-        over films, None with fewer than three films; how many films; how
-        many trainings of each. None if no training of both has a fold, a seed
-        and a film in common.
+        A tuple: what `accuracy` returns, for the paired differences, in
+        points; how many trainings of each. None if no training of both has a
+        fold, a seed and a film in common.
     """
-    others = {(each["fold"], each["seed"]): each for each in other}
-    differences, num_trainings = collections.defaultdict(list), 0
-    for result in one:
-        twin = others.get((result["fold"], result["seed"]))
-        if twin is None:
-            continue
-        num_trainings += 1
-        accuracy = {
-            film["film"]: film["pair_accuracy"] for film in twin["films"]
+    twins = {(each["fold"], each["seed"]): each["films"] for each in other}
+    differences = [
+        {
+            film: share - twins[each["fold"], each["seed"]][film]
+            for film, share in each["films"].items()
+            if film in twins[each["fold"], each["seed"]]
         }
-        for film in result["films"]:
-            if film["film"] in accuracy:
-                differences[film["film"]].append(
-                    film["pair_accuracy"] - accuracy[film["film"]]
-                )
-    if not differences:
+        for each in one
+        if (each["fold"], each["seed"]) in twins
+    ]
+    if not any(differences):
         return None
-    # Trainings of a film are not independent of each other: films are.
-    by_film = 100 * np.array([np.mean(each) for each in differences.values()])
-    low = high = None
-    if len(by_film) >= 3:
-        low, high = stats.bootstrap(
-            (by_film,),
-            np.mean,
-            n_resamples=_NUM_DRAWS,
-            confidence_level=_CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-    return float(by_film.mean()), low, high, len(by_film), num_trainings
+    return *accuracy([{"films": each} for each in differences]), len(
+        differences
+    )
 
 
 def in_rounds(folds, seeds, num_rounds=None):
@@ -913,42 +854,44 @@ def main():
     )
     add(
         "--variants",
-        nargs="+",
+        nargs="*",
         choices=VARIANTS,
         default=list(VARIANTS),
         metavar="NAME",
-        help=f"default: all. {'; '.join(VARIANTS)}",
+        help="default: all; without a name, the baselines alone. "
+        f"{'; '.join(VARIANTS)}",
     )
     add(
         "--rounds",
         type=int,
         metavar="N",
-        help="each asks about every film once; default: as many as seeds",
+        help="each tests every film once; default: as many as seeds",
     )
     add(
         "--finished",
         action="store_true",
-        help="train nothing: tables of what --out holds",
+        help="train nothing: tables of the finished trainings in --out",
     )
     add("--epochs", type=int, metavar="N", help="default: the budget's")
     add(
         "--films",
         metavar="FILMS.csv",
         help="the list of the data set's films, for the variants whose pairs "
-        "are drawn anew: strides, bars",
+        "are extracted anew: strides, bars",
     )
     add(
         "--pairs",
         type=int,
         default=cleaning.ExtractConfig.num_pairs,
         metavar="N",
-        help="pairs a film that are drawn anew (default: %(default)s)",
+        help="pairs a film that are extracted anew (default: %(default)s)",
     )
     add(
         "--readme",
         metavar="NAME",
         help="put the tables into experiments/README.md, and the results "
-        "beside it, under this name",
+        f"beside it, under this name; {SAMPLE} also writes the README's table "
+        "of the models",
     )
     arguments = parser.parse_args()
     trainings.share_devices()
@@ -957,7 +900,7 @@ def main():
         raise ValueError(
             f"Expected --rounds above 0. Received: {arguments.rounds}"
         )
-    builder = input_pipeline.open_dataset(arguments.dataset, arguments.data_dir)
+    builder = datasets.open_dataset(arguments.dataset, arguments.data_dir)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -977,7 +920,6 @@ def main():
         arguments.films,
         {"num_pairs": arguments.pairs},
         not arguments.finished,
-        is_apart=True,
     )
     for name, reason in done.left_out.items():
         print(f"left out: {name}: {reason}")
@@ -985,7 +927,8 @@ def main():
         done.run(fold - 1, seed)
         if not arguments.finished:
             done.write()
-    if not done.results and not done.failures:
+    is_asked = arguments.variants or arguments.finished
+    if is_asked and not done.results and not done.failures:
         told = "".join(
             f" {name}: {reason}." for name, reason in done.left_out.items()
         )
@@ -994,9 +937,22 @@ def main():
     print(text)
     print(f"written: {out}/tables.md, {out}/results.json, {out}/figures")
     if arguments.readme:
-        readme.put_results(arguments.readme, done.summary(), text)
+        put(arguments.readme, done.summary())
         readme.put_figures(arguments.readme, out / "figures")
     return 1 if done.failures else 0
+
+
+def put(name, summary):
+    """Puts tables into READMEs, and what they are written from beside them.
+
+    Args:
+        name: String, the block's name, see `readme.put`.
+        summary: Dict, see `Reproduction.summary`.
+    """
+    readme.put(name, text_of(summary))
+    if name == SAMPLE:
+        readme.put("models", models_text_of(summary))
+    files.write_text(readme.RESULTS / f"{name}.json", as_json(summary))
 
 
 if __name__ == "__main__":

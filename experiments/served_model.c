@@ -3,8 +3,9 @@
    served_model FOLDER NAME=TENSOR... FRAME NEXT_FRAME...
 
    Loads the SavedModel in FOLDER and feeds pairs of image files as they are, as
-   one batch. The tensors of serving_default's six inputs and outputs are given
-   by its names, as `saved_model_cli show --all --dir FOLDER` prints them:
+   one batch. The tensors of serving_default's inputs and outputs (five, and
+   motion_magnitude of a model that sees motion) are given by its names, as
+   `saved_model_cli show --all --dir FOLDER` prints them:
    frame_bytes=serving_default_frame_bytes:0 and so on. Prints what TensorFlow
    Serving's REST API would; errors go to standard error, with exit code 1.
    Build it with T, the folder of Python's tensorflow package:
@@ -79,27 +80,33 @@ static TF_Tensor* image_tensor(char** paths, int64_t pairs) {
   return tensor;
 }
 
-/* Finds the tensor of a name in the arguments, such as "name=operation:0". */
-static TF_Output find_tensor(TF_Graph* graph, const char* name,
-                             char** arguments) {
+/* Finds the argument of a name, such as "name=operation:0"; NULL if none. */
+static char* find_argument(const char* name, char** arguments, int count) {
   size_t length = strlen(name);
-  for (int i = 0; i < NUM_TENSORS; ++i) {
-    if (strncmp(arguments[i], name, length) || arguments[i][length] != '=') {
-      continue;
+  for (int i = 0; i < count; ++i) {
+    if (!strncmp(arguments[i], name, length) && arguments[i][length] == '=') {
+      return arguments[i];
     }
-    char* operation = arguments[i] + length + 1;
-    char* colon = strrchr(operation, ':');
-    if (!colon) fail(arguments[i], "expected NAME=OPERATION:PLACE");
-    *colon = '\0';
-    TF_Output output = {TF_GraphOperationByName(graph, operation),
-                        atoi(colon + 1)};
-    if (!output.oper || output.index < 0 ||
-        output.index >= TF_OperationNumOutputs(output.oper)) {
-      fail(name, "no such tensor in the model");
-    }
-    return output;
   }
-  fail(name, "expected NAME=TENSOR of it");
+  return NULL;
+}
+
+/* Finds the tensor of a name in the arguments. */
+static TF_Output find_tensor(TF_Graph* graph, const char* name,
+                             char** arguments, int count) {
+  char* argument = find_argument(name, arguments, count);
+  if (!argument) fail(name, "expected NAME=TENSOR of it");
+  char* operation = argument + strlen(name) + 1;
+  char* colon = strrchr(operation, ':');
+  if (!colon) fail(argument, "expected NAME=OPERATION:PLACE");
+  *colon = '\0';
+  TF_Output output = {TF_GraphOperationByName(graph, operation),
+                      atoi(colon + 1)};
+  if (!output.oper || output.index < 0 ||
+      output.index >= TF_OperationNumOutputs(output.oper)) {
+    fail(name, "no such tensor in the model");
+  }
+  return output;
 }
 
 /* Checks a result's type and shape: (rows,) or (rows, columns). */
@@ -119,13 +126,13 @@ static void print_string(const TF_TString* string) {
          TF_StringGetDataPointer(string));
 }
 
-static void print_answers(TF_Tensor** results, int64_t rows) {
+static void print_answers(TF_Tensor** results, int num_tensors, int64_t rows) {
   TF_Tensor* scores_tensor = results[SCORES - NUM_INPUTS];
   int64_t columns =
       TF_NumDims(scores_tensor) == 2 ? TF_Dim(scores_tensor, 1) : 0;
   if (!columns) fail("scores", "expected a score for each genre");
   const void* data[NUM_TENSORS];
-  for (int i = NUM_INPUTS; i < NUM_TENSORS; ++i) {
+  for (int i = NUM_INPUTS; i < num_tensors; ++i) {
     int is_string = i == GENRE || i == GENRES;
     int is_table = i == SCORES || i == GENRES;
     check_result(results[i - NUM_INPUTS], names[i],
@@ -147,20 +154,30 @@ static void print_answers(TF_Tensor** results, int64_t rows) {
       if (i > row * columns) printf(", ");
       print_string((const TF_TString*)data[GENRES] + i);
     }
-    printf("], \"motion_magnitude\": %.9g}",
-           ((const float*)data[MOTION_MAGNITUDE])[row]);
+    printf("]");
+    if (num_tensors > MOTION_MAGNITUDE) {
+      printf(", \"motion_magnitude\": %.9g",
+             ((const float*)data[MOTION_MAGNITUDE])[row]);
+    }
+    printf("}");
   }
   printf("\n]}\n");
 }
 
 int main(int count, char** arguments) {
   const char* program = arguments[0];
-  int num_files = count - 2 - NUM_TENSORS;
+  /* The last one is there only if the model sees motion. */
+  int num_tensors = NUM_TENSORS;
+  if (!find_argument(names[MOTION_MAGNITUDE], arguments + 1, count - 1)) {
+    --num_tensors;
+  }
+  int num_files = count - 2 - num_tensors;
   if (num_files < NUM_INPUTS || num_files % NUM_INPUTS) {
-    fail(program, "expected FOLDER, six NAME=TENSOR, FRAME NEXT_FRAME...");
+    fail(program,
+         "expected FOLDER, five or six NAME=TENSOR, FRAME NEXT_FRAME...");
   }
   int64_t pairs = num_files / NUM_INPUTS;
-  char** files = arguments + 2 + NUM_TENSORS;
+  char** files = arguments + 2 + num_tensors;
   TF_Status* status = TF_NewStatus();
   TF_Graph* graph = TF_NewGraph();
   TF_SessionOptions* options = TF_NewSessionOptions();
@@ -171,17 +188,17 @@ int main(int count, char** arguments) {
   TF_DeleteSessionOptions(options);
 
   TF_Output tensors[NUM_TENSORS];
-  for (int i = 0; i < NUM_TENSORS; ++i) {
-    tensors[i] = find_tensor(graph, names[i], arguments + 2);
+  for (int i = 0; i < num_tensors; ++i) {
+    tensors[i] = find_tensor(graph, names[i], arguments + 2, num_tensors);
   }
   TF_Tensor* images[NUM_INPUTS] = {image_tensor(files, pairs),
                                    image_tensor(files + 1, pairs)};
   TF_Tensor* results[NUM_TENSORS - NUM_INPUTS];
   TF_SessionRun(session, NULL, tensors, images, NUM_INPUTS,
-                tensors + NUM_INPUTS, results, NUM_TENSORS - NUM_INPUTS, NULL,
+                tensors + NUM_INPUTS, results, num_tensors - NUM_INPUTS, NULL,
                 0, NULL, status);
   check(status, "the model");
-  print_answers(results, pairs);
+  print_answers(results, num_tensors, pairs);
 
   for (int i = 0; i < NUM_INPUTS; ++i) {
     TF_TString* strings = TF_TensorData(images[i]);
@@ -190,7 +207,7 @@ int main(int count, char** arguments) {
     }
     TF_DeleteTensor(images[i]);
   }
-  for (int i = 0; i < NUM_TENSORS - NUM_INPUTS; ++i) {
+  for (int i = 0; i < num_tensors - NUM_INPUTS; ++i) {
     TF_DeleteTensor(results[i]);
   }
   TF_CloseSession(session, status);

@@ -1,7 +1,7 @@
-"""The trainings of an experiment: each one is done once.
+"""The trainings of an experiment, each done once.
 
-A training that is finished in its folder is not repeated, and one that was
-stopped goes on.
+A training that is finished in its folder is not repeated, an interrupted one is
+resumed.
 """
 
 import dataclasses
@@ -16,34 +16,33 @@ import time
 import traceback
 
 import keras
-import numpy as np
 
 from keras_ssc import checkpoints
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import files
-from keras_ssc import input_pipeline
-from keras_ssc import train
+from keras_ssc import loop
+from keras_ssc import runs
 
 
 def train_and_evaluate(config, splits=None):
-    """Trains and evaluates a model, unless that is done.
+    """Trains and evaluates a model unless that is done.
 
-    The checkpoints of the run are deleted when all is measured.
+    The checkpoints of the run are deleted afterwards.
 
     Args:
         config: A `TrainConfig` that is filled in, with its `run_dir`.
         splits: Where the pairs come from, see
-            `input_pipeline.DatasetSplits`; the config's data set as it was
+            `datasets.DatasetSplits`; the config's data set as it was
             built if None.
 
     Returns:
         A dict: `model`, `seed`; `dataset`, the splits' name; `pair`, `scene`
         and `film`, accuracies on the test split; `macro_f1` and `per_genre`,
-        by pair; `confusion`; `films`, as `evaluate` has them; the
+        by pair; `films`, as `evaluate` has them; the
         `expected_calibration_error`; `seconds` that the training took, None
-        if it was stopped in between; `largest_difference` between the outputs
-        on the test split of the model as it was trained and as it was loaded
-        again.
+        if it was interrupted; `inputs`, names of what the model sees of a
+        pair; `parameters`, their number.
 
     Raises:
         ValueError: If the folder holds a training with other settings or of
@@ -51,12 +50,13 @@ def train_and_evaluate(config, splits=None):
     """
     run_dir = pathlib.Path(config.run_dir)
     if splits is None:
-        splits = input_pipeline.open_splits(config.dataset, config.data_dir)
+        splits = datasets.open_splits(config.dataset, config.data_dir)
     _check_settings(run_dir, config)
     result = run_dir / "result.json"
     if not result.exists():
         seconds = _train(run_dir, config, splits)
-        metrics = evaluate.evaluate(run_dir, splits=splits)
+        metrics = evaluation.evaluate(run_dir, splits=splits)
+        model = runs.load_model(run_dir)
         measured = {
             "model": config.model,
             "seed": config.seed,
@@ -66,13 +66,13 @@ def train_and_evaluate(config, splits=None):
             "film": metrics["film"]["accuracy"],
             "macro_f1": metrics["pair"]["macro_f1"],
             "per_genre": metrics["pair"]["per_genre"],
-            "confusion": metrics["confusion"],
             "films": metrics["films"],
             "expected_calibration_error": metrics["calibration"][
                 "expected_calibration_error"
             ]["after"],
             "seconds": seconds,
-            "largest_difference": _largest_difference(run_dir, config, splits),
+            "inputs": list(model.input),
+            "parameters": model.count_params(),
         }
         files.write_json(result, measured)
     measured = json.loads(result.read_text("utf-8"))
@@ -89,10 +89,10 @@ def train_and_evaluate(config, splits=None):
 
 
 def share_devices():
-    """Lets this process and those of its trainings work on one GPU.
+    """Lets this process and those of its trainings share one GPU.
 
-    Otherwise whichever comes first takes all of its memory. Called before
-    anything is computed.
+    Otherwise the first takes all of its memory. To be called before anything
+    is computed.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -102,7 +102,7 @@ def in_a_process(config, splits=None):
     """Does what `train_and_evaluate` does, in a process of its own.
 
     TensorFlow keeps the graphs of a training until its process ends, half a
-    gigabyte of Inception v3's: many trainings would fill the memory.
+    gigabyte for Inception v3: many trainings would fill the memory.
 
     Args:
         config: See `train_and_evaluate`.
@@ -123,19 +123,19 @@ def in_a_process(config, splits=None):
     process = context.Process(
         target=_answer,
         args=(sender, config, splits),
-        daemon=True,  # ended with this process, however often it is stopped
+        daemon=True,  # ended with this process, also by a second Ctrl-C
     )
     process.start()
     sender.close()
     try:
         result, error, place = receiver.recv()
     except EOFError:
-        raise train.TrainingError(
+        raise loop.TrainingError(
             f"The process that trained {config.run_dir} was killed, perhaps "
-            "for want of memory. Run the same command again to go on with it."
+            "for lack of memory. Run the same command again to resume it."
         ) from None
     finally:
-        # Also if this process is told to stop: a killed training goes on.
+        # Also if this process is interrupted: a killed training is resumed.
         process.kill()
         process.join()
     if error is not None:
@@ -144,8 +144,8 @@ def in_a_process(config, splits=None):
 
 
 def _answer(sender, config, splits):
-    """Sends a result; or an error, and where in this process it was."""
-    # What is typed at a terminal reaches the parent too, which ends this.
+    """Sends a result; or an error with its traceback."""
+    # A terminal's Ctrl-C reaches the parent too, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -157,19 +157,19 @@ def _answer(sender, config, splits):
 def _end_with_parent():
     """Ends this process when its parent is killed.
 
-    It would train on, beside the one that goes on in the same folder.
+    It would train on beside the process that resumes in the same folder.
     """
     multiprocessing.parent_process().join()
     os._exit(1)
 
 
 def _check_settings(run_dir, config):
-    """Raises `ValueError` if what is in the folder is another training."""
+    """Raises `ValueError` if the folder holds another training."""
     if not (run_dir / "config.json").exists():
         return
     given, found = (
         {**dataclasses.asdict(each), "run_dir": None, "data_dir": None}
-        for each in (config, train.read_config(run_dir))
+        for each in (config, runs.read_config(run_dir))
     )
     other = [name for name in given if given[name] != found[name]]
     if other:
@@ -182,36 +182,17 @@ def _check_settings(run_dir, config):
 
 
 def _train(run_dir, config, splits):
-    """Trains, or goes on with what a stopped training left.
+    """Trains, or resumes an interrupted training.
 
     Returns:
         The seconds that it took; None if a part was done before.
     """
     is_begun = bool(checkpoints.by_age(run_dir / "checkpoints"))
     if is_begun or (run_dir / "model.keras").exists():
-        train.resume(run_dir, splits=splits)
+        loop.resume(run_dir, splits=splits)
         return None
-    # Stopped before there was anything to go on with.
+    # Interrupted before there was anything to resume.
     shutil.rmtree(run_dir, ignore_errors=True)
     start = time.perf_counter()
-    train.train(config, splits=splits)
+    loop.train(config, splits=splits)
     return time.perf_counter() - start
-
-
-def _largest_difference(run_dir, config, splits):
-    """Compares the run's model with the checkpoint that it was made from."""
-    folder = run_dir / "checkpoints"
-    best = folder / "best.keras"
-    trained = best if best.exists() else checkpoints.by_age(folder)[-1]
-    outputs = [
-        _outputs(path, config, splits)
-        for path in (trained, run_dir / "model.keras")
-    ]
-    return float(np.abs(outputs[0] - outputs[1]).max())
-
-
-def _outputs(path, config, splits):
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    prepared = splits.prepare("test", config.image_size, model.input)
-    batches = input_pipeline.evaluation_batches(prepared, config.batch_size)
-    return model.predict(batches, verbose=0)

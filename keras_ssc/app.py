@@ -2,10 +2,6 @@
 
 import argparse
 import importlib.util
-import signal
-import sys
-import tempfile
-import threading
 
 from keras_ssc import command
 
@@ -13,8 +9,8 @@ from keras_ssc import command
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m keras_ssc.app",
-        description="Serves a page that tells the genre of a film, or of two "
-        "consecutive frames, and shows why.",
+        description="Serves a page that classifies a film, or two consecutive "
+        "frames, by genre, and shows the evidence.",
     )
     add = parser.add_argument
     add(
@@ -27,7 +23,7 @@ def _parser():
         "--host",
         default="127.0.0.1",
         help="the address to listen at (default: 127.0.0.1, this machine "
-        "alone). The page asks nobody who they are",
+        "alone). The page has no login",
     )
     add("--port", type=int, default=7860, help="default: 7860")
     add(
@@ -56,7 +52,8 @@ def _parser():
         type=int,
         default=16,
         metavar="N",
-        help="requests that wait for their turn (default: 16)",
+        help="requests that wait for their turn; excess requests are refused "
+        "as busy (default: 16)",
     )
     return parser
 
@@ -80,18 +77,7 @@ def main():
         arguments.max_waiting,
     )
     asked = predictor.load(arguments.model)
-    # Ended by a service's manager, it leaves no uploads behind either.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="keras_ssc_") as folder:
-        served = page.Page(asked, folder, limits)
-        url = served.launch(arguments.host, arguments.port)
-        print(f"{asked.name} at {url} - end it with Ctrl-C", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
-        finally:
-            served.close()
+    page.serve(asked, arguments.host, arguments.port, limits)
 
 
 if __name__ == "__main__":

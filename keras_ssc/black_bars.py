@@ -127,7 +127,8 @@ def _find_borders(grays):
     top = _find_border(rows, _EDGE_SHARE)
     bottom = _find_border(upward, _EDGE_SHARE)
     # Bars come in pairs of about one size. So where the picture stays dark
-    # along one edge (a desk, a street), the bar across is evidence for one.
+    # along one edge (a desk, a street), the bar across is evidence for
+    # this one.
     if bool(top) != bool(bottom):
         twin = _find_border(upward if top else rows, _TWIN_EDGE_SHARE)
         if abs(twin - max(top, bottom)) <= _EDGE_REACH:

@@ -31,7 +31,7 @@ def fit_temperature(logits, labels):
     Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     As Platt 1999 does, no label counts as certain: of N pairs and K genres,
     the true genre's target is (N + 1) / (N + K). Otherwise a model without a
-    mistake on the pairs would be told to be infinitely sure.
+    mistake on the pairs would be taken as infinitely certain.
 
     Args:
         logits: Float array (pairs, genres), of pairs that the model was not

@@ -1,4 +1,4 @@
-"""Checkpoints of a training, and going on from the newest one.
+"""Checkpoints of a training, and resuming from the newest one.
 
 After each epoch, `epoch_003.json` (where the training stands) and then
 `epoch_003.keras` (the whole model with its optimizer) appear in the run's
@@ -79,7 +79,7 @@ class Checkpoints(keras.callbacks.Callback):
     """Writes checkpoints, and stops when patience ends.
 
     Keras' ModelCheckpoint writes in place, and its EarlyStopping forgets
-    what was best when a training goes on.
+    what was best when a training is resumed.
 
     Args:
         folder: `pathlib.Path` of the checkpoints; None to write nothing, as
@@ -87,7 +87,7 @@ class Checkpoints(keras.callbacks.Callback):
         num_kept: Integer, how many of the newest are kept.
         patience: Integer, epochs without a lower validation loss until the
             training stops; None for never.
-        state: The `State` to go on from; None at the beginning.
+        state: The `State` to resume from; None at the beginning.
         steps_between: Integer, steps within an epoch from one checkpoint to
             the next; None for checkpoints at the epochs' ends only.
     """
@@ -104,7 +104,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._first_step = 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Goes on with an epoch's metrics where they stood."""
+        """Restores the metrics of an interrupted epoch."""
         self._first_step = self.state.step
         if self.state.metrics is not None:
             _assign(self.model.metrics_variables, self.state.metrics)
@@ -197,7 +197,7 @@ def by_age(folder):
 def load_newest(folder, may_write=True):
     """Loads the newest checkpoint that is whole.
 
-    One that cannot be read is told, left out, and the one before is taken.
+    One that cannot be read is reported and left out; the one before is taken.
 
     Args:
         folder: `pathlib.Path` of the checkpoints.
@@ -215,7 +215,7 @@ def load_newest(folder, may_write=True):
         # What is stored of a state can be anything too.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
-            print(f"{path} cannot be read and is left out: {reason}")
+            print(f"{path} cannot be read and is skipped: {reason}")
             continue
         # A kill may have come between the checkpoint and its copy.
         if may_write:

@@ -189,8 +189,8 @@ def _at_most(frame, long_side):
 def _without_bars(frame, next_frame):
     """Cuts off the dark bars that both frames share.
 
-    The bars of any two scenes lie on each other, and so would be evidence
-    for the same shot.
+    The bars of any two scenes lie on each other, and so would be evidence for
+    the same shot.
     """
     brighter = np.maximum(_grey(frame), _grey(next_frame))
     rows = _bright_range(np.percentile(brighter, 98, axis=1))

@@ -93,7 +93,7 @@ def write(model, temperature, folder, format, frame, next_frame):
 
     Raises:
         ValueError: If there is no such format, or its packages are missing.
-        command.OutsideError: If the answers differ by more than the format's
+        OutsideError: If the answers differ by more than the format's
             bound. The files are there nevertheless.
     """
     if format not in LOADING:

@@ -23,7 +23,7 @@ _LEAST_CELLS = 4
 
 
 class GradCam:
-    """Says what in a pair spoke for a genre.
+    """Shows where in a pair the evidence for a genre is.
 
     Args:
         model: A `keras.Model` of `models.MODELS`. Its weights are shared, not
@@ -37,12 +37,14 @@ class GradCam:
 
     def __init__(self, model):
         self._exposed, found = _expose(model)
-        self._takes_both = False
-        names = [_branch(name, model) for name in found]
-        if model.name == "double_stack" and len(names) == 1:
-            self._takes_both = True  # one trunk, frame and flow in one batch
-            names = ["frame", "flow"]
-        self.branches = tuple(names)
+        names = {layer.name for layer in model.layers}
+        # One trunk for two stems: frame and flow in one batch.
+        self._takes_both = "flow_stem" in names and len(found) == 1
+        self.branches = (
+            ("frame", "flow")
+            if self._takes_both
+            else tuple(_branch(owner, names, model.input) for owner in found)
+        )
 
     def __call__(self, inputs, genre):
         """Computes where the model looked.
@@ -53,8 +55,8 @@ class GradCam:
 
         Returns:
             A dict from each of `branches` to a float32 array (n, height,
-            width), of the frames' size: 0 where nothing spoke for the genre,
-            1 where most did. All 0 if nothing did.
+            width), of the frames' size: 0 where there is no evidence for the
+            genre, 1 where there is most. All 0 if there is none at all.
         """
         if not self.branches:
             return {}
@@ -102,15 +104,14 @@ def _expose(model):
     return keras.Model(clone.input, [*maps, clone.output]), owners
 
 
-def _branch(owner, model):
+def _branch(owner, names, inputs):
     """Says what the maps of a trunk, or of the model itself, are made of."""
-    if model.name == "double_stack":
-        return "frame" if owner == "inception_v3" else "flow"
-    has_pair = "next_frame" in model.input and model.name in (
-        "inception_v3_6ch",
-        "flownet_fc",
-    )
-    return "frame and next frame" if has_pair else "frame"
+    is_own = owner not in names  # convolutions outside of a trunk
+    if owner.startswith("flow_") or (is_own and "frame_stem" in names):
+        return "flow"
+    if "pair_stem" in names or (is_own and "next_frame" in inputs):
+        return "frame and next frame"
+    return "frame"
 
 
 def _heat(maps, gradients, size):

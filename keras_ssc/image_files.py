@@ -1,17 +1,12 @@
 """Frames as PNG files."""
 
-import pathlib
 import struct
 
 import cv2
 import numpy as np
 
-# A frame of 8K has half as many pixels. A PNG of a few bytes may claim to
-# have more than there is memory.
-_MAX_PIXELS = 2**26
+from keras_ssc import image_limits
 
-# No PNG of so many pixels has more bytes.
-_MAX_BYTES = 8 * _MAX_PIXELS
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 
@@ -45,7 +40,7 @@ def decode_frame(data):
     # chunk that ends every PNG is looked for first.
     is_whole = data.rstrip(b"\0").endswith(_PNG_END)
     if data.startswith(_PNG_START) and is_whole:
-        _check_size(data)
+        image_limits.check_size(*struct.unpack(">II", data[16:24]))
         array = np.frombuffer(data, np.uint8)
         frame = cv2.imdecode(array, cv2.IMREAD_COLOR)
         if frame is not None:
@@ -55,16 +50,6 @@ def decode_frame(data):
     )
 
 
-def _check_size(data):
-    """Refuses a picture by its header, before memory is taken for it."""
-    width, height = struct.unpack(">II", data[16:24])
-    if width * height > _MAX_PIXELS:
-        raise ValueError(
-            f"expected a PNG of {_MAX_PIXELS:,} pixels or fewer, received one "
-            f"of {width}x{height}"
-        )
-
-
 def read_frame(path):
     """Reads a stored frame, see `decode_frame`.
 
@@ -72,10 +57,7 @@ def read_frame(path):
         ValueError: If the file is no whole PNG; names the file.
         OSError: If the file cannot be read.
     """
-    path = pathlib.Path(path)
     try:
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-            raise ValueError("expected a PNG, received no file or a huge one")
-        return decode_frame(path.read_bytes())
+        return decode_frame(image_limits.read_image(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Extract the film again.") from error

@@ -3,12 +3,12 @@
 import time
 
 from keras_ssc import __version__
-from keras_ssc import evaluate
 from keras_ssc import export_formats
-from keras_ssc import report
-from keras_ssc import served_model
+from keras_ssc import image_limits
+from keras_ssc import models
+from keras_ssc import scoring
+from keras_ssc import tables
 from keras_ssc.genres import GENRES
-from keras_ssc.train_config import REPORT_ACCURACY
 
 _LIMITS = (
     "It knows six genres and always names one: a film of none of them, or of "
@@ -29,7 +29,7 @@ def card(config, metrics, model_format, parity):
 
     Args:
         config: The run's `TrainConfig`.
-        metrics: What `evaluate.evaluate` returned.
+        metrics: What `evaluation.evaluate` returned.
         model_format: String, what it is exported as.
         parity: Dict, how far the exported model's scores are from the run's.
 
@@ -37,6 +37,7 @@ def card(config, metrics, model_format, parity):
         A dict of plain values, as `model_card.json` has it; `card_version` is
         raised when a field changes its meaning.
     """
+    accuracy = models.MODELS[config.model].report_accuracy
     return {
         "card_version": 1,
         "model": config.model,
@@ -47,14 +48,14 @@ def card(config, metrics, model_format, parity):
         "seed": config.seed,
         "genres": list(GENRES),
         "image_size": list(config.image_size),
-        "max_pixels": served_model.MAX_PIXELS,
+        "max_pixels": image_limits.MAX_PIXELS,
         "dataset": metrics["dataset"],
         "data": metrics["data"],
         "split": metrics["split"],
         "metrics": {name: metrics[name] for name in ("pair", "film")},
         "calibration": metrics["calibration"],
         "parity": parity,
-        "report_accuracy": REPORT_ACCURACY[config.model] / 100,
+        "report_accuracy": accuracy and accuracy / 100,
         "limits": list(_LIMITS),
     }
 
@@ -78,18 +79,16 @@ def markdown(card):
         "Films (pairs) of each genre; no film is in two splits.\n",
         films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
-        evaluate.metrics_table(
-            card["metrics"]["pair"], card["metrics"]["film"]
-        ),
-        f"The 2019 report measured {report.percent(card['report_accuracy'])} "
+        tables.metrics_table(card["metrics"]["pair"], card["metrics"]["film"]),
+        f"The 2019 report measured {scoring.percent(card['report_accuracy'])} "
         "by pair with its model of this name, on films of its own: not "
         "comparable.\n",
-        f"## Calibration\n\n{evaluate.calibration_text(card)}\n",
+        f"## Calibration\n\n{tables.calibration_text(card)}\n",
         "## Exported against trained\n",
-        f"On {card['parity']['num_pairs']} drawn pairs the exported model's "
-        "scores differ from the run's; above the bound, it would not have "
-        "been exported.\n",
-        report.markdown_table(
+        f"On {card['parity']['num_pairs']} pairs of moving gradients the "
+        "exported model's scores differ from the run's; above the bound, it "
+        "would not have been exported.\n",
+        tables.markdown_table(
             ["computed in", "by at most", "bound"],
             [
                 [
@@ -129,7 +128,7 @@ def films_table(data):
     Returns:
         String.
     """
-    return report.markdown_table(
+    return tables.markdown_table(
         ["genre", *data],
         [
             [

@@ -10,12 +10,10 @@ import functools
 import html
 import os
 import pathlib
+import signal
 import sys
+import tempfile
 import threading
-import time
-import traceback
-import types
-import uuid
 
 # Gradio and the library of its hub call home, unless told so before.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -27,20 +25,17 @@ import gradio
 import numpy as np
 from starlette.middleware import Middleware
 
-from keras_ssc import checks
-from keras_ssc import film_list
 from keras_ssc import film_reader
 from keras_ssc import frame_reading
 from keras_ssc import image_files
-from keras_ssc import report
+from keras_ssc import image_limits
+from keras_ssc import page_limits
 from keras_ssc import sample_films
 from keras_ssc import verdict_pictures
+from keras_ssc import words
 from keras_ssc.errors import OutsideError
-from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
-
-# Uploads and pictures are deleted after this time; judged films at once.
-_LEFT_OVER_SECONDS = 600
+from keras_ssc.page_limits import Limits
 
 # Gradio keeps what each of its last 10,000 visitors was shown, pictures and
 # all, long after they have left. Nothing here is asked of a visitor's session
@@ -72,93 +67,9 @@ _FONTS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a visitor may ask for.
-
-    Attributes:
-        megabytes: Integer, the size of an upload.
-        minutes: Float, the length of a film.
-        seconds: Float, how long a film may be worked on.
-        waiting: Integer, how many requests wait for their turn; the next one
-            is told that the page is busy.
-    """
-
-    megabytes: int = 4096
-    minutes: float = 240.0
-    seconds: float = 1800.0
-    waiting: int = 16
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            checks.above_zero(field.name, getattr(self, field.name))
-
-
-class _Refusing:
-    """Answers a request that breaks its server's own code with one line.
-
-    Args:
-        app: The ASGI application that is asked first.
-    """
-
-    def __init__(self, app):
-        self._app = app
-
-    async def __call__(self, scope, receive, send):
-        """Passes a request on."""
-        has_begun = False
-
-        async def watched(message):
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except Exception:
-            if _is_ours(sys.exc_info()[2]) or scope["type"] != "http":
-                raise
-            _print_exception()
-            if not has_begun:
-                head = {"type": "http.response.start", "status": 400}
-                await send({**head, "headers": []})
-                await send({"type": "http.response.body", "body": b"refused"})
-
-
-def _is_ours(frames):
-    """Says whether an error comes from this project's own code."""
-    return any(
-        frame.f_globals.get("__name__", "").startswith("keras_ssc")
-        and frame.f_code.co_name not in ("__call__", "watched")
-        for frame, _ in traceback.walk_tb(frames)
-    )
-
-
-def _print_exception():
-    """Prints the error that is handled: a stranger's as a line, ours whole."""
-    kind, error, frames = sys.exc_info()
-    if _is_ours(frames):
-        traceback.print_exc()
-    else:
-        text = " ".join(f"{kind.__name__}: {error}".split())[:200]
-        print(f"request refused: {text!a}", file=sys.stderr, flush=True)
-
-
-# Gradio prints a traceback of each request that is none: anyone could fill the
-# log with them, and what is a bug would be lost in it.
-for _module in (gradio.queueing, gradio.routes, gradio.utils):
-    _module.traceback = types.SimpleNamespace(
-        **{**vars(traceback), "print_exc": _print_exception}
-    )
-
-
 def _refusal(text, **settings):
     # A visitor's mistake is no bug: it leaves no traceback in the log.
     return gradio.Error(text, print_exception=False, **settings)
-
-
-class _StoppedError(Exception):
-    """A visitor has cancelled, or left."""
 
 
 class Page:
@@ -172,19 +83,17 @@ class Page:
 
     Attributes:
         blocks: The `gradio.Blocks`.
+        visitors: The `page_limits.Visitors`.
     """
 
     def __init__(self, asked, folder, limits=None):
         self._asked = asked
         self._folder = pathlib.Path(folder)
         self._limits = limits or Limits()
-        self._taken = {}  # visitor -> the film that waits, and its name
-        self._stops = {}  # visitor -> the `threading.Event` that stops it
+        self.visitors = page_limits.Visitors(self._folder, self._limits)
         self._is_closed = threading.Event()
-        self._model_lock, self._example_lock = (
-            threading.Lock(),
-            threading.Lock(),
-        )
+        self._model_lock = threading.Lock()
+        self._example_lock = threading.Lock()
         # Where Gradio puts uploads and pictures; it reads that as it builds.
         os.environ["GRADIO_TEMP_DIR"] = str(self._folder / "gradio")
         self.blocks = self._build()
@@ -202,7 +111,11 @@ class Page:
         Raises:
             OSError: If the port is taken.
         """
-        threading.Thread(target=self._sweep_on, daemon=True).start()
+        threading.Thread(
+            target=self.visitors.sweep_until,
+            args=(self._is_closed,),
+            daemon=True,
+        ).start()
         _, url, _ = self.blocks.launch(
             server_name=host,
             server_port=port,
@@ -212,7 +125,7 @@ class Page:
             quiet=True,
             share=False,
             ssr_mode=False,
-            app_kwargs={"middleware": [Middleware(_Refusing)]},
+            app_kwargs={"middleware": [Middleware(page_limits.Guard)]},
             footer_links=[],
             theme=gradio.themes.Default(**_FONTS),
         )
@@ -221,19 +134,12 @@ class Page:
     def close(self):
         """Stops what is under way, and the server."""
         self._is_closed.set()
-        for stop in list(self._stops.values()):
-            stop.set()
+        self.visitors.stop_all()
         self.blocks.close(verbose=False)
 
     def take_film(self, upload, request: gradio.Request):
         """Takes an uploaded film for the visitor who waits to be judged."""
-        # At once, and under a name that no visitor has chosen. A link, since
-        # another may have uploaded the same: Gradio keeps one file of both.
-        film = self._folder / f"{uuid.uuid4().hex}.film"
-        os.link(upload, film)
-        self._forget(request)
-        name = pathlib.Path(upload).name
-        self._taken[request.session_hash] = film, name
+        name = self.visitors.take(request.session_hash, upload)
         # What was said of another film goes, and there is room to drop more.
         return [*_no_answers(name), None]
 
@@ -241,9 +147,9 @@ class Page:
         self, num_pairs, quick, request: gradio.Request, progress=_PROGRESS
     ):
         """Judges the film that was taken, and deletes it."""
-        if request.session_hash not in self._taken:
+        film, name = self.visitors.pop(request.session_hash)
+        if film is None:
             raise _refusal("Drop a film first.")
-        film, name = self._taken.pop(request.session_hash)
         try:
             return self._judge(film, name, num_pairs, quick, request, progress)
         finally:
@@ -253,18 +159,16 @@ class Page:
         """Judges two frames."""
         if frame is None or next_frame is None:
             raise _refusal("Drop both frames first.")
-        encoded = tuple(
-            pathlib.Path(path).read_bytes() for path in (frame, next_frame)
-        )
         with self._model_lock, _named_errors():
+            encoded = tuple(map(image_limits.read_image, (frame, next_frame)))
             answer = self._asked.predict([encoded])[0]
             pair = [_decode(image) for image in encoded]
             pictures = self._evidence(*pair, answer.genre)
-        confidence = answer.scores[answer.genre]
-        heading = f"{_words(answer.genre)}, {report.percent(confidence)}"
-        details = f"motion magnitude {answer.motion_magnitude:.4f}"
         return [
-            _heading(heading, [details]),
+            _heading(
+                words.genre_score(answer.scores, answer.genre),
+                words.motion_lines(answer),
+            ),
             _bars(answer.scores),
             _hidden_image(),
             _hidden_image(),
@@ -279,27 +183,13 @@ class Page:
             num_pairs, quick, request: gradio.Request, progress=_PROGRESS
         ):
             film = self._example(genre)
-            name = f"drawn film, {_words(genre)}"
+            name = f"drawn film, {words.genre_words(genre)}"
             return self._judge(film, name, num_pairs, quick, request, progress)
 
         return judge
 
     def _judge(self, film, name, num_pairs, quick, request, progress):
         """Judges a film; returns the answers' values."""
-        stop = self._stops[request.session_hash] = threading.Event()
-        started = time.monotonic()
-
-        def tell(what, done, total):
-            if stop.is_set():
-                raise _StoppedError
-            if time.monotonic() - started > self._limits.seconds:
-                raise VideoError(
-                    f"{name}: stopped after {self._limits.seconds:g} seconds, "
-                    "as long as a film may be worked on here. Ask for fewer "
-                    "pairs, or for quick."
-                )
-            progress((done, total), desc=_DOING[what], unit=what)
-
         plan = film_reader.Plan(
             int(num_pairs),
             quick=bool(quick),
@@ -307,7 +197,16 @@ class Page:
         )
         try:
             # One at a time: what was cancelled may still be ending.
-            with self._model_lock, _named_errors(film, name):
+            with (
+                self.visitors.working(request.session_hash, name) as check,
+                self._model_lock,
+                _named_errors(film, name),
+            ):
+
+                def tell(what, done, total):
+                    check()
+                    progress((done, total), desc=_DOING[what], unit=what)
+
                 verdict = self._asked.predict_film(
                     film, plan, progress=tell, pictures=True
                 )
@@ -316,12 +215,10 @@ class Page:
                 pictures = self._evidence(
                     pair.frame, pair.next_frame, verdict.genre
                 )
-        except _StoppedError:
+        except page_limits.StoppedError:
             return _no_answers("Stopped.")
-        finally:
-            self._stops.pop(request.session_hash, None)
         return [
-            _film_heading(verdict),
+            _heading(words.headline(verdict), words.page_lines(verdict)),
             _bars(verdict.scores),
             _image(verdict_pictures.timeline(verdict)),
             _image(verdict_pictures.contact_sheet(verdict)),
@@ -332,41 +229,8 @@ class Page:
         heat_maps = self._asked.heat_maps(frame, next_frame, genre)
         return verdict_pictures.evidence(frame, next_frame, heat_maps, genre)
 
-    def _forget(self, request):
-        film, _ = self._taken.pop(request.session_hash, (None, None))
-        if film is not None:
-            film.unlink(missing_ok=True)
-
     def _stop(self, request: gradio.Request):
-        """Ends what a visitor who cancels, or has left, is waiting for."""
-        self._forget(request)
-        stop = self._stops.get(request.session_hash)
-        if stop is not None:
-            stop.set()
-
-    def sweep(self):
-        """Deletes what lies in Gradio's folder for longer than ten minutes.
-
-        Gradio's own `delete_cache` leaves what an upload that was cut off had
-        brought. Films that were taken stay as long as the longest wait.
-        """
-        for path in (self._folder / "gradio").rglob("*"):
-            with contextlib.suppress(OSError):  # gone, or a folder in use
-                if _age(path) < _LEFT_OVER_SECONDS:
-                    continue
-                path.rmdir() if path.is_dir() else path.unlink()
-        # Gradio does not tell of all who leave: a program need not stay
-        # connected after it has sent a film.
-        longest = self._limits.seconds * (self._limits.waiting + 1)
-        for visitor, (film, _) in list(self._taken.items()):
-            with contextlib.suppress(OSError):  # judged by now
-                if _age(film) >= longest + _LEFT_OVER_SECONDS:
-                    self._taken.pop(visitor, None)
-                    film.unlink()
-
-    def _sweep_on(self):
-        while not self._is_closed.wait(_LEFT_OVER_SECONDS / 10):
-            self.sweep()
+        self.visitors.stop(request.session_hash)
 
     def _cancel(self, request: gradio.Request):
         self._stop(request)
@@ -506,22 +370,43 @@ class Page:
                     )
                     for label in ("Frame", "The frame after it")
                 ]
-            ask = gradio.Button("Tell the genre", variant="primary")
+            ask = gradio.Button("Classify", variant="primary")
             buttons = _build_examples(
                 "Nothing at hand? Frames of a drawn film:"
             )
         return images, ask, buttons
 
 
-def _age(path):
-    return time.time() - path.stat().st_mtime
+def serve(asked, host, port, limits):
+    """Serves the page until the process is interrupted or terminated.
+
+    Args:
+        asked: A `predictor.Predictor`.
+        host: String, the address to listen at.
+        port: Integer.
+        limits: A `Limits`.
+    """
+    # Ended by a service's manager, it leaves no uploads behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="keras_ssc_") as folder:
+        page = Page(asked, folder, limits)
+        url = page.launch(host, port)
+        print(f"{asked.name} at {url} - end it with Ctrl-C", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            page.close()
 
 
-def _build_examples(words):
-    gradio.Markdown(words)
+def _build_examples(text):
+    gradio.Markdown(text)
     with gradio.Row():
         return {
-            genre: gradio.Button(_words(genre), size="sm", min_width=90)
+            genre: gradio.Button(
+                words.genre_words(genre), size="sm", min_width=90
+            )
             for genre in GENRES
         }
 
@@ -551,9 +436,9 @@ def _build_answers():
     ]
 
 
-def _no_answers(words):
+def _no_answers(text):
     return [
-        _heading(words, []),
+        _heading(text, []),
         gradio.Label(visible=False),
         _hidden_image(),
         _hidden_image(),
@@ -564,14 +449,14 @@ def _no_answers(words):
 def _figures(pictures):
     """Returns HTML: pictures with words below, side by side as they fit."""
     figures = []
-    for picture, words in pictures:
-        data = image_files.encode_frame(picture)
-        text = base64.b64encode(data).decode("ascii")
+    for picture, caption in pictures:
+        png = image_files.encode_frame(picture)
+        data = base64.b64encode(png).decode("ascii")
         figures.append(
             '<figure style="margin: 0">'
-            f'<img src="data:image/png;base64,{text}" alt="" '
+            f'<img src="data:image/png;base64,{data}" alt="" '
             'style="width: 100%; border: 1px solid #999">'
-            f"<figcaption>{html.escape(words)}</figcaption></figure>"
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     return (
         '<h3>What it saw</h3><div style="display: grid; gap: 16px; '
@@ -581,43 +466,14 @@ def _figures(pictures):
     )
 
 
-def _words(genre):
-    return genre.replace("_", " ")
-
-
 def _heading(heading, details):
     # A film's name is a visitor's text: it must not become part of the page.
     lines = "".join(f"<p>{html.escape(each)}</p>" for each in details)
     return f'<div role="status"><h2>{html.escape(heading)}</h2>{lines}</div>'
 
 
-def _film_heading(verdict):
-    shares = sorted(verdict.shares.items(), key=lambda item: -item[1])
-    speaks = ", ".join(
-        f"{report.percent(share)} of the film for {_words(genre)}"
-        for genre, share in shares
-        if share
-    )
-    judged = f"{verdict.num_pairs} pairs of {len(verdict.shots)} shots"
-    if verdict.dropped:
-        reasons = ", ".join(
-            f"{count} {reason}" for reason, count in verdict.dropped.items()
-        )
-        judged += f"; pairs not used: {reasons}"
-    length = film_list.format_time(verdict.seconds)[:8]
-    return _heading(
-        verdict_pictures.headline(verdict),
-        [
-            f"{verdict.path}, {length}",
-            f"What speaks for it: {speaks}. The runner-up is "
-            f"{_words(verdict.runner_up)}.",
-            f"Judged by {judged}.",
-        ],
-    )
-
-
 def _bars(scores):
-    named = {_words(genre): score for genre, score in scores.items()}
+    named = {words.genre_words(genre): score for genre, score in scores.items()}
     return gradio.Label(named, visible=True)
 
 
@@ -644,12 +500,7 @@ def _named_errors(path="", name=""):
     """Tells a visitor what failed, by the name that the visitor knows."""
     try:
         yield
-    except (
-        VideoError,
-        OutsideError,
-        ValueError,
-        OSError,
-    ) as error:
+    except (OutsideError, ValueError, OSError) as error:
         text = str(error)
         if path:
             text = text.replace(str(path), name)

@@ -18,16 +18,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import calibration
-from keras_ssc import evaluate
-from keras_ssc import export
+from keras_ssc import exported
 from keras_ssc import files
 from keras_ssc import film_reader
 from keras_ssc import flow
 from keras_ssc import frame_folder
 from keras_ssc import grad_cam
 from keras_ssc import image_files
-from keras_ssc import input_pipeline
 from keras_ssc import pair_files
+from keras_ssc import resizing
+from keras_ssc import runs
 from keras_ssc import served_model
 from keras_ssc import serving_client
 from keras_ssc import verdict
@@ -59,9 +59,9 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480))
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        model = evaluate.load_model(path)
+        model = runs.load_model(path)
         return of_model(model, _temperature(path), text)
-    version = newest_version(path)
+    version = exported.newest_version(path)
     if version is None:
         raise ValueError(
             "Expected a run's folder, an export's folder or a server's URL. "
@@ -92,7 +92,7 @@ class Predictor:
         name: String, what was loaded.
         ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
             returns scores, float32 (pairs, 6), and motion magnitudes, float32
-            (pairs,).
+            (pairs,), or None for these if the model does not see motion.
         image_size: Tuple of two integers, (height, width), that images are
             decoded to.
         heat_maps: Function of two such arrays and a genre's place, see
@@ -118,7 +118,8 @@ class Predictor:
 
         Returns:
             A tuple: scores, float32 (pairs, 6), in the order of `GENRES`;
-            motion magnitudes, float32 (pairs,).
+            motion magnitudes, float32 (pairs,), or None of a model that does
+            not see motion.
 
         Raises:
             ValueError: If the frames are something else, or the model gives
@@ -145,18 +146,16 @@ class Predictor:
             for start in range(0, len(frame), _BATCH)
         ]
         if not answers:
-            return np.zeros((0, len(GENRES)), np.float32), np.zeros(
-                0, np.float32
-            )
-        scores, magnitudes = (
-            np.concatenate(part) for part in zip(*answers, strict=True)
-        )
+            return np.zeros((0, len(GENRES)), np.float32), None
+        scores, magnitudes = zip(*answers, strict=True)
+        scores = np.concatenate(scores)
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"Expected scores that are numbers. {self.name} gives none: "
                 "its weights are damaged, or it was trained astray."
             )
-        return scores, magnitudes
+        has_motion = all(part is not None for part in magnitudes)
+        return scores, np.concatenate(magnitudes) if has_motion else None
 
     def predict_pair(self, frame, next_frame):
         """Classifies one pair.
@@ -174,11 +173,11 @@ class Predictor:
         return Answer(
             GENRES[int(scores[0].argmax())],
             dict(zip(GENRES, scores[0].tolist(), strict=True)),
-            float(magnitudes[0]),
+            None if magnitudes is None else float(magnitudes[0]),
         )
 
     def heat_maps(self, frame, next_frame, genre):
-        """Says what in a pair spoke for a genre.
+        """Shows where in a pair the evidence for a genre is.
 
         Args:
             frame: uint8 array (height, width, 3), RGB.
@@ -232,12 +231,12 @@ class Predictor:
         Args:
             path: Path of a film file on this machine.
             plan: A `film_reader.Plan`, what is read of it.
-            min_confidence: Float, the score below which the verdict is not
-                sure.
+            min_confidence: Float, the score below which the verdict is
+                uncertain.
             progress: See `film_reader.read_film`.
             pictures: Boolean, whether the verdict keeps a small frame of
                 each shot, of the 200 longest ones at most, for a contact
-                sheet, and the pair that speaks most for its genre.
+                sheet, and the pair with the most evidence for its genre.
 
         Returns:
             A `verdict.FilmVerdict`.
@@ -305,17 +304,15 @@ class Predictor:
 
     def _collect(self, reading, collected):
         """Answers for pairs as they are read, a batch at a time."""
-        waiting, num_pairs = [], 0
+        waiting = []
         for item in reading:
-            is_pair = isinstance(item, film_reader.Pair)
-            if is_pair and item.reason:
+            if isinstance(item, film_reader.Pair) and item.reason:
                 collected.drop(item)
                 continue
             waiting.append(item)
-            num_pairs += is_pair
-            if num_pairs == _BATCH:
+            if len(waiting) == 2 * _BATCH:  # there are shots among them
                 self._answer(waiting, collected)
-                waiting, num_pairs = [], 0
+                waiting = []
         self._answer(waiting, collected)
 
     def _answer(self, read, collected):
@@ -324,35 +321,18 @@ class Predictor:
         ]
         answers = iter(())
         if pairs_read:
-            answers = zip(
-                *self.scores(
-                    np.stack([pair.frame for pair in pairs_read]),
-                    np.stack([pair.next_frame for pair in pairs_read]),
-                ),
-                strict=True,
+            scores, magnitudes = self.scores(
+                np.stack([pair.frame for pair in pairs_read]),
+                np.stack([pair.next_frame for pair in pairs_read]),
             )
+            if magnitudes is None:
+                magnitudes = itertools.repeat(None)
+            answers = zip(scores, magnitudes, strict=False)
         for item in read:
             if isinstance(item, film_reader.Pair):
                 collected.add(item, *next(answers))
             else:
                 collected.end_shot(item)
-
-
-def newest_version(path):
-    """Returns an export's version; None if the folder is none of ours.
-
-    Args:
-        path: `pathlib.Path` of a version's folder, or of the folder of
-            versions.
-    """
-    if export.read_card(path) is not None:
-        return path
-    numbers = [
-        int(each.name)
-        for each in (path.iterdir() if path.is_dir() else ())
-        if each.name.isdigit() and export.read_card(each) is not None
-    ]
-    return path / str(max(numbers)) if numbers else None
 
 
 def _ask_server(client):
@@ -365,18 +345,20 @@ def _ask_server(client):
         )
         scores = [[a.scores[genre] for genre in GENRES] for a in answers]
         magnitudes = [a.motion_magnitude for a in answers]
+        if None in magnitudes:
+            return np.float32(scores), None
         return np.float32(scores), np.float32(magnitudes)
 
     return ask
 
 
 def _ask_export(version):
-    card = export.read_card(version)
+    card = exported.read_card(version)
     if card["format"] != "savedmodel":
         raise ValueError(
             f"Expected an export as savedmodel. {version} is {card['format']}."
         )
-    export.check_sums(version)
+    exported.check_sums(version)
     try:
         signature = tf.saved_model.load(str(version)).signatures["frames"]
     # As many kinds as a graph can be broken in ways.
@@ -391,7 +373,11 @@ def _ask_export(version):
         answer = signature(
             frame=tf.constant(frame), next_frame=tf.constant(next_frame)
         )
-        return answer["scores"].numpy(), answer["motion_magnitude"].numpy()
+        magnitudes = answer.get("motion_magnitude")
+        return (
+            answer["scores"].numpy(),
+            None if magnitudes is None else magnitudes.numpy(),
+        )
 
     return ask, tuple(card["image_size"])
 
@@ -404,6 +390,9 @@ class _Model:
         self._temperature = temperature
         self._grad_cam = None
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        self._sees_flow = (
+            "flow" in model.input or served_model.flow_layer(model) is not None
+        )
         self.image_size = model.input["frame"].shape[1:3]
 
     def ask(self, frame, next_frame):
@@ -414,6 +403,8 @@ class _Model:
         scores = calibration.probabilities(
             np.asarray(logits), self._temperature
         )
+        if not self._sees_flow:
+            return scores, None
         return scores, flow.motion_magnitude(inputs["flow"])
 
     def heat_maps(self, frame, next_frame, genre):
@@ -426,12 +417,13 @@ class _Model:
 
     def _inputs(self, *frames):
         inputs = {
-            name: input_pipeline.resize(array, self.image_size).numpy()
+            name: resizing.resize(array, self.image_size).numpy()
             for name, array in zip(("frame", "next_frame"), frames, strict=True)
         }
-        inputs["flow"] = np.stack(
-            list(self._threads.map(flow.farneback_flow, *inputs.values()))
-        )
+        if self._sees_flow:
+            inputs["flow"] = np.stack(
+                list(self._threads.map(flow.farneback_flow, *inputs.values()))
+            )
         return inputs
 
 

@@ -5,23 +5,16 @@ import tensorflow as tf
 
 from keras_ssc import calibration
 from keras_ssc import flow
-from keras_ssc import input_pipeline
+from keras_ssc import image_limits
+from keras_ssc import resizing
 from keras_ssc.genres import GENRES
-
-# An image above is refused by its header, before memory is taken for it.
-MAX_PIXELS = 4096 * 4096
-
-# One with a smaller side is no frame of a film.
-MIN_SIDE = 10
-
-# Models that do not see motion are told it on small frames: at their own
-# size, it would take longer than they do.
-SMALL_SIZE = (68, 120)
+from keras_ssc.image_limits import MAX_PIXELS
+from keras_ssc.image_limits import MIN_SIDE
 
 # Images of a batch whose place an error of the decoder names.
 _NUM_NAMED = 32
 
-# Images decoded at once: each can be of MAX_PIXELS.
+# Images decoded at once: each can be of `MAX_PIXELS`.
 _NUM_PARALLEL = 4
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -62,11 +55,9 @@ def frames_model(model, temperature=1.0):
         motion = flow.OpticalFlow(name="flow")(list(inputs.values()))
         given["flow"] = motion
     given = {name: given[name] for name in model.input}
-    inside = [
-        layer for layer in model.layers if isinstance(layer, flow.OpticalFlow)
-    ]
+    inside = flow_layer(model)
     if inside:  # trained with the flow in its graph
-        both = keras.Model(model.input, [model.output, inside[0].output])
+        both = keras.Model(model.input, [model.output, inside.output])
         logits, motion = both(given)
     else:
         logits = model(given)
@@ -76,12 +67,19 @@ def frames_model(model, temperature=1.0):
     return keras.Model(inputs, outputs, name="frames")
 
 
+def flow_layer(model):
+    """Returns the layer that computes the flow inside a model; None if none."""
+    layers = (x for x in model.layers if isinstance(x, flow.OpticalFlow))
+    return next(layers, None)
+
+
 class ServedModel(tf.Module):
     """A model with TF Serving's signatures.
 
     Both return a dict: `genre`, string (pairs,), the name; `scores`, float32
     (pairs, 6), probabilities; `genres`, string (pairs, 6), the scores' names;
-    `motion_magnitude`, float32 (pairs,), see `flow.motion_magnitude`.
+    and of models that see flow `motion_magnitude`, float32 (pairs,), see
+    `flow.motion_magnitude`.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
@@ -167,8 +165,8 @@ class ServedModel(tf.Module):
                 ),
             ]
         ):
-            frame = input_pipeline.resize(frame, self.image_size)
-        next_frame = input_pipeline.resize(next_frame, self.image_size)
+            frame = resizing.resize(frame, self.image_size)
+        next_frame = resizing.resize(next_frame, self.image_size)
         return self._answer(frame, next_frame)
 
     def signatures(self):
@@ -223,7 +221,7 @@ def _decode(images, name, image_size):
 
     def decode(given):
         frame, size = _decode_one(*given, name)
-        return input_pipeline.resize(frame, image_size), size
+        return resizing.resize(frame, image_size), size
 
     return tf.map_fn(
         decode,
@@ -239,20 +237,12 @@ def _decode(images, name, image_size):
 def _answer(frames, frame, next_frame):
     """Returns what the signatures do, of frames of the model's size."""
     outputs = frames({"frame": frame, "next_frame": next_frame}, training=False)
-    if "motion_magnitude" not in outputs:
-        small = [
-            input_pipeline.resize(x, SMALL_SIZE) for x in (frame, next_frame)
-        ]
-        outputs["motion_magnitude"] = flow.motion_magnitude(
-            flow.OpticalFlow()(small)
-        )
     scores, names = outputs["scores"], tf.constant(GENRES)
     return {
+        **outputs,
         "genre": tf.gather(names, tf.argmax(scores, axis=-1)),
-        "scores": scores,
         # A row for each pair: TF Serving splits a batch's answers so.
         "genres": tf.tile(names[tf.newaxis], [tf.shape(scores)[0], 1]),
-        "motion_magnitude": outputs["motion_magnitude"],
     }
 
 
@@ -379,8 +369,7 @@ def _check_size(size, place, name):
         [
             _refuse(
                 is_bad,
-                f"Expected images of {MIN_SIDE} pixels or more on both sides "
-                f"and {MAX_PIXELS} pixels in all or fewer. {name}[",
+                f"Expected images of {image_limits.RULE}. {name}[",
                 place,
                 "] is ",
                 _size_text(size),

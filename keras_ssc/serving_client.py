@@ -22,8 +22,9 @@ MODEL_NAME = "scene_genre"
 
 SIGNATURE = "serving_default"
 
-# What the signature gives, see `served_model.ServedModel`.
-_OUTPUTS = ("genre", "scores", "genres", "motion_magnitude")
+# What the signature gives, see `served_model.ServedModel`; of models that see
+# motion its magnitude, too.
+_OUTPUTS = ("genre", "scores", "genres")
 
 _MAX_TIMEOUT = 86400.0
 
@@ -50,8 +51,8 @@ _DECODER = re.compile(
 # cannot be reached, or loads its model yet, has the same status.
 _FULL = re.compile(r"\bqueue\b.*\bis full\b", re.DOTALL)
 
-# The words that are looked for come first. In more of them a server that means
-# harm could keep the search busy for hours.
+# The words that are looked for come first. In more of them a malicious server
+# could keep the search busy for hours.
 _MAX_ERROR = 2**14
 # What can stand before a decoder's own words in their line.
 _PREFIX = re.compile(
@@ -82,12 +83,13 @@ class Answer:
     Attributes:
         genre: String, the genre's name.
         scores: Dict from every genre's name to a float, its probability.
-        motion_magnitude: Float, see `flow.motion_magnitude`.
+        motion_magnitude: Float, see `flow.motion_magnitude`; None of a model
+            that does not see motion.
     """
 
     genre: str
     scores: dict
-    motion_magnitude: float
+    motion_magnitude: float | None = None
 
 
 class Client:
@@ -384,20 +386,22 @@ def _read_rows(rows, num_pairs):
 def _read_row(row):
     if not isinstance(row, dict) or not set(_OUTPUTS) <= set(row):
         raise _response_error(f"{', '.join(_OUTPUTS)} of each pair", row)
-    genre, scores, genres, magnitude = (row[name] for name in _OUTPUTS)
+    genre, scores, genres = (row[name] for name in _OUTPUTS)
+    has_motion = "motion_magnitude" in row
+    magnitudes = [row["motion_magnitude"]] if has_motion else []
     if not (
         isinstance(genres, list)
         and all(isinstance(name, str) for name in genres)
         and genre in genres
         and isinstance(scores, list)
         and len(scores) == len(genres) == len(set(genres))
-        and all(map(_is_finite, [*scores, magnitude]))
+        and all(map(_is_finite, [*scores, *magnitudes]))
     ):
         raise _response_error(
             "a score for each genre and a motion magnitude, all finite", row
         )
     scores = dict(zip(genres, map(float, scores), strict=True))
-    return Answer(genre, scores, float(magnitude))
+    return Answer(genre, scores, *map(float, magnitudes))
 
 
 def _is_finite(value):

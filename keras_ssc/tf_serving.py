@@ -43,8 +43,9 @@ def write_files(folder, images, answer, image_size):
         "genre": answer["genre"].decode(),
         "scores": answer["scores"].tolist(),
         "genres": list(GENRES),
-        "motion_magnitude": float(answer["motion_magnitude"]),
     }
+    if "motion_magnitude" in answer:
+        prediction["motion_magnitude"] = float(answer["motion_magnitude"])
     files.write_json(folder / SAMPLE_RESPONSE, {"predictions": [prediction]})
     _write_warmup(folder, images, image_size)
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES)

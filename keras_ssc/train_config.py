@@ -1,13 +1,12 @@
-"""The settings of a training: the report's, the sample's, and their flags."""
+"""The settings of a training, and their flags."""
 
 import argparse
 import dataclasses
-import inspect
 
 from keras_ssc import checks
-from keras_ssc import distribution
-from keras_ssc import input_pipeline
+from keras_ssc import devices
 from keras_ssc import models
+from keras_ssc.augmentation import Augmentation
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "exponential", "cosine")
@@ -15,128 +14,6 @@ PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
 
 # Who computes the flow, and the models' own word for it.
 FLOWS = {"opencv": "given", "graph": "graph"}
-
-# What the report trained each model with, on films. Where it gives nothing,
-# Keras' own default stands, with the reason.
-REPORT_SETTINGS = {
-    "fc": {
-        "image_size": (68, 120),
-        "epochs": 50,
-        "batch_size": 128,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,  # not given
-    },
-    "vgg16": {
-        "image_size": (224, 224),
-        "epochs": 100,
-        "batch_size": 128,
-        "optimizer": "sgd",
-        "learning_rate": 1e-3,
-        "dense_units": (4096, 4096),
-    },
-    "resnet50": {
-        "image_size": (224, 224),
-        "epochs": 30,
-        "batch_size": 128,
-        "optimizer": "sgd",
-        "learning_rate": 1e-3,
-    },
-    "flownet_fc": {
-        "image_size": (224, 224),  # not given
-        "epochs": 60,
-        "batch_size": 64,  # not given
-        "optimizer": "sgd",  # not given; Adam at 0.01 does not learn
-        "learning_rate": 1e-2,
-        "schedule": "exponential",
-        "dense_units": (4096, 4096),
-    },
-    "inception_v3": {
-        "image_size": (299, 299),
-        "epochs": 20,
-        "batch_size": 128,
-        "optimizer": "adam",
-        "learning_rate": 1e-4,
-    },
-    "inception_v3_6ch": {
-        "image_size": (299, 299),
-        "epochs": 20,
-        "batch_size": 64,
-        "optimizer": "adam",
-        "learning_rate": 1e-4,
-    },
-    "double_stack": {
-        "image_size": (299, 299),
-        "epochs": 50,
-        "batch_size": 64,
-        "optimizer": "adam",
-        "learning_rate": 1e-4,
-        "dense_units": (4096, 2048),
-    },
-    "motion_magnitude_stack": {
-        "image_size": (299, 299),
-        "epochs": 50,
-        "batch_size": 64,
-        "optimizer": "adam",
-        "learning_rate": 1e-4,
-    },
-}
-
-# The report's accuracy on the test films of its own, in percent.
-REPORT_ACCURACY = {
-    "fc": 36.7,
-    "vgg16": 44.1,
-    "resnet50": 48.4,
-    "flownet_fc": 51.8,
-    "inception_v3": 59.2,
-    "inception_v3_6ch": 53.8,
-    "double_stack": 52.7,
-    "motion_magnitude_stack": 55.2,
-}
-
-_SMALL = {
-    "image_size": (96, 96),
-    "epochs": 6,
-    "batch_size": 16,
-    "optimizer": "adam",
-    "learning_rate": 3e-4,
-    "schedule": "cosine",
-}
-
-# What two processor cores can do in minutes on the sample films.
-SAMPLE_SETTINGS = {
-    "fc": {
-        **_SMALL,
-        "image_size": (68, 120),
-        "epochs": 30,
-        "learning_rate": 1e-3,
-    },
-    # At 96 pixels its step takes four times as long as ResNet50's.
-    "vgg16": {
-        **_SMALL,
-        "image_size": (64, 64),
-        "dense_units": (256,),
-        "learning_rate": 1e-4,
-    },
-    "resnet50": _SMALL,
-    "flownet_fc": {**_SMALL, "dense_units": (256, 256)},
-    # Stacked channels take longer to show motion than flow, which is given;
-    # the single frame has as long, so that the two can be compared.
-    "inception_v3": {**_SMALL, "epochs": 16},
-    "inception_v3_6ch": {**_SMALL, "epochs": 16},
-    # Given flow, two epochs tell the twins apart; the first command is to be
-    # a short one.
-    "double_stack": {**_SMALL, "epochs": 4, "dense_units": (512, 256)},
-    "motion_magnitude_stack": _SMALL,
-}
-
-# Fields that are options of the models' functions, and of no other's.
-_MODEL_OPTIONS = (
-    "weights",
-    "dense_units",
-    "trunk",
-    "encoding",
-    "single_frame",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +41,7 @@ class TrainConfig:
     schedule: str | None = None  # constant unless the model says otherwise
     warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
     label_smoothing: float = 0.0  # share of the label spread over all genres
-    balanced: bool = False  # every genre, and every film in it, as often
+    balanced: bool = False  # sample genres, and films in each, equally often
     mirror: bool = True  # half of the pairs; genres know no left and right
     crop: float = 0.0  # largest share of each side cut away; 0, as the report
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
@@ -183,12 +60,19 @@ class TrainConfig:
         Returns:
             A dict of keyword arguments.
         """
-        options = {
-            name: getattr(self, name)
-            for name in _MODEL_OPTIONS
-            if getattr(self, name) is not None
+        known = {
+            option
+            for name in models.MODELS
+            for option in models.options_of(name)
         }
-        if self.flow != "auto":
+        options = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name in known and value is not None
+        }
+        if self.flow == "auto":
+            del options["flow"]
+        else:
             options["flow"] = FLOWS[self.flow]
         return options
 
@@ -196,12 +80,12 @@ class TrainConfig:
         """Returns what is changed at random in training pairs.
 
         Returns:
-            An `input_pipeline.Augmentation`.
+            An `augmentation.Augmentation`.
 
         Raises:
             ValueError: If a number is out of its range.
         """
-        return input_pipeline.Augmentation(self.mirror, self.crop, self.colour)
+        return Augmentation(self.mirror, self.crop, self.colour)
 
 
 def fill_in(config):
@@ -213,8 +97,9 @@ def fill_in(config):
     """
     _check_choice("model", config.model, models.MODELS)
     is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
-    settings = SAMPLE_SETTINGS if is_sample else REPORT_SETTINGS
-    defaults = {"schedule": "constant", **settings[config.model]}
+    model = models.MODELS[config.model]
+    settings = model.sample if is_sample else model.report
+    defaults = {"schedule": "constant", **settings}
     config = dataclasses.replace(
         config,
         **{
@@ -224,10 +109,8 @@ def fill_in(config):
         },
     )
     check(config)
-    if config.flow == "auto" and "flow" in _options_of(config.model):
-        config = dataclasses.replace(
-            config, flow=distribution.flow_of_machine()
-        )
+    if config.flow == "auto" and "flow" in models.options_of(config.model):
+        config = dataclasses.replace(config, flow=devices.flow_of_machine())
     if config.freeze or config.unfreeze_from:
         config = _fill_in_phases(config)
     return config
@@ -238,7 +121,7 @@ def _fill_in_phases(config):
     if config.weights is None:
         raise ValueError(
             "Expected --weights with --freeze and --unfreeze-from: random "
-            "weights that are not trained tell nothing."
+            "weights that are not trained give no useful features."
         )
     return dataclasses.replace(
         config,
@@ -258,7 +141,7 @@ def check(config):
         ValueError: If there is no such option or choice, or a number is out of
             its range.
     """
-    _check_choice("strategy", config.strategy, distribution.STRATEGIES)
+    _check_choice("strategy", config.strategy, devices.STRATEGIES)
     _check_choice("optimizer", config.optimizer, OPTIMIZERS)
     _check_choice("schedule", config.schedule, SCHEDULES)
     _check_choice("precision", config.precision, PRECISIONS)
@@ -283,19 +166,13 @@ def check(config):
             f"Received: {config.label_smoothing}"
         )
     config.augmentation()
-    known = _options_of(config.model)
+    known = models.options_of(config.model)
     for name in config.model_options():
         if name not in known:
             raise ValueError(
                 f"{config.model} has no option {name}. It has: "
                 f"{', '.join(known) or 'none'}."
             )
-
-
-def _options_of(model):
-    """Returns the names of a model's options."""
-    known = inspect.signature(models.MODELS[model]).parameters
-    return [name for name in (*_MODEL_OPTIONS, "flow") if name in known]
 
 
 def _check_choice(name, value, choices):
@@ -339,7 +216,7 @@ _HELP = {
     "flow": "of double_stack and motion_magnitude_stack: opencv computes it "
     "once for all trainings, graph within the model at every step; default: "
     "graph with a GPU, else opencv",
-    "freeze": "epochs in which the pretrained part stays as it is",
+    "freeze": "epochs in which the pretrained part is frozen",
     "unfreeze_from": "block to train the pretrained part from afterwards, "
     "such as block5, conv5 or mixed9; default: all",
     "fine_learning_rate": "then; default: a tenth of the learning rate",
@@ -349,7 +226,7 @@ _HELP = {
     "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
     "warmup_steps": "steps over which a cosine's rate rises from 0",
     "label_smoothing": "share of a label spread over all genres",
-    "balanced": "draw every genre, and every film in it, as often",
+    "balanced": "sample all genres, and all films of each, equally often",
     "mirror": "mirror half of the pairs left to right",
     "crop": "largest share of each side cut away at random, such as 0.2",
     "colour": "random brightness, contrast and saturation, such as 0.2",
@@ -357,7 +234,7 @@ _HELP = {
     "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
     "bfloat16 on processors that have it",
     "jit_compile": "compile with XLA",
-    "strategy": ", ".join(distribution.STRATEGIES),
+    "strategy": ", ".join(devices.STRATEGIES),
     "deterministic": "the same seed gives the same weights",
     "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
     "keep_checkpoints": "how many of the newest are kept",

@@ -9,13 +9,15 @@ import cv2
 import numpy as np
 
 from keras_ssc import film_list
+from keras_ssc import scoring
+from keras_ssc import words
 from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
 
 # Of `FilmVerdict.as_json`: raised when a field changes its name or meaning.
 VERSION = 1
 
-# Below, a verdict is not sure: as likely wrong as right.
+# Below, a verdict is uncertain: as likely wrong as right.
 MIN_CONFIDENCE = 0.5
 
 # More pictures would be too many to look at, and fill the memory: a long film
@@ -39,7 +41,8 @@ class ShotVerdict:
         genre: String, the genre of the highest score; None without a pair.
         scores: Dict from each genre to a float, the mean of its pairs'; None
             without a pair.
-        motion_magnitude: Float, the mean of its pairs'; None without a pair.
+        motion_magnitude: Float, the mean of its pairs'; None without a pair,
+            and of models that do not see motion.
         picture: uint8 array (135, 240, 3), RGB, the frame of the pair nearest
             to its middle. None if no pictures were asked for, or the film has
             200 longer shots.
@@ -65,12 +68,13 @@ class FilmVerdict:
         confidence: Float, that score.
         is_sure: Boolean, whether it reaches the least confidence asked for.
         runner_up: String, the genre of the second highest score.
-        scores: Dict from each genre to a float: the mean of the shots',
-            weighted by their length.
+        scores: Dict from each genre to a float: the mean of its pairs' at
+            even times; the extra ones of shots that have none of these are
+            left out, unless no other can be used.
         shares: Dict from each genre to a float: the share of the film, of
-            what could be judged of it, whose shots speak for the genre.
+            what could be judged of it, whose shots are evidence for the genre.
         seconds: Float, the film's length; None of stored pairs.
-        num_pairs: Integer, the pairs it is judged by.
+        num_pairs: Integer, the pairs that were judged, extra ones included.
         dropped: Dict from a reason to how many pairs were dropped for it.
         shots: List of `ShotVerdict`.
         strongest: `film_reader.Pair`, the one with the highest score for
@@ -139,13 +143,13 @@ class Collector:
 
     Args:
         pictures: Boolean, whether a small frame of each shot is kept, of the
-            200 longest ones at most, and the pair that speaks most for each
-            genre.
+            200 longest ones at most, and each genre's strongest pair.
     """
 
     def __init__(self, pictures=False):
         self._wants_pictures = pictures
         self._shots = []
+        self._even, self._extra = [], []  # the scores of the film's pairs
         self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
         # Of each genre, the highest score of a pair, and that pair.
@@ -166,10 +170,12 @@ class Collector:
         Args:
             pair: A `film_reader.Pair`.
             scores: float32 array (genres,).
-            magnitude: Float.
+            magnitude: Float; None if the model does not see motion.
         """
         self._scores.append(scores)
-        self._magnitudes.append(float(magnitude))
+        (self._extra if pair.is_extra else self._even).append(scores)
+        if magnitude is not None:
+            self._magnitudes.append(float(magnitude))
         if not self._wants_pictures:
             return
         for place, score in enumerate(scores):
@@ -204,14 +210,14 @@ class Collector:
         start, end = shot.start_seconds, shot.end_seconds
         if not self._scores:
             return ShotVerdict(start, end, 0, None, None, None)
-        mean = np.mean(self._scores, axis=0, dtype=np.float64)
+        mean = scoring.film_scores(self._scores)
         return ShotVerdict(
             start,
             end,
             len(self._scores),
             GENRES[int(mean.argmax())],
             dict(zip(GENRES, mean.tolist(), strict=True)),
-            float(np.mean(self._magnitudes)),
+            float(np.mean(self._magnitudes)) if self._magnitudes else None,
         )
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
@@ -226,20 +232,20 @@ class Collector:
         ]
         judged = [shot for shot in shots if shot.num_pairs]
         if not judged:
-            reasons = ", ".join(
-                f"{count} {reason}" for reason, count in self._dropped.items()
-            )
+            reasons = words.reasons(self._dropped)
             raise VideoError(
                 f"{path}: no pair of frames can be judged "
                 f"({reasons or 'it has a single frame'})."
             )
         lengths = np.array([s.end_seconds - s.start_seconds for s in judged])
         weights = lengths / lengths.sum()
-        scores = weights @ [list(shot.scores.values()) for shot in judged]
-        speaks = np.array(
+        scores = scoring.film_scores(self._even or self._extra)
+        is_evidence = np.array(
             [[shot.genre == genre for genre in GENRES] for shot in judged]
         )
-        second, first = np.argsort(scores, kind="stable")[-2:]
+        shares = weights @ is_evidence
+        # Of equal scores, the first genre's, as `argmax` has it elsewhere.
+        first, second = np.argsort(-scores, kind="stable")[:2]
         return FilmVerdict(
             path=str(path),
             genre=GENRES[first],
@@ -247,7 +253,7 @@ class Collector:
             is_sure=bool(scores[first] >= min_confidence),
             runner_up=GENRES[second],
             scores=dict(zip(GENRES, scores.tolist(), strict=True)),
-            shares=dict(zip(GENRES, (weights @ speaks).tolist(), strict=True)),
+            shares=dict(zip(GENRES, shares.tolist(), strict=True)),
             seconds=shots[-1].end_seconds,
             num_pairs=sum(shot.num_pairs for shot in judged),
             dropped=dict(self._dropped),

@@ -9,11 +9,12 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc import figures
 from keras_ssc import film_list
 from keras_ssc import flow
 from keras_ssc import frame_index
 from keras_ssc import frame_reading
-from keras_ssc import report
+from keras_ssc import words
 from keras_ssc.genres import GENRES
 
 # The contact sheet: pictures across, their size, and what stands below each.
@@ -45,22 +46,13 @@ def timeline(verdict):
         Bytes, a PNG.
     """
     shots = verdict.shots
-    return report.timeline_figure(
+    return figures.timeline_figure(
         [shot.start_seconds for shot in shots],
         [shot.end_seconds for shot in shots],
         [shot.scores and list(shot.scores.values()) for shot in shots],
         [shot.motion_magnitude for shot in shots],
         GENRES,
-        f"{pathlib.Path(verdict.path).name}: {headline(verdict)}",
-    )
-
-
-def headline(verdict):
-    """Says the verdict in a few words."""
-    unsure = "" if verdict.is_sure else "not sure; at best "
-    return (
-        f"{unsure}{verdict.genre.replace('_', ' ')}, "
-        f"{report.percent(verdict.confidence)}"
+        f"{pathlib.Path(verdict.path).name}: {words.headline(verdict)}",
     )
 
 
@@ -76,7 +68,7 @@ def contact_sheet(verdict):
     shots = [shot for shot in verdict.shots if shot.picture is not None]
     colours = {
         name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        for name, colour in report.genre_colours(GENRES).items()
+        for name, colour in figures.genre_colours(GENRES).items()
     }
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)
@@ -91,19 +83,16 @@ def contact_sheet(verdict):
         bottom = top + _HEIGHT
         sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
         # Dark letters on a light colour, light ones on a dark.
-        is_light = np.dot(colour, flow.GREY_WEIGHTS) > 128
-        text = (
-            f"{film_list.format_time(shot.start_seconds)[:8]}  "
-            f"{shot.genre.replace('_', ' ')} "
-            f"{100 * shot.scores[shot.genre]:.0f} %"
-        )
+        light = cv2.cvtColor(np.uint8([[colour]]), cv2.COLOR_RGB2GRAY)
+        start = film_list.format_time(shot.start_seconds)[:8]
+        text = f"{start}  {words.shot_text(shot)}"
         cv2.putText(
             sheet,
             text,
             (left + 5, bottom + 16),
             cv2.FONT_HERSHEY_SIMPLEX,
             0.43,
-            _BLACK if is_light else _WHITE,
+            _BLACK if light > 128 else _WHITE,
             1,
             cv2.LINE_AA,
         )
@@ -112,7 +101,7 @@ def contact_sheet(verdict):
 
 
 def evidence(frame, next_frame, heat_maps, genre):
-    """Draws what a model saw of a pair, and what of it spoke for a genre.
+    """Draws what a model saw of a pair, and the evidence for a genre in it.
 
     Args:
         frame: uint8 array (height, width, 3), RGB.
@@ -137,15 +126,15 @@ def evidence(frame, next_frame, heat_maps, genre):
             f"{longest:.1f} pixels or more, white is still",
         ),
     ]
-    name = genre.replace("_", " ")
+    name = words.genre_words(genre)
     for branch, heat in heat_maps.items():
         seen = "motion" if branch == "flow" else branch
         if heat.max() > 0:
-            words = f"bright: what of the {seen} spoke for {name} (Grad-CAM)"
+            text = f"bright: evidence for {name} in the {seen} (Grad-CAM)"
         else:
-            words = f"nothing of the {seen} spoke for {name} (Grad-CAM)"
+            text = f"no evidence for {name} in the {seen} (Grad-CAM)"
         picture = colours if branch == "flow" else frame
-        drawn.append((_lit(picture, heat), words))
+        drawn.append((_lit(picture, heat), text))
     return drawn
 
 
@@ -275,8 +264,7 @@ def _draw(frame, shot, motion, genre):
     if shot.genre is None:
         text, colour = "not judged", _WHITE
     else:
-        name = shot.genre.replace("_", " ")
-        text = f"{name} {100 * shot.scores[shot.genre]:.0f} %"
+        text = words.shot_text(shot)
         is_wrong = genre is not None and shot.genre != genre
         colour = _RED if is_wrong else _WHITE
     font = {

@@ -10,9 +10,10 @@ import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import checkpoints
+from keras_ssc import datasets
 from keras_ssc import files
-from keras_ssc import input_pipeline
-from keras_ssc import train
+from keras_ssc import loop
+from keras_ssc import runs
 from keras_ssc import train_config
 from tests import train_test
 
@@ -38,7 +39,7 @@ def assert_same_weights(run_dir, other_dir):
 def whole(data_dir, tmp_path_factory):
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    return train.train(small(data_dir, folder), verbose=False)
+    return loop.train(small(data_dir, folder), verbose=False)
 
 
 class StoppedError(Exception):
@@ -65,13 +66,13 @@ def test_a_resumed_training_ends_in_the_same_weights(
     with monkeypatch.context() as patched:
         stop_after(patched, num_epochs)
         with pytest.raises(StoppedError):
-            train.train(small(data_dir, run_dir), verbose=False)
+            loop.train(small(data_dir, run_dir), verbose=False)
     assert not (run_dir / "model.keras").exists()
-    train.resume(run_dir, verbose=False)
+    loop.resume(run_dir, verbose=False)
     assert_same_weights(run_dir, whole)
     for path in (run_dir, whole):
-        assert len(train.read_history(path)["loss"]) == 5
-    assert train.read_history(run_dir) == train.read_history(whole)
+        assert len(runs.read_history(path)["loss"]) == 5
+    assert runs.read_history(run_dir) == runs.read_history(whole)
 
 
 class StoppedAtStepError(StoppedError):
@@ -99,12 +100,12 @@ def test_a_training_goes_on_within_an_epoch(
     with monkeypatch.context() as patched:
         stop_within(patched, 2, 3)
         with pytest.raises(StoppedAtStepError):
-            train.train(config, verbose=False)
-    train.resume(run_dir)
+            loop.train(config, verbose=False)
+    loop.resume(run_dir)
     assert f"after epoch 2, step {going_on} of 5" in capsys.readouterr().out
     assert_same_weights(run_dir, whole)
     # Of the whole epoch, not of the steps since the training went on.
-    assert train.read_history(run_dir) == train.read_history(whole)
+    assert runs.read_history(run_dir) == runs.read_history(whole)
     kept = sorted(path.name for path in run_dir.glob("checkpoints/*.keras"))
     assert kept[-1] == "epoch_005.keras" and len(kept) == 2
 
@@ -124,12 +125,12 @@ def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
             colour=0.2,
         )
 
-    train.train(config(tmp_path / "whole"), verbose=False)
+    loop.train(config(tmp_path / "whole"), verbose=False)
     with monkeypatch.context() as patched:
         stop_within(patched, 1, 2)
         with pytest.raises(StoppedAtStepError):
-            train.train(config(tmp_path / "run"), verbose=False)
-    train.resume(tmp_path / "run", verbose=False)
+            loop.train(config(tmp_path / "run"), verbose=False)
+    loop.resume(tmp_path / "run", verbose=False)
     assert_same_weights(tmp_path / "run", tmp_path / "whole")
 
 
@@ -140,10 +141,10 @@ def test_the_steps_of_a_resumed_training_are_counted_on(
     with monkeypatch.context() as patched:
         stop_within(patched, 2, 2)
         with pytest.raises(StoppedAtStepError):
-            train.train(
+            loop.train(
                 small(data_dir, run_dir, checkpoint_steps=2), verbose=False
             )
-    train.resume(run_dir, verbose=False)
+    loop.resume(run_dir, verbose=False)
     events = event_accumulator.EventAccumulator(
         str(run_dir / "logs" / "train"),
         size_guidance={event_accumulator.TENSORS: 0},
@@ -158,13 +159,13 @@ def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
     run_dir = tmp_path / "run"
     program = (
         "import sys\n"
-        "from keras_ssc import train\n"
+        "from keras_ssc import loop\n"
         "from keras_ssc.train_config import TrainConfig\n"
         "import pathlib\n"
         "if (pathlib.Path(sys.argv[1]) / 'config.json').exists():\n"
-        "    train.resume(sys.argv[1], verbose=False)\n"
+        "    loop.resume(sys.argv[1], verbose=False)\n"
         "else:\n"
-        f"    train.train({small(data_dir, run_dir)!r}, verbose=False)\n"
+        f"    loop.train({small(data_dir, run_dir)!r}, verbose=False)\n"
     )
     generator = random.Random(0)
     for _ in range(4):
@@ -176,9 +177,9 @@ def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
         time.sleep(generator.uniform(0.0, 5.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    train.resume(run_dir, verbose=False)
+    loop.resume(run_dir, verbose=False)
     assert_same_weights(run_dir, whole)
-    assert train.read_history(run_dir) == train.read_history(whole)
+    assert runs.read_history(run_dir) == runs.read_history(whole)
 
 
 def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
@@ -188,19 +189,19 @@ def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
     with monkeypatch.context() as patched:
         stop_after(patched, 3)
         with pytest.raises(StoppedError):
-            train.train(small(data_dir, run_dir), verbose=False)
+            loop.train(small(data_dir, run_dir), verbose=False)
     newest = run_dir / "checkpoints" / "epoch_003.keras"
     newest.write_bytes(newest.read_bytes()[:5000])
-    train.resume(run_dir)
+    loop.resume(run_dir)
     said = capsys.readouterr().out
     assert "epoch_003.keras cannot be read" in said
-    assert "going on after epoch 2 of 5" in said
+    assert "resuming after epoch 2 of 5" in said
     assert_same_weights(run_dir, whole)
 
 
 def test_a_finished_run_is_left_alone(whole):
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
-    assert train.resume(whole, verbose=False) == whole
+    assert loop.resume(whole, verbose=False) == whole
     after = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
     assert after == before
 
@@ -219,9 +220,9 @@ def test_a_full_disk_leaves_the_checkpoints_before(
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "_flush", full)
         with pytest.raises(OSError, match=r"No space left.*epoch_003\.keras"):
-            train.train(small(data_dir, run_dir), verbose=False)
+            loop.train(small(data_dir, run_dir), verbose=False)
     assert not (run_dir / "checkpoints" / ".writing.keras").exists()
-    train.resume(run_dir, verbose=False)
+    loop.resume(run_dir, verbose=False)
     assert_same_weights(run_dir, whole)
 
 
@@ -234,9 +235,9 @@ def test_a_loss_that_is_not_finite_stops_the_training(data_dir, tmp_path):
         schedule="constant",
     )
     with pytest.raises(
-        train.TrainingError, match=r"epoch 1, step \d+.*--learning-rate"
+        loop.TrainingError, match=r"epoch 1, step \d+.*--learning-rate"
     ):
-        train.train(config, verbose=False)
+        loop.train(config, verbose=False)
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
@@ -382,13 +383,13 @@ def test_training_with_validation_measures_and_keeps_the_best(
     validation_dir, tmp_path, capsys
 ):
     config = small(validation_dir, tmp_path / "run", patience=2, epochs=30)
-    run_dir = train.train(config, verbose=False)
+    run_dir = loop.train(config, verbose=False)
     # Genres that are not there are told.
     assert (
         "has no pair of horror, animation_2d, animation_3d, science_fiction"
         in capsys.readouterr().err
     )
-    history = train.read_history(run_dir)
+    history = runs.read_history(run_dir)
     losses = history["val_loss"]
     best = int(np.argmin(losses))
     assert len(losses) == min(best + 3, 30)
@@ -400,10 +401,8 @@ def test_training_with_validation_measures_and_keeps_the_best(
     ):
         np.testing.assert_array_equal(array, twin)
     model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
-    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
-    prepared = input_pipeline.prepare(
-        builder, "validation", (18, 32), ["frame"]
-    )
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(builder, "validation", (18, 32), ["frame"])
     measured = model.evaluate(
         {"frame": prepared.features["frame"]},
         keras.utils.to_categorical(prepared.label, 6),

@@ -17,11 +17,11 @@ from experiments import dataset_warnings
 from keras_ssc import black_bars
 from keras_ssc import cleaning
 from keras_ssc import command
+from keras_ssc import datasets
 from keras_ssc import files
 from keras_ssc import film_list
 from keras_ssc import frame_folder
 from keras_ssc import image_files
-from keras_ssc import input_pipeline
 from keras_ssc import pair_files
 from keras_ssc import sampling
 from keras_ssc.genres import GENRES
@@ -230,7 +230,7 @@ def full_disk_at(name):
 
 
 def test_pairs_are_drawn_by_seed_and_film(traps_dir):
-    builder = input_pipeline.open_dataset("scene_genre/traps", traps_dir)
+    builder = datasets.open_dataset("scene_genre/traps", traps_dir)
     one, same, other = (
         {
             film.film: film.frame_numbers.tolist()
@@ -245,7 +245,7 @@ def test_pairs_are_drawn_by_seed_and_film(traps_dir):
 
 
 def test_a_film_with_few_pairs_is_looked_at_whole(traps_dir):
-    builder = input_pipeline.open_dataset("scene_genre/traps", traps_dir)
+    builder = datasets.open_dataset("scene_genre/traps", traps_dir)
     films = dataset_measures.measure(builder, 100)
     for film in films:
         count = len(film.magnitudes)

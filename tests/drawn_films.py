@@ -6,6 +6,8 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc.genres import GENRES
+
 SIZE = (96, 64)  # width, height
 
 
@@ -51,9 +53,13 @@ def write_film(
     """Writes RGB frames as a film; one with a transfer function in BT.2020."""
     if options is None and codec == "libx264":
         options = {"crf": "12", "preset": "veryfast"}
+    # The bytes depend on the frames alone: several threads cut a picture at
+    # other places.
+    options = {**(options or {}), "threads": "1", "flags": "+bitexact"}
+    muxer = {"fflags": "bitexact", **(muxer or {})}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w", options=muxer or {}) as container:
-        stream = container.add_stream(codec, rate=rate, options=options or {})
+    with av.open(path, "w", options=muxer) as container:
+        stream = container.add_stream(codec, rate=rate, options=options)
         stream.pix_fmt = pix_fmt
         stream.height, stream.width = frames[0].shape[:2]
         if transfer is not None:
@@ -110,3 +116,20 @@ def write_list(path, *rows):
     lines = ["film,genre,split,path,start,end", *rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def write_films(folder, num_films):
+    """Writes films of a second of all genres and splits; returns their list.
+
+    Films that are there are not written again.
+    """
+    rows = []
+    for number in range(num_films):
+        path = folder / f"{number:05d}.mp4"
+        if not path.exists():
+            write_film(path, shot(number, 24))
+        # Every tenth one tests, and there is one of each genre.
+        split = "test" if number // len(GENRES) % 10 == 0 else "train"
+        genre = GENRES[number % len(GENRES)]
+        rows.append(f"{path.stem},{genre},{split},{path.name},,")
+    return write_list(folder / f"films_{num_films}.csv", *rows)

@@ -10,12 +10,15 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_ssc import calibration
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import export
 from keras_ssc import export_formats
-from keras_ssc import input_pipeline
+from keras_ssc import exported
+from keras_ssc import exporting
+from keras_ssc import loop
+from keras_ssc import runs
 from keras_ssc import tf_serving
-from keras_ssc import train
 from keras_ssc.genres import GENRES
 from tests import train_test
 
@@ -26,13 +29,13 @@ SIGNATURES = ("serving_default", "frames")
 def run_dir(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
     config = train_test.small(validation_dir, folder, batch_size=4)
-    return train.train(config, verbose=False)
+    return loop.train(config, verbose=False)
 
 
 @pytest.fixture(scope="module")
 def version(run_dir, tmp_path_factory):
     out = tmp_path_factory.mktemp("served") / "scene_genre"
-    return export.export(run_dir, out, verbose=False)
+    return exporting.export(run_dir, out, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +80,17 @@ def test_checksums_are_those_of_all_files(version):
 
 
 def test_scores_are_the_run_s_calibrated(run_dir, signatures, validation_dir):
-    metrics = evaluate.evaluate(run_dir, verbose=False)
+    metrics = evaluation.evaluate(run_dir, verbose=False)
     temperature = metrics["calibration"]["temperature"]
-    builder = input_pipeline.open_dataset("scene_genre/small", validation_dir)
-    prepared = input_pipeline.prepare(
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(
         builder, "test", (18, 32), ("frame", "next_frame")
     )
     frames = {
         name: np.array(prepared.features[name])
         for name in ("frame", "next_frame")
     }
-    logits = evaluate.load_model(run_dir).predict(
+    logits = runs.load_model(run_dir).predict(
         {"frame": frames["frame"]}, verbose=0
     )
     expected = calibration.probabilities(logits, temperature)
@@ -122,7 +125,19 @@ def test_sample_request_has_the_sample_answer(version, signatures):
     assert prediction["scores"] == pytest.approx(
         answer["scores"][0].numpy().tolist(), abs=1e-6
     )
-    assert prediction["motion_magnitude"] > 0
+    assert "motion_magnitude" not in prediction  # fc does not see motion
+
+
+def test_sample_answer_has_the_motion_of_a_model_that_sees_it(tmp_path):
+    answer = {
+        "genre": b"horror",
+        "scores": np.full(6, 1 / 6),
+        "genres": np.array(GENRES, object),
+        "motion_magnitude": np.float32(0.25),
+    }
+    tf_serving.write_files(tmp_path, [b"1", b"2"], answer, (18, 32))
+    response = json.loads((tmp_path / "sample_response.json").read_text())
+    assert response["predictions"][0]["motion_magnitude"] == 0.25
 
 
 def test_warm_up_runs_every_signature_at_every_batch_size(version, signatures):
@@ -161,7 +176,7 @@ def test_batching_pads_to_what_the_warm_up_ran(version):
 
 
 def test_card_says_what_the_model_is(version, run_dir):
-    card = export.read_card(version)
+    card = exported.read_card(version)
     metrics = json.loads((run_dir / "metrics.json").read_text())
     assert card["metrics"]["pair"] == metrics["pair"]
     assert card["calibration"]["split"] == "validation"
@@ -229,16 +244,16 @@ def test_folder_that_is_not_ours_is_left_alone(
     fill(tmp_path, version)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=message):
-        export.export(run_dir, tmp_path, verbose=False)
+        exporting.export(run_dir, tmp_path, verbose=False)
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_file_as_folder_and_unknown_format_are_refused(run_dir, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="is a file"):
-        export.export(run_dir, tmp_path / "file", verbose=False)
+        exporting.export(run_dir, tmp_path / "file", verbose=False)
     with pytest.raises(ValueError, match="Unknown format"):
-        export.export(run_dir, tmp_path / "new", "pickle", verbose=False)
+        exporting.export(run_dir, tmp_path / "new", "pickle", verbose=False)
     assert not (tmp_path / "new").exists()
 
 
@@ -247,16 +262,16 @@ def test_run_without_a_model_is_refused(run_dir, tmp_path):
     config = (run_dir / "config.json").read_text()
     (tmp_path / "run" / "config.json").write_text(config)
     with pytest.raises(ValueError, match="Expected a finished run"):
-        export.export(tmp_path / "run", tmp_path / "out", verbose=False)
+        exporting.export(tmp_path / "run", tmp_path / "out", verbose=False)
     assert not (tmp_path / "out").exists()
 
 
 def test_model_that_answers_otherwise_is_not_exported(
     run_dir, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(export, "LARGEST_DIFFERENCE", -1.0)
-    with pytest.raises(export.ExportError, match="They differ by"):
-        export.export(run_dir, tmp_path / "out", verbose=False)
+    monkeypatch.setattr(exporting, "LARGEST_DIFFERENCE", -1.0)
+    with pytest.raises(exporting.ExportError, match="They differ by"):
+        exporting.export(run_dir, tmp_path / "out", verbose=False)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -283,23 +298,23 @@ def test_full_disk_leaves_nothing_behind(
 @pytest.mark.parametrize("model_format", ["keras", "onnx", "openvino"])
 def test_other_formats_have_their_card(run_dir, tmp_path, model_format):
     out = tmp_path / model_format
-    version = export.export(run_dir, out, model_format, verbose=False)
+    version = exporting.export(run_dir, out, model_format, verbose=False)
     names = {path.name for path in version.iterdir()}
     assert {"labels.txt", "model_card.md", "SHA256SUMS"} < names
     assert "saved_model.pb" not in names and "assets.extra" not in names
-    assert export.read_card(version)["format"] == model_format
+    assert exported.read_card(version)["format"] == model_format
     text = (version / "model_card.md").read_text()
     assert export_formats.LOADING[model_format] in text
     with pytest.raises(ValueError, match="Expected one format"):
-        export.export(run_dir, out, verbose=False)
+        exporting.export(run_dir, out, verbose=False)
 
 
 def test_without_validation_films_the_card_says_so(data_dir, tmp_path):
-    run_dir = train.train(
+    run_dir = loop.train(
         train_test.small(data_dir, tmp_path / "run", epochs=1), verbose=False
     )
-    version = export.export(run_dir, tmp_path / "out", verbose=False)
-    card = export.read_card(version)
+    version = exporting.export(run_dir, tmp_path / "out", verbose=False)
+    card = exported.read_card(version)
     assert card["calibration"]["temperature"] == 1
     assert card["calibration"]["split"] is None
     assert "Not calibrated" in (version / "model_card.md").read_text()

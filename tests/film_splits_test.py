@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from experiments import film_splits
+from keras_ssc import batching
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
 from keras_ssc.genres import GENRES
 
 SIZE = (18, 32)
@@ -14,25 +15,25 @@ SIZE = (18, 32)
 @pytest.fixture(scope="module")
 def builder(data_dir):
     """Two films of six pairs of each genre."""
-    return input_pipeline.open_dataset("scene_genre/small", data_dir)
+    return datasets.open_dataset("scene_genre/small", data_dir)
 
 
 @pytest.fixture(scope="module")
 def three_films(validation_dir):
     """Three films of each of two genres."""
-    return input_pipeline.open_dataset("scene_genre/small", validation_dir)
+    return datasets.open_dataset("scene_genre/small", validation_dir)
 
 
-def dealt(builder, fold=0, num_folds=3, **settings):
-    return film_splits.DealtSplits(
-        builder, film_splits.Deal(num_folds, fold, **settings)
+def split(builder, fold=0, num_folds=3, **settings):
+    return film_splits.FoldSplits(
+        builder, film_splits.FoldConfig(num_folds, fold, **settings)
     )
 
 
 def test_every_film_is_tested_once_and_never_beside_itself(three_films):
     tested, validated = [], []
     for fold in range(3):
-        splits = dealt(three_films, fold)
+        splits = split(three_films, fold)
         assert splits.names == ("train", "validation", "test")
         films = [film for each in splits.films.values() for film in each]
         assert len(films) == len(set(films)) == 6
@@ -43,10 +44,10 @@ def test_every_film_is_tested_once_and_never_beside_itself(three_films):
 
 
 def test_the_pairs_are_the_films_own(three_films):
-    splits = dealt(three_films, 1)
+    splits = split(three_films, 1)
     features = ("frame", "flow")
     own = [
-        input_pipeline.prepare(three_films, split, SIZE, features)
+        datasets.prepare(three_films, split, SIZE, features)
         for split in three_films.info.splits
     ]
     by_film = collections.defaultdict(set)
@@ -62,58 +63,58 @@ def test_the_pairs_are_the_films_own(three_films):
     ):
         seen[film].add(motion.tobytes())
     assert seen == {film: by_film[film] for film in splits.films["test"]}
-    batches = input_pipeline.evaluation_batches(prepared, 4)
+    batches = batching.evaluation_batches(prepared, 4)
     labels = np.concatenate([label for _, label in batches])
     assert labels.tolist() == prepared.label.tolist()
 
 
-def test_another_seed_deals_otherwise(three_films):
+def test_another_seed_gives_other_folds(three_films):
     films = {
-        tuple(dealt(three_films, 0, seed=seed).films["test"])
+        tuple(split(three_films, 0, seed=seed).films["test"])
         for seed in range(8)
     }
     assert len(films) > 1
-    assert dealt(three_films, 0).films == dealt(three_films, 0).films
+    assert split(three_films, 0).films == split(three_films, 0).films
 
 
 def test_with_two_films_a_genre_none_validates(builder):
-    splits = dealt(builder, 2, 5)
+    splits = split(builder, 2, 5)
     assert splits.names == ("train", "test")
     assert len(splits.films["train"]) == len(splits.films["test"]) == 6
 
 
-def test_genre_of_one_film_is_left_out_and_told(builder, monkeypatch):
-    details = film_splits._details(builder)
+def test_a_genre_of_one_film_is_left_out_and_named(builder, monkeypatch):
+    details = film_splits.all_pairs(builder)
     horror = np.unique(details.film[details.label == GENRES.index("horror")])
     kept = np.flatnonzero(details.film != horror[0])
     monkeypatch.setattr(
         film_splits,
-        "_details",
-        lambda builder: input_pipeline.select([details], kept),
+        "all_pairs",
+        lambda builder: datasets.select([details], kept),
     )
-    splits = dealt(builder)
+    splits = split(builder)
     assert splits.left_out == {horror[1]: "the only film of horror"}
     assert len(splits.films["test"]) == 5
     first = [np.flatnonzero(details.label == label)[0] for label in (0, 1)]
     monkeypatch.setattr(
         film_splits,
-        "_details",
-        lambda builder: input_pipeline.select([details], np.array(first)),
+        "all_pairs",
+        lambda builder: datasets.select([details], np.array(first)),
     )
     with pytest.raises(ValueError, match="the only film of action; "):
-        dealt(builder)
+        split(builder)
 
 
 def test_films_to_train_with_can_be_few(builder, three_films):
-    splits = dealt(three_films, films_per_genre=1, num_folds=3)
+    splits = split(three_films, films_per_genre=1, num_folds=3)
     assert len(splits.films["train"]) == 2
-    # The same are asked about, so that only the training differs.
-    assert splits.films["test"] == dealt(three_films).films["test"]
+    # Tested on the same films: only the training differs.
+    assert splits.films["test"] == split(three_films).films["test"]
     assert not splits.left_out
 
 
 def test_split_by_frame_has_films_on_both_sides(builder):
-    by_film, by_pair = dealt(builder), dealt(builder, by="pair")
+    by_film, by_pair = split(builder), split(builder, by="pair")
     counts = [
         [
             np.bincount(splits.prepare(name, SIZE, ()).label).tolist()
@@ -128,8 +129,8 @@ def test_split_by_frame_has_films_on_both_sides(builder):
 
 
 def test_without_frames_the_flow_is_left(builder):
-    with_frames = dealt(builder).prepare("train", SIZE, ("frame", "flow"))
-    without = dealt(builder, change="no_frame").prepare(
+    with_frames = split(builder).prepare("train", SIZE, ("frame", "flow"))
+    without = split(builder, change="no_frame").prepare(
         "train", SIZE, ("frame", "flow")
     )
     assert (
@@ -143,8 +144,8 @@ def test_without_frames_the_flow_is_left(builder):
 
 def test_shuffled_next_frames_are_of_the_same_film_and_their_flow(builder):
     features = ("frame", "next_frame", "flow")
-    plain = dealt(builder).prepare("train", SIZE, features)
-    changed = dealt(builder, change="next_frame_of_another_pair").prepare(
+    plain = split(builder).prepare("train", SIZE, features)
+    changed = split(builder, change="next_frame_of_another_pair").prepare(
         "train", SIZE, features
     )
     assert list(changed.features) == list(features)
@@ -161,7 +162,7 @@ def test_shuffled_next_frames_are_of_the_same_film_and_their_flow(builder):
         changed.features["frame"][5], changed.features["next_frame"][5]
     )
     assert np.array_equal(changed.features["flow"][5], expected)
-    only_flow = dealt(builder, change="next_frame_of_another_pair").prepare(
+    only_flow = split(builder, change="next_frame_of_another_pair").prepare(
         "train", SIZE, ("flow",)
     )
     assert np.array_equal(only_flow.features["flow"], changed.features["flow"])
@@ -171,11 +172,11 @@ def test_shuffled_next_frames_are_of_the_same_film_and_their_flow(builder):
     ("settings", "message"),
     [
         ({"num_folds": 1, "fold": 0}, "Expected 2 folds or more"),
-        ({"num_folds": 3, "fold": 3}, "fold 3 of 3"),
+        ({"num_folds": 3, "fold": 3}, "fold 4 of 3"),
         ({"num_folds": 3, "fold": 0, "by": "frame"}, "Unknown by"),
         ({"num_folds": 3, "fold": 0, "change": "x"}, "Unknown change"),
     ],
 )
-def test_mistakes_are_told(settings, message):
+def test_mistakes_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
-        film_splits.Deal(**settings)
+        film_splits.FoldConfig(**settings)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from keras_ssc import checkpoints
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import train
+from keras_ssc import runs
 from tests import checkpoints_test
 from tests import models_test
 
@@ -128,7 +129,7 @@ def config_of(data_dir, run_dir, weights_path):
 def whole(data_dir, weights_path, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("whole") / "run"
     config = config_of(data_dir, run_dir, weights_path)
-    return train.train(config, verbose=False)
+    return loop.train(config, verbose=False)
 
 
 def test_an_unknown_block_is_told_before_anything_is_trained(
@@ -139,7 +140,7 @@ def test_an_unknown_block_is_told_before_anything_is_trained(
         unfreeze_from="mixed9",
     )
     with pytest.raises(ValueError, match="Unknown block of vgg16"):
-        train.train(config, verbose=False)
+        loop.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
 
 
@@ -182,9 +183,9 @@ def test_fine_tuning_goes_on_as_it_would_have(
         else:
             checkpoints_test.stop_after(patched, epoch)
         with pytest.raises(checkpoints_test.StoppedError):
-            train.train(
+            loop.train(
                 config_of(data_dir, run_dir, weights_path), verbose=False
             )
-    train.resume(run_dir, verbose=False)
+    loop.resume(run_dir, verbose=False)
     checkpoints_test.assert_same_weights(run_dir, whole)
-    assert train.read_history(run_dir) == train.read_history(whole)
+    assert runs.read_history(run_dir) == runs.read_history(whole)

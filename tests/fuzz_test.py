@@ -10,17 +10,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from keras_ssc import export
+from keras_ssc import exported
 from keras_ssc import extraction
 from keras_ssc import film_list
 from keras_ssc import frame_folder
 from keras_ssc import pair_files
+from keras_ssc import runs
 from keras_ssc import serving_client
-from keras_ssc import train
 from keras_ssc import train_config
 from keras_ssc.errors import FilmListError
 from keras_ssc.genres import GENRES
-from tests import hostile_corpus
+from tests.campaigns import hostile_corpus
 
 # The same examples always, and few enough for every run.
 fuzz = hypothesis.settings(
@@ -356,7 +356,7 @@ CONFIG = json.loads(
 def test_a_runs_config_is_read_or_an_error(folder, text):
     path = folder / "config.json"
     path.write_bytes(text.encode("utf-8", "replace"))
-    config = read_or_refuse(lambda: train.read_config(folder), path, ValueError)
+    config = read_or_refuse(lambda: runs.read_config(folder), path, ValueError)
     if config is not None:
         hash(config)  # each value is one that the fields may have
         assert config.epochs > 0 and config.batch_size > 0
@@ -369,8 +369,8 @@ CARD = {"card_version": 1, "format": "savedmodel", "image_size": [18, 32]}
 @hypothesis.given(strategies.one_of(JSON_TEXTS, like(CARD)))
 @examples(*(text for _, text in hostile_corpus.json_changes(CARD, *CARD)))
 def test_a_card_is_ours_or_none(folder, text):
-    (folder / export.CARD).write_bytes(text.encode("utf-8", "replace"))
-    card = export.read_card(folder)
+    (folder / exported.CARD).write_bytes(text.encode("utf-8", "replace"))
+    card = exported.read_card(folder)
     if card is not None:
         height, width = card["image_size"]
-        assert card["format"] in export.FORMATS and height > 0 < width
+        assert card["format"] in exported.FORMATS and height > 0 < width

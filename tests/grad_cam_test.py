@@ -119,7 +119,7 @@ def test_what_has_no_convolutions_has_no_maps():
     assert look({"frame": frames()[:, :16, :16]}, 0) == {}
 
 
-def test_nothing_that_speaks_for_a_genre_is_dark(small):
+def test_without_evidence_for_a_genre_all_is_dark(small):
     model = models.build_model("inception_v3", SIZE)
     kernel = model.get_layer("logits").kernel
     kernel.assign(-np.abs(kernel.numpy()))

@@ -9,12 +9,13 @@ import pytest
 import tensorflow as tf
 
 from keras_ssc import checkpoints
-from keras_ssc import evaluate
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import flow
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
+from keras_ssc import runs
 from keras_ssc import served_model
-from keras_ssc import train
 from keras_ssc import train_config
 from keras_ssc.models import backbones
 from keras_ssc.models import parts
@@ -115,7 +116,7 @@ def test_mixed_precision_sees_the_same_magnitude(tiny_trunk, policy):
         flow="graph",
         precision=policy,
     )
-    model = train._build(config)
+    model = loop._build(config)
     assert model.get_layer("frame_stem").compute_dtype == policy[6:]
     layer = model.get_layer("log_magnitude")
     before = keras.Model(model.input, layer.input)
@@ -142,7 +143,7 @@ def test_xla_trains_it_to_the_same_weights():
         config = train_config.TrainConfig(
             optimizer="sgd", jit_compile=jit_compile
         )
-        train.compile_model(model, config, 0.1, 100, 100)
+        loop.compile_model(model, config, 0.1, 100, 100)
         before = model.get_weights()
         model.fit(inputs, np.eye(6)[:4], batch_size=4, epochs=2, verbose=0)
         trained.append(model.get_weights())
@@ -156,7 +157,7 @@ TWO_DEVICES = """
 import keras
 import numpy as np
 import tensorflow as tf
-from keras_ssc import distribution
+from keras_ssc import devices
 from tests import graph_flow_test
 
 tf.config.set_logical_device_configuration(
@@ -167,7 +168,7 @@ inputs = graph_flow_test.drawn_inputs((32, 40))
 del inputs["flow"]
 trained = []
 for name in ("one_device", "mirrored"):
-    strategy = distribution.make_strategy(name)
+    strategy = devices.make_strategy(name)
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = graph_flow_test.tiny_model()
@@ -205,14 +206,14 @@ def whole(data_dir, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("graph") / "run"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(backbones, "Trunk", tiny_trunk_module.TinyTrunk)
-        return train.train(config_of(data_dir, run_dir), verbose=False)
+        return loop.train(config_of(data_dir, run_dir), verbose=False)
 
 
 @pytest.fixture
 def frames(data_dir):
     """All training pairs, as the model sees them."""
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
-    prepared = input_pipeline.prepare(
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
+    prepared = datasets.prepare(
         builder, "train", (34, 46), ["frame", "next_frame"]
     )
     return {name: np.array(x) for name, x in prepared.features.items()}
@@ -222,7 +223,7 @@ def test_a_training_reads_both_frames_and_stores_no_flow(whole, data_dir):
     (folder,) = data_dir.glob("scene_genre/small/*/prepared/train_46x34_*")
     stored = sorted(path.name for path in folder.iterdir())
     assert stored == ["details.npz", "frame.npy", "next_frame.npy"]
-    assert train.read_config(whole).flow == "graph"
+    assert runs.read_config(whole).flow == "graph"
 
 
 def test_a_trained_model_is_the_one_that_is_loaded(whole, frames):
@@ -230,7 +231,7 @@ def test_a_trained_model_is_the_one_that_is_loaded(whole, frames):
     _, trained = checkpoints.load_newest(whole / "checkpoints")
     loaded = keras.saving.load_model(whole / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded(inputs), trained(inputs))
-    assert evaluate.evaluate(whole, verbose=False)["film"]["num"] == 6
+    assert evaluation.evaluate(whole, verbose=False)["film"]["num"] == 6
 
 
 def test_a_training_goes_on_as_it_would_have(
@@ -240,8 +241,8 @@ def test_a_training_goes_on_as_it_would_have(
     with monkeypatch.context() as patched:
         checkpoints_test.stop_after(patched, 1)
         with pytest.raises(checkpoints_test.StoppedError):
-            train.train(config_of(data_dir, run_dir), verbose=False)
-    train.resume(run_dir, verbose=False)
+            loop.train(config_of(data_dir, run_dir), verbose=False)
+    loop.resume(run_dir, verbose=False)
     checkpoints_test.assert_same_weights(run_dir, whole)
 
 

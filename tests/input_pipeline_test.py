@@ -1,22 +1,29 @@
+import os
+import pathlib
+import shutil
+
 import numpy as np
 import pytest
 
+from keras_ssc import augmentation
+from keras_ssc import batching
+from keras_ssc import datasets
 from keras_ssc import flow
-from keras_ssc import input_pipeline
+from keras_ssc import resizing
 from tests import flow_test
 
 SIZE = (30, 48)
-ALL = input_pipeline.FEATURES
+ALL = datasets.FEATURES
 
 
 @pytest.fixture(scope="module")
 def builder(data_dir):
-    return input_pipeline.open_dataset("scene_genre/small", data_dir)
+    return datasets.open_dataset("scene_genre/small", data_dir)
 
 
 @pytest.fixture(scope="module")
 def prepared(builder):
-    return input_pipeline.prepare(builder, "train", SIZE, ALL)
+    return datasets.prepare(builder, "train", SIZE, ALL)
 
 
 def test_a_split_is_prepared_as_it_is_stored(builder, prepared):
@@ -24,7 +31,7 @@ def test_a_split_is_prepared_as_it_is_stored(builder, prepared):
     assert prepared.num_pairs == len(examples) > 0
     for place, example in enumerate(examples):
         frame, next_frame = (
-            input_pipeline.resize(example[name], SIZE).numpy()
+            resizing.resize(example[name], SIZE).numpy()
             for name in ("frame", "next_frame")
         )
         np.testing.assert_array_equal(prepared.features["frame"][place], frame)
@@ -42,21 +49,21 @@ def test_a_split_is_prepared_as_it_is_stored(builder, prepared):
 
 
 def test_flow_is_computed_once_for_all_trainings(builder, monkeypatch):
-    input_pipeline.prepare(builder, "test", SIZE, ALL)
+    datasets.prepare(builder, "test", SIZE, ALL)
 
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(input_pipeline, "_examples", never)
-    input_pipeline.prepare(builder, "test", SIZE, ["frame"])
-    again = input_pipeline.prepare(builder, "test", SIZE, ALL)
+    monkeypatch.setattr(datasets, "_examples", never)
+    datasets.prepare(builder, "test", SIZE, ["frame"])
+    again = datasets.prepare(builder, "test", SIZE, ALL)
     assert set(again.features) == set(ALL)
 
 
 def test_only_what_a_model_needs_is_prepared(builder):
-    prepared = input_pipeline.prepare(builder, "test", (20, 20), ["frame"])
+    prepared = datasets.prepare(builder, "test", (20, 20), ["frame"])
     assert list(prepared.features) == ["frame"]
-    both = input_pipeline.prepare(builder, "test", (20, 20), ["frame", "flow"])
+    both = datasets.prepare(builder, "test", (20, 20), ["frame", "flow"])
     assert list(both.features) == ["frame", "flow"]
 
 
@@ -66,16 +73,48 @@ def test_a_killed_preparation_is_not_trusted(builder, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(input_pipeline, "_examples", dies)
+        patched.setattr(datasets, "_examples", dies)
         with pytest.raises(KeyboardInterrupt):
-            input_pipeline.prepare(builder, "test", (16, 24), ALL)
-    prepared = input_pipeline.prepare(builder, "test", (16, 24), ALL)
+            datasets.prepare(builder, "test", (16, 24), ALL)
+    prepared = datasets.prepare(builder, "test", (16, 24), ALL)
     assert prepared.features["frame"].shape == (prepared.num_pairs, 16, 24, 3)
+
+
+def test_what_was_prepared_before_a_data_set_was_built_anew_is_removed(
+    data_dir, tmp_path, capfd
+):
+    shutil.copytree(
+        data_dir,
+        tmp_path,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("prepared"),
+    )
+    builder = datasets.open_dataset("scene_genre/small", tmp_path)
+    old = datasets.prepare(builder, "test", (16, 24), ["frame"])
+    datasets.prepare(builder, "train", (16, 24), ["frame"])
+    folder = pathlib.Path(builder.data_path) / "prepared"
+    (folder / "notes").mkdir()
+    before = set(folder.iterdir())
+    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    frames = np.array(old.features["frame"])
+    assert capfd.readouterr().err == ""
+    info = pathlib.Path(builder.data_path) / "dataset_info.json"
+    os.utime(info, (0, 0))
+    new = datasets.prepare(builder, "test", (16, 24), ["frame"])
+    assert f"{size / 1e6:.1f} MB" in capfd.readouterr().err
+    assert set(folder.iterdir()) & before == {folder / "notes"}
+    # A training that reads the old arrays can still read them.
+    np.testing.assert_array_equal(old.features["frame"], frames)
+    np.testing.assert_array_equal(new.features["frame"], frames)
+    datasets.prepare(builder, "train", (16, 24), ["frame"])
+    datasets.prepare(builder, "test", (16, 20), ["frame"])
+    assert len(set(folder.iterdir())) == 4
+    assert capfd.readouterr().err == ""
 
 
 def test_an_epoch_is_every_pair_once(prepared):
     size = prepared.num_pairs // 3
-    batches = input_pipeline.training_batches(prepared, size, seed=0)
+    batches = batching.training_batches(prepared, size, seed=0)
     inputs, labels = zip(*batches.take(3), strict=True)
     assert inputs[0]["flow"].shape == (size, *SIZE, 2)
     counts = np.bincount(np.concatenate(labels), minlength=6)
@@ -93,12 +132,12 @@ def flat(batches, steps):
 
 def test_the_order_follows_from_the_seed_and_the_epoch(prepared):
     steps = prepared.num_pairs // 8
-    first = flat(input_pipeline.training_batches(prepared, 8, 1), 2 * steps)
-    again = flat(input_pipeline.training_batches(prepared, 8, 1), 2 * steps)
+    first = flat(batching.training_batches(prepared, 8, 1), 2 * steps)
+    again = flat(batching.training_batches(prepared, 8, 1), 2 * steps)
     later = flat(
-        input_pipeline.training_batches(prepared, 8, 1, first_epoch=1), steps
+        batching.training_batches(prepared, 8, 1, first_epoch=1), steps
     )
-    other = flat(input_pipeline.training_batches(prepared, 8, 2), steps)
+    other = flat(batching.training_batches(prepared, 8, 2), steps)
     for one, two in zip(first + first[steps:], again + later, strict=True):
         for array, same in zip(one, two, strict=True):
             np.testing.assert_array_equal(array, same)
@@ -110,11 +149,9 @@ def test_the_order_follows_from_the_seed_and_the_epoch(prepared):
 
 def test_a_training_begins_within_an_epoch(prepared):
     steps = prepared.num_pairs // 8
-    whole = flat(input_pipeline.training_batches(prepared, 8, 1), 2 * steps)
+    whole = flat(batching.training_batches(prepared, 8, 1), 2 * steps)
     later = flat(
-        input_pipeline.training_batches(
-            prepared, 8, 1, first_epoch=0, first_step=3
-        ),
+        batching.training_batches(prepared, 8, 1, first_epoch=0, first_step=3),
         2 * steps - 3,
     )
     for one, two in zip(whole[3:], later, strict=True):
@@ -130,14 +167,14 @@ def joined(parts):
 @pytest.mark.parametrize("counts", [[2], [1, 1], [2, 2], [1, 3]])
 def test_devices_share_the_batches_of_one(prepared, counts):
     num_replicas, size, num_steps = sum(counts), 8, 6
-    whole = flat(input_pipeline.training_batches(prepared, size, 1), num_steps)
+    whole = flat(batching.training_batches(prepared, size, 1), num_steps)
     shares = [
-        input_pipeline.Share(num_replicas, sum(counts[:host]), count)
+        batching.Share(num_replicas, sum(counts[:host]), count)
         for host, count in enumerate(counts)
     ]
     hosts = [
         flat(
-            input_pipeline.training_batches(prepared, size, 1, share=share),
+            batching.training_batches(prepared, size, 1, share=share),
             num_steps * share.count,
         )
         for share in shares
@@ -155,7 +192,7 @@ def test_devices_share_the_batches_of_one(prepared, counts):
 @pytest.mark.parametrize("num_pairs", [4, 8, 9, 16, 35, 36])
 @pytest.mark.parametrize("num_replicas", [1, 2, 4])
 def test_every_device_has_a_part_of_every_batch(num_pairs, num_replicas):
-    bounds = input_pipeline._bounds_of_parts(num_pairs, 8, num_replicas)
+    bounds = batching._bounds_of_parts(num_pairs, 8, num_replicas)
     assert bounds[0] == 0 and bounds[-1] == num_pairs
     parts = np.diff(bounds).reshape(-1, num_replicas)
     assert parts.min() >= 1
@@ -165,29 +202,27 @@ def test_every_device_has_a_part_of_every_batch(num_pairs, num_replicas):
 
 
 def test_one_device_has_whole_batches():
-    bounds = input_pipeline._bounds_of_parts(20, 8, 1)
+    bounds = batching._bounds_of_parts(20, 8, 1)
     np.testing.assert_array_equal(bounds, [0, 8, 16, 20])
 
 
 @pytest.mark.parametrize("num_pairs", [3, 5])
 def test_too_few_pairs_for_the_devices_are_refused(num_pairs):
     with pytest.raises(ValueError, match=f"{num_pairs} pairs, 4 devices"):
-        input_pipeline._bounds_of_parts(num_pairs, 8, 4)
+        batching._bounds_of_parts(num_pairs, 8, 4)
 
 
 def test_evaluation_on_two_devices_sees_every_pair_once(prepared):
     labels = []
     for first in range(2):
-        share = input_pipeline.Share(2, first, 1)
-        batches = input_pipeline.evaluation_batches(prepared, 8, share)
+        share = batching.Share(2, first, 1)
+        batches = batching.evaluation_batches(prepared, 8, share)
         labels.extend(np.concatenate([label for _, label in batches]))
     assert sorted(labels) == sorted(prepared.label)
 
 
 def test_about_half_of_the_pairs_are_mirrored(prepared):
-    batches = input_pipeline.training_batches(
-        prepared, prepared.num_pairs, seed=3
-    )
+    batches = batching.training_batches(prepared, prepared.num_pairs, seed=3)
     stored = {array.tobytes() for array in prepared.features["frame"]}
     num_unchanged = sum(
         frame.tobytes() in stored
@@ -203,7 +238,7 @@ def test_balanced_epochs_draw_every_genre_as_often(prepared):
     films = np.unique(prepared.film[prepared.label == 0])
     kept = (prepared.label != 1) | (np.arange(prepared.num_pairs) % 3 == 0)
     kept &= prepared.film != films[0] if len(films) > 1 else True
-    uneven = input_pipeline.dataclasses.replace(
+    uneven = datasets.dataclasses.replace(
         prepared,
         features={
             name: array[kept] for name, array in prepared.features.items()
@@ -213,7 +248,7 @@ def test_balanced_epochs_draw_every_genre_as_often(prepared):
             for name in ("label", "film", "scene", "frame_number", "seconds")
         },
     )
-    batches = input_pipeline.training_batches(
+    batches = batching.training_batches(
         uneven, uneven.num_pairs, 0, balanced=True
     )
     labels = np.concatenate([label for _, label in batches.take(200)])
@@ -226,10 +261,10 @@ def test_a_mirrored_pair_moves_the_other_way():
     frames = generator.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)
     motion = generator.normal(size=(2, 5, 7, 2)).astype(np.float32)
     places, is_mirrored = np.array([1, 0]), np.array([True, False])
-    turned = input_pipeline.copy_pairs("frame", frames, places, is_mirrored)
+    turned = augmentation.copy_pairs("frame", frames, places, is_mirrored)
     np.testing.assert_array_equal(turned[0], frames[1, :, ::-1])
     np.testing.assert_array_equal(turned[1], frames[0])
-    turned = input_pipeline.copy_pairs("flow", motion, places, is_mirrored)
+    turned = augmentation.copy_pairs("flow", motion, places, is_mirrored)
     np.testing.assert_array_equal(
         turned[0], motion[1, :, ::-1] * np.float32([-1, 1])
     )
@@ -239,7 +274,7 @@ def test_a_mirrored_pair_moves_the_other_way():
 def test_the_flow_of_a_mirrored_pair_is_the_mirrored_flow(prepared):
     stored = prepared.features
     frame, next_frame, motion = (
-        input_pipeline.copy_pairs(
+        augmentation.copy_pairs(
             name, stored[name], np.array([0]), np.array([True])
         )[0]
         for name in ALL
@@ -253,7 +288,7 @@ def test_without_crop_and_colour_a_seed_gives_the_pairs_it_always_gave(
     prepared,
 ):
     size = prepared.num_pairs // 2
-    batches = iter(input_pipeline.training_batches(prepared, size, seed=7))
+    batches = iter(batching.training_batches(prepared, size, seed=7))
     for epoch in range(2):
         generator = np.random.default_rng([7, epoch])
         order = generator.permutation(prepared.num_pairs)
@@ -274,7 +309,7 @@ def test_without_crop_and_colour_a_seed_gives_the_pairs_it_always_gave(
 def split_of(**features):
     """A split of pairs made by hand."""
     num_pairs = len(features["frame"])
-    return input_pipeline.PreparedSplit(
+    return datasets.PreparedSplit(
         features,
         label=np.arange(num_pairs) % 6,
         film=np.full(num_pairs, "film"),
@@ -286,11 +321,11 @@ def split_of(**features):
 
 def changed(split, seed=0, **settings):
     """One epoch as one batch, in numpy."""
-    batches = input_pipeline.training_batches(
+    batches = batching.training_batches(
         split,
         split.num_pairs,
         seed,
-        augmentation=input_pipeline.Augmentation(**settings),
+        augmentation=augmentation.Augmentation(**settings),
     )
     inputs, _ = next(iter(batches))
     return {name: tensor.numpy() for name, tensor in inputs.items()}
@@ -355,7 +390,7 @@ def test_the_flow_of_a_cropped_pair_is_the_cropped_flow(window):
     frame, next_frame = picture[20:116, 20:148], picture[18:114, 17:145]
     arrays = (frame, next_frame, flow.farneback_flow(frame, next_frame))
     frame, next_frame, motion = (
-        input_pipeline.copy_pairs(
+        augmentation.copy_pairs(
             name,
             array[np.newaxis],
             np.array([0]),
@@ -398,7 +433,7 @@ def test_colour_changes_both_frames_by_one_draw_and_leaves_the_flow():
 def test_colours_are_those_of_the_textbook_s_three_steps(colour):
     frames, next_frames = pair_of_colours(30)
     split = split_of(frame=frames, next_frame=next_frames)
-    order, _, draws = input_pipeline._draw_epoch(split, 0, 0, False)
+    order, _, draws = batching._draw_epoch(split, 0, 0, False)
     batch = changed(split, mirror=False, colour=colour)
     weights = np.array([0.299, 0.587, 0.114])
     for place, pair in enumerate(order):
@@ -418,12 +453,12 @@ def test_colours_are_those_of_the_textbook_s_three_steps(colour):
 
 
 def test_what_is_changed_follows_from_the_seed_and_the_epoch(prepared):
-    augmentation = input_pipeline.Augmentation(crop=0.3, colour=0.3)
+    changes = augmentation.Augmentation(crop=0.3, colour=0.3)
     steps = prepared.num_pairs // 8
 
     def batches(seed, **options):
-        return input_pipeline.training_batches(
-            prepared, 8, seed, augmentation=augmentation, **options
+        return batching.training_batches(
+            prepared, 8, seed, augmentation=changes, **options
         )
 
     first = flat(batches(1), 2 * steps)
@@ -446,11 +481,11 @@ def test_without_mirroring_an_epoch_has_the_pairs_as_they_are(prepared):
 @pytest.mark.parametrize("value", [-0.1, 1.0, float("nan")])
 def test_an_augmentation_out_of_its_range_is_refused(name, value):
     with pytest.raises(ValueError, match=f"Expected {name} of 0 or more"):
-        input_pipeline.Augmentation(**{name: value})
+        augmentation.Augmentation(**{name: value})
 
 
 def test_evaluation_sees_every_pair_once_in_order(prepared):
-    batches = list(input_pipeline.evaluation_batches(prepared, 5))
+    batches = list(batching.evaluation_batches(prepared, 5))
     labels = np.concatenate([label for _, label in batches])
     np.testing.assert_array_equal(labels, prepared.label)
     frames = np.concatenate([inputs["frame"] for inputs, _ in batches])
@@ -458,36 +493,36 @@ def test_evaluation_sees_every_pair_once_in_order(prepared):
 
 
 def test_no_film_is_in_two_splits(builder, prepared):
-    test = input_pipeline.prepare(builder, "test", SIZE, ["frame"])
+    test = datasets.prepare(builder, "test", SIZE, ["frame"])
     assert not set(prepared.film) & set(test.film)
     assert set(test.label) == set(prepared.label) == set(range(6))
 
 
 def test_a_batch_larger_than_the_data_is_refused(prepared):
     with pytest.raises(ValueError, match=f"1 to {prepared.num_pairs}"):
-        input_pipeline.training_batches(prepared, prepared.num_pairs + 1, 0)
+        batching.training_batches(prepared, prepared.num_pairs + 1, 0)
 
 
 def test_a_missing_split_is_answered_with_the_names(builder):
-    with pytest.raises(input_pipeline.DatasetError, match="'dev'"):
-        input_pipeline.prepare(builder, "dev", SIZE, ["frame"])
+    with pytest.raises(datasets.DatasetError, match="'dev'"):
+        datasets.prepare(builder, "dev", SIZE, ["frame"])
 
 
 def test_a_data_set_that_is_not_built_is_answered_with_the_command(tmp_path):
     with pytest.raises(
-        input_pipeline.DatasetError,
+        datasets.DatasetError,
         match="tfds build tfds_builder/scene_genre --config films --data_dir",
     ):
-        input_pipeline.open_dataset("scene_genre/films", tmp_path)
+        datasets.open_dataset("scene_genre/films", tmp_path)
 
 
 def test_a_disk_too_full_is_told_before_anything_is_written(
     builder, monkeypatch
 ):
     monkeypatch.setattr(
-        input_pipeline.shutil,
+        datasets.shutil,
         "disk_usage",
         lambda _: type("usage", (), {"free": 1000}),
     )
     with pytest.raises(OSError, match="smaller --image-size"):
-        input_pipeline.prepare(builder, "test", (18, 18), ["frame"])
+        datasets.prepare(builder, "test", (18, 18), ["frame"])

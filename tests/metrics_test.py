@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from keras_ssc import metrics
+from keras_ssc import balanced_accuracy
 
 
 def drawn(num_pairs, genres=range(6), seed=0):
@@ -25,7 +25,7 @@ def one_hot(labels):
 
 
 def counted(labels, logits, batch_size=7):
-    metric = metrics.BalancedAccuracy(6)
+    metric = balanced_accuracy.BalancedAccuracy(6)
     for start in range(0, len(labels), batch_size):
         part = slice(start, start + batch_size)
         metric.update_state(one_hot(labels[part]), logits[part])
@@ -54,7 +54,7 @@ def test_it_is_scikit_learn_s_over_the_genres_that_occur(genres):
 def test_a_sample_weight_counts_as_scikit_learn_s():
     labels, logits = drawn(60)
     weight = np.random.default_rng(5).uniform(0, 3, 60)
-    metric = metrics.BalancedAccuracy(6)
+    metric = balanced_accuracy.BalancedAccuracy(6)
     metric.update_state(one_hot(labels), logits, sample_weight=weight)
     expected = sklearn.metrics.balanced_accuracy_score(
         labels, logits.argmax(axis=1), sample_weight=weight
@@ -71,11 +71,11 @@ def test_it_is_zero_before_it_has_seen_anything_and_after_a_reset():
 
 
 def test_it_is_made_again_from_its_config():
-    metric = metrics.BalancedAccuracy(6, name="evenly")
+    metric = balanced_accuracy.BalancedAccuracy(6, name="evenly")
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(metric)
     )
-    assert isinstance(again, metrics.BalancedAccuracy)
+    assert isinstance(again, balanced_accuracy.BalancedAccuracy)
     assert (again.num_genres, again.name) == (6, "evenly")
 
 
@@ -85,7 +85,7 @@ def compiled_model():
     model.compile(
         "sgd",
         keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", metrics.BalancedAccuracy(6)],
+        metrics=["accuracy", balanced_accuracy.BalancedAccuracy(6)],
     )
     return model
 
@@ -97,7 +97,7 @@ class ConfusionReader(keras.callbacks.Callback):
         self.confusions, self.logs = [], []
 
     def on_epoch_end(self, epoch, logs=None):
-        self.confusions.append(metrics.read_confusion(self.model))
+        self.confusions.append(balanced_accuracy.read_confusion(self.model))
         self.logs.append(dict(logs))
 
 
@@ -140,7 +140,7 @@ def test_without_validation_it_is_the_epoch_s_own():
 def test_a_model_without_the_metric_has_no_confusion():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
     model.compile("sgd", "mse", metrics=["accuracy"])
-    assert metrics.read_confusion(model) is None
+    assert balanced_accuracy.read_confusion(model) is None
 
 
 # Each in a process of its own: this one has chosen backend and devices.

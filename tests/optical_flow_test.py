@@ -1,5 +1,6 @@
 """The layer `OpticalFlow` against OpenCV, and against drawn motion."""
 
+import json
 import re
 
 import cv2
@@ -10,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from experiments import flow_parity
+from experiments.flow_parity import opencv_flow
 from keras_ssc import flow
 from keras_ssc.flow import optical_flow
 from tests import drawn_films
@@ -79,11 +81,6 @@ def drawn_batch(size=SIZE):
             for seed, motion in enumerate([*MOTIONS, "cut"])
         ]
     )
-
-
-def opencv_flow(frame, next_frame):
-    pairs = zip(frame, next_frame, strict=True)
-    return np.stack([flow.farneback_flow(*pair) for pair in pairs])
 
 
 def layer_flow(frame, next_frame):
@@ -294,13 +291,17 @@ def test_films_are_measured_at_their_cuts(monkeypatch, tmp_path):
     assert len(pairs) == 6
     assert max(change) > 3 * np.median(change)  # the cut
     monkeypatch.setattr(flow_parity, "SIZES", ((64, 96),))
-    rows = list(flow_parity.measure([film], 6, with_jax=False))
-    flow_parity.write_parity(rows, tmp_path)
-    ways = {row[2]: row[3] for row in rows}
+    out = str(tmp_path / "out")
+    monkeypatch.setattr(
+        "sys.argv", ["", str(film), "--pairs", "6", "--no-jax", "--out", out]
+    )
+    assert flow_parity.main() == 0
+    results = json.loads((tmp_path / "out" / "parity.json").read_text("utf-8"))
+    ways = {row["way"]: row for row in results["rows"] if row["pairs"] == "all"}
     assert len(ways) == 5
-    assert ways["TensorFlow"].mean < 1e-3
-    assert "| film | 96x64 | TensorFlow |" in (
-        tmp_path / "parity.md"
+    assert ways["TensorFlow"]["mean"] < 1e-3
+    assert f"| {film} | 96x64 | TensorFlow | all |" in (
+        tmp_path / "out" / "parity.md"
     ).read_text("utf-8")
 
 

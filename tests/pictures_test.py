@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_ssc import balanced_accuracy
+from keras_ssc import batching
+from keras_ssc import datasets
+from keras_ssc import figures
 from keras_ssc import flow
-from keras_ssc import input_pipeline
-from keras_ssc import metrics
 from keras_ssc import models
-from keras_ssc import pictures
-from keras_ssc import report
+from keras_ssc import tensorboard_pictures
 from keras_ssc.models import parts
 
 SIZE = (18, 32)
@@ -24,9 +25,9 @@ def split_of(films, features=("frame",), seed=0):
         for name in ("frame", "next_frame")
     }
     arrays["flow"] = generator.normal(size=(num_pairs, *SIZE, 2))
-    return input_pipeline.PreparedSplit(
+    return datasets.PreparedSplit(
         {
-            name: arrays[name].astype(input_pipeline._dtype(name))
+            name: arrays[name].astype(datasets.dtype_of(name))
             for name in features
         },
         label=np.repeat([genre for genre, _ in films], counts),
@@ -41,17 +42,19 @@ def split_of(films, features=("frame",), seed=0):
 
 def test_the_example_pairs_are_of_all_genres_and_of_many_films():
     split = split_of([(genre, 10) for genre in (0, 1, 2, 3, 4, 5) * 3])
-    places = pictures.example_places(split, 8)
+    places = tensorboard_pictures.example_places(split, 8)
     assert np.bincount(split.label[places]).tolist() == [2, 2, 1, 1, 1, 1]
     assert len(set(split.film[places])) == 8
     # From within their films, not where these begin.
     assert (split.frame_number[places] == 5).all()
-    np.testing.assert_array_equal(places, pictures.example_places(split, 8))
+    np.testing.assert_array_equal(
+        places, tensorboard_pictures.example_places(split, 8)
+    )
 
 
 def test_the_example_pairs_of_few_films_are_spread_over_their_time():
     split = split_of([(0, 40), (2, 40)])
-    places = pictures.example_places(split, 8)
+    places = tensorboard_pictures.example_places(split, 8)
     assert split.label[places].tolist() == [0] * 4 + [2] * 4
     assert split.frame_number[places].tolist() == [5, 15, 25, 35] * 2
 
@@ -59,7 +62,7 @@ def test_the_example_pairs_of_few_films_are_spread_over_their_time():
 def test_the_example_pairs_do_not_depend_on_the_stored_order():
     split = split_of([(0, 9), (0, 7), (3, 5), (5, 30)])
     order = np.random.default_rng(1).permutation(split.num_pairs)
-    mixed = input_pipeline.dataclasses.replace(
+    mixed = datasets.dataclasses.replace(
         split,
         **{
             name: getattr(split, name)[order]
@@ -68,7 +71,7 @@ def test_the_example_pairs_do_not_depend_on_the_stored_order():
     )
 
     def named(split):
-        places = pictures.example_places(split, 8)
+        places = tensorboard_pictures.example_places(split, 8)
         return set(
             zip(split.film[places], split.frame_number[places], strict=True)
         )
@@ -79,7 +82,7 @@ def test_the_example_pairs_do_not_depend_on_the_stored_order():
 
 def test_a_split_smaller_than_the_example_is_shown_whole():
     split = split_of([(0, 2), (1, 1)])
-    assert sorted(pictures.example_places(split, 8)) == [0, 1, 2]
+    assert sorted(tensorboard_pictures.example_places(split, 8)) == [0, 1, 2]
 
 
 def fitted(splits, callbacks, epochs=2):
@@ -88,10 +91,10 @@ def fitted(splits, callbacks, epochs=2):
     model.compile(
         "adam",
         keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", metrics.BalancedAccuracy(6)],
+        metrics=["accuracy", balanced_accuracy.BalancedAccuracy(6)],
     )
     batches = {
-        name: input_pipeline.evaluation_batches(split, 6).map(
+        name: batching.evaluation_batches(split, 6).map(
             lambda inputs, label: (inputs, tf.one_hot(label, 6))
         )
         for name, split in splits.items()
@@ -117,7 +120,7 @@ def drawn(monkeypatch):
     calls = {"pairs_figure": [], "confusion_figure": []}
 
     def watched(name):
-        draw = getattr(report, name)
+        draw = getattr(figures, name)
 
         def draws(*arguments):
             calls[name].append(arguments)
@@ -126,7 +129,7 @@ def drawn(monkeypatch):
         return draws
 
     for name in calls:
-        monkeypatch.setattr(report, name, watched(name))
+        monkeypatch.setattr(figures, name, watched(name))
     return calls
 
 
@@ -137,7 +140,7 @@ def drawn(monkeypatch):
 def test_the_pictures_are_of_validation_where_there_is_one(
     tmp_path, drawn, splits
 ):
-    fitted(splits, [pictures.Pictures(tmp_path, splits)])
+    fitted(splits, [tensorboard_pictures.Pictures(tmp_path, splits)])
     *_, (name, split) = splits.items()
     assert [path.name for path in tmp_path.iterdir()] == [name]
     for epoch, (confusion, _, title) in enumerate(drawn["confusion_figure"]):
@@ -153,7 +156,7 @@ def test_the_same_pairs_are_shown_with_what_the_model_then_says(
     tmp_path, drawn
 ):
     splits = {"train": TRAIN, "validation": VALIDATION}
-    model = fitted(splits, [pictures.Pictures(tmp_path, splits)])
+    model = fitted(splits, [tensorboard_pictures.Pictures(tmp_path, splits)])
     first, last = drawn["pairs_figure"]
     np.testing.assert_array_equal(first[0]["frame"], last[0]["frame"])
     np.testing.assert_array_equal(first[1], last[1])
@@ -165,7 +168,9 @@ def test_the_same_pairs_are_shown_with_what_the_model_then_says(
 
 def test_pictures_change_nothing_in_the_training(tmp_path):
     splits = {"train": TRAIN, "validation": VALIDATION}
-    with_pictures = fitted(splits, [pictures.Pictures(tmp_path, splits)])
+    with_pictures = fitted(
+        splits, [tensorboard_pictures.Pictures(tmp_path, splits)]
+    )
     without = fitted(splits, [])
     for array, twin in zip(
         with_pictures.get_weights(), without.get_weights(), strict=True
@@ -175,13 +180,13 @@ def test_pictures_change_nothing_in_the_training(tmp_path):
 
 def test_a_row_shows_what_the_model_sees():
     split = split_of([(0, 8)], ("frame", "flow"))
-    columns = pictures._pictures_of(split.features)
+    columns = tensorboard_pictures._pictures_of(split.features)
     frame, motion = columns
     assert frame == "frame" and motion.startswith("flow\n(full: ")
     assert columns[motion].shape == (8, *SIZE, 3)
     assert columns[motion].dtype == np.uint8
     both = split_of([(0, 8)], ("frame", "next_frame"))
-    assert list(pictures._pictures_of(both.features)) == [
+    assert list(tensorboard_pictures._pictures_of(both.features)) == [
         "frame",
         "next frame",
     ]
@@ -190,12 +195,12 @@ def test_a_row_shows_what_the_model_sees():
 def test_a_flow_that_the_model_computes_is_shown_too(tmp_path):
     split = split_of([(0, 8)], ("frame", "next_frame"))
     inputs, motion = parts.frame_and_flow_inputs(SIZE, "graph")
-    shown = pictures.Pictures(tmp_path, {"train": split})
+    shown = tensorboard_pictures.Pictures(tmp_path, {"train": split})
     shown.set_model(keras.Model(inputs, motion))
     shown.on_train_begin()
     shown.on_train_end()
     assert list(shown.pictures)[:2] == ["frame", "next frame"]
     pairs = zip(*split.features.values(), strict=True)
     given = {"flow": np.stack([flow.farneback_flow(*pair) for pair in pairs])}
-    ((name, colours),) = pictures._pictures_of(given).items()
+    ((name, colours),) = tensorboard_pictures._pictures_of(given).items()
     np.testing.assert_array_equal(shown.pictures[name], colours)

@@ -4,13 +4,15 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_ssc import report
+from keras_ssc import figures
+from keras_ssc import scoring
+from keras_ssc import tables
 
 NAMES = ("action", "animation_2d", "romance")
 
 
 def test_scores_are_those_counted_by_hand():
-    scores = report.scores_of(
+    scores = scoring.scores_of(
         np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), NAMES
     )
     assert scores["accuracy"] == 0.75
@@ -25,12 +27,12 @@ def test_scores_are_those_counted_by_hand():
 
 
 def test_a_table_is_markdown():
-    table = report.markdown_table(["a", "b"], [[1, "x"]])
+    table = tables.markdown_table(["a", "b"], [[1, "x"]])
     assert table == "| a | b |\n| --- | --- |\n| 1 | x |\n"
 
 
 def test_a_bar_in_a_cell_does_not_end_it():
-    row = report.markdown_table(["a"], [["x | y"]]).splitlines()[2]
+    row = tables.markdown_table(["a"], [["x | y"]]).splitlines()[2]
     assert row == r"| x \| y |"
 
 
@@ -42,7 +44,7 @@ def pairs_figure(headings, names=NAMES, size=(30, 48), shares=(1, 0, 0)):
     """Two pairs, purple and grey, whose true class is the second."""
     colours = np.array([[[[120, 0, 120]]], [[[90, 90, 90]]]], np.uint8)
     pictures = np.broadcast_to(colours, (2, *size, 3))
-    return report.pairs_figure(
+    return figures.pairs_figure(
         dict.fromkeys(headings, pictures),
         np.array([1, 1]),
         np.tile(np.array(shares, float), (2, 1)),
@@ -54,31 +56,31 @@ def pairs_figure(headings, names=NAMES, size=(30, 48), shares=(1, 0, 0)):
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: report.confusion_figure(np.eye(3, dtype=int), NAMES, "t"),
-        lambda: report.genre_figure({"action": 0.5, "romance": None}, "t"),
-        lambda: report.curves_figure(
+        lambda: figures.confusion_figure(np.eye(3, dtype=int), NAMES, "t"),
+        lambda: figures.genre_figure({"action": 0.5, "romance": None}, "t"),
+        lambda: figures.curves_figure(
             {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6]}, "t"
         ),
         lambda: pairs_figure(("frame", "flow")),
-        lambda: report.motion_figure(
+        lambda: figures.motion_figure(
             {"action": np.array([0, 0.1, 0.2]), "romance": np.array([])},
             1e-4,
             "t",
         ),
-        lambda: report.splits_figure(
+        lambda: figures.splits_figure(
             {
                 "train": {"action": 5, "romance": 0},
                 "test": {"action": 2, "romance": 0},
             },
             "t",
         ),
-        lambda: report.saturation_figure(
+        lambda: figures.saturation_figure(
             [{"film": "봄날", "genre": "action", "saturation": 0.1}],
             NAMES,
             0.02,
             "t",
         ),
-        lambda: report.films_figure(
+        lambda: figures.films_figure(
             [
                 {
                     "film": "봄날",
@@ -131,7 +133,7 @@ def test_a_long_name_leaves_room_for_what_is_drawn():
         for length in (3, 300)
     ]
     orange = np.array([0xD5, 0x5E, 0x00]) / 255
-    picture = picture_of(report.saturation_figure(films, NAMES, 0.02, "t"))
+    picture = picture_of(figures.saturation_figure(films, NAMES, 0.02, "t"))
     is_bar = np.all(np.abs(picture[..., :3] - orange) < 0.01, axis=-1)
     assert is_bar.any(axis=0).sum() > 300
     edges = np.concatenate([picture[:, :4, :3], picture[:, -4:, :3]])
@@ -153,55 +155,14 @@ def test_right_and_wrong_are_told_by_colours_of_the_palette():
 @pytest.fixture
 def drawn(monkeypatch):
     """Keeps figures as they are, not as PNGs."""
-    monkeypatch.setattr(report, "_png", lambda figure: figure)
+    monkeypatch.setattr(figures, "png_of", lambda figure: figure)
 
 
 def test_powers_of_ten_are_numbers_and_no_mathematics(drawn):
     magnitudes = {"action": np.array([1e-4, 1e-2])}
-    figure = report.motion_figure(magnitudes, 1e-4, "t")
+    figure = figures.motion_figure(magnitudes, 1e-4, "t")
     figure.canvas.draw()
     (axes,) = figure.axes
     labels = [each.get_text() for each in axes.get_xticklabels()]
     assert {"0.0001", "0.001", "0.01"} <= set(labels)
     assert not any("$" in label for label in labels)
-
-
-def test_a_mean_is_not_beside_the_report_s_mark(drawn):
-    rows = {"fc": ([45.0], 36.7), "inception_v3": ([50.0, 52.0], 99.0)}
-    figure = report.models_figure(rows, "t", {"baseline: chance": [16.7]})
-    (axes,) = figure.axes
-    figure.canvas.draw()
-    words = {each.get_text(): each.get_window_extent() for each in axes.texts}
-    assert list(words) == ["45.0", "51.0", "16.7", "mean"]
-    marks = axes.transData.transform([(100, 0)])[0, 0]
-    assert all(extent.x0 > marks for extent in words.values())
-    assert all(extent.x1 < axes.bbox.x1 for extent in words.values())
-    (legend,) = figure.legends
-    extent = legend.get_window_extent()
-    assert 0 <= extent.x0 < extent.x1 <= figure.bbox.x1
-    names = [each.get_text() for each in axes.get_yticklabels()]
-    assert names == ["fc", "inception_v3", "baseline: chance"]
-    model, other, baseline = (bar.get_facecolor() for bar in axes.patches)
-    assert model == other != baseline
-
-
-def test_an_interval_with_zero_is_not_told_by_colour_alone(drawn):
-    rows = [
-        ("a long claim, " * 5, 5.0, 2.0, 8.0, "yes"),
-        ("another", 1.0, -2.0, 4.0, "not told apart"),
-        ("a third", -3.0, -4.0, -2.0, "no: less"),
-    ]
-    figure = report.intervals_figure(rows, "points", "t")
-    axes, words = figure.axes
-    figure.canvas.draw()
-    assert [each.get_text() for each in words.texts] == [
-        row[-1] for row in rows
-    ]
-    for text in words.texts:
-        assert text.get_window_extent().x1 < figure.bbox.x1
-    assert axes.get_yticklabels()[0].get_window_extent().x0 >= 0
-    points = [line for line in axes.lines if line.get_marker() == "o"]
-    assert [line.get_xdata()[0] for line in points] == [5.0, 1.0, -3.0]
-    hollow = [line.get_markerfacecolor() == "white" for line in points]
-    assert hollow == [False, True, False]
-    assert len({line.get_color() for line in points}) == 3

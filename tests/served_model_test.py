@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ssc import calibration
-from keras_ssc import input_pipeline
+from keras_ssc import resizing
 from keras_ssc import serving_client
 from keras_ssc.genres import GENRES
 from tests import tiny_served
@@ -141,12 +141,37 @@ def test_signatures_are_what_the_class_says(signatures):
         }
 
 
+def test_model_that_sees_no_motion_answers_without_it(
+    ask, tmp_path_factory, served_dir
+):
+    folder = tmp_path_factory.mktemp("still")
+    tiny_served.save_model(tiny_served.build(), folder)
+    expected = ask(tiny_served.pairs(2))
+    images, next_images = zip(*tiny_served.pairs(2), strict=True)
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    answer = plain(
+        signature(
+            frame_bytes=tf.constant(images),
+            next_frame_bytes=tf.constant(next_images),
+        )
+    )
+    del expected["motion_magnitude"]
+    assert answer.keys() == expected.keys()
+    np.testing.assert_allclose(answer["scores"], expected["scores"], atol=1e-5)
+    # Nothing of the flow is in the graph.
+    sizes = [
+        (path / "saved_model.pb").stat().st_size
+        for path in (folder, served_dir)
+    ]
+    assert sizes[0] < sizes[1] / 2
+
+
 def test_answers_are_the_models_on_frames_resized_as_for_training(
     ask, ask_frames
 ):
     pairs = tiny_served.frames(4)
     stacks = [np.stack(frames) for frames in zip(*pairs, strict=True)]
-    resized = input_pipeline.resize(stacks[0], tiny_served.SIZE)
+    resized = resizing.resize(stacks[0], tiny_served.SIZE)
     logits = tiny_served.build()({"frame": resized}, training=False).numpy()
     scores = calibration.probabilities(logits, tiny_served.TEMPERATURE)
     answer = ask(tiny_served.pairs(4))
@@ -161,7 +186,7 @@ def test_answers_are_the_models_on_frames_resized_as_for_training(
     plain_scores = calibration.probabilities(logits, 1.0)
     assert np.abs(plain_scores - scores).max() > 0.01
     assert_same(ask_frames(*stacks), answer)
-    sized = [input_pipeline.resize(x, tiny_served.SIZE) for x in stacks]
+    sized = [resizing.resize(x, tiny_served.SIZE) for x in stacks]
     in_full_size = ask_frames(*sized)
     assert_same(in_full_size, answer)
 

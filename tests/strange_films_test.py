@@ -14,6 +14,7 @@ import pytest
 from keras_ssc import film_process
 from keras_ssc import film_reader
 from keras_ssc import predict
+from keras_ssc import predicting
 from keras_ssc import predictor
 from keras_ssc.errors import VideoError
 from keras_ssc.genres import GENRES
@@ -153,7 +154,7 @@ def test_folder_names_what_is_no_file_in_it(films, tmp_path):
     (tmp_path / "broken.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "link.mp4").symlink_to(films / "cover.mp4")
     (tmp_path / "folder").mkdir()
-    assert [path.name for path in predict.list_films([tmp_path])] == [
+    assert [path.name for path in predicting.list_films([tmp_path])] == [
         "broken.mp4",
         "link.mp4",
         "pipe.mp4",

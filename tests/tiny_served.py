@@ -24,8 +24,17 @@ def build():
 
 
 def save(folder):
-    """Writes the served model as a SavedModel."""
-    served = served_model.ServedModel(build(), TEMPERATURE)
+    """Writes the model as a SavedModel, as one of a pair's frame and flow."""
+    model = build()
+    flow = keras.Input((*SIZE, 2), name="flow")
+    frame = keras.Input((*SIZE, 3), dtype="uint8", name="frame")
+    given = {"frame": frame, "flow": flow}
+    save_model(keras.Model(given, model({"frame": frame})), folder)
+
+
+def save_model(model, folder):
+    """Writes a Keras model as a SavedModel."""
+    served = served_model.ServedModel(model, TEMPERATURE)
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
 
 

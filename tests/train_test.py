@@ -1,5 +1,6 @@
 import argparse
 import csv
+import dataclasses
 import json
 
 import keras
@@ -8,13 +9,19 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
-from keras_ssc import evaluate
+from keras_ssc import augmentation
+from keras_ssc import batching
+from keras_ssc import datasets
+from keras_ssc import evaluation
 from keras_ssc import flow
-from keras_ssc import input_pipeline
+from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import train
+from keras_ssc import runs
 from keras_ssc import train_config
 from keras_ssc.genres import GENRES
+from keras_ssc.models import backbones
+from keras_ssc.models import parts
+from tests import tiny_trunk
 
 
 def small(data_dir, run_dir, **changes):
@@ -33,7 +40,7 @@ def small(data_dir, run_dir, **changes):
 @pytest.fixture(scope="module")
 def run_dir(data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
-    return train.train(small(data_dir, folder), verbose=False)
+    return loop.train(small(data_dir, folder), verbose=False)
 
 
 def test_a_run_s_folder_holds_what_was_trained(run_dir):
@@ -67,12 +74,12 @@ def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
     run_dir, data_dir
 ):
     log = logged(run_dir / "logs" / "train")
-    history = train.read_history(run_dir)
+    history = runs.read_history(run_dir)
     for name in ("loss", "accuracy", "balanced_accuracy"):
         steps, values = zip(*log[f"epoch_{name}"], strict=True)
         assert steps == (0, 1)
         np.testing.assert_allclose(values, history[name], rtol=1e-5)
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
     num_steps = builder.info.splits["train"].num_examples // 8
     assert len(log["batch_loss"]) == 2 * num_steps
     for name in ("pairs", "confusion"):
@@ -83,14 +90,14 @@ def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
 
 
 def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
-    config = train.read_config(run_dir)
+    config = runs.read_config(run_dir)
     assert config == train_config.fill_in(small(data_dir, run_dir))
     assert config.learning_rate == 1e-3
 
 
 def test_only_the_newest_checkpoints_are_kept(data_dir, tmp_path):
     config = small(data_dir, tmp_path / "run", epochs=3, keep_checkpoints=1)
-    run_dir = train.train(config, verbose=False)
+    run_dir = loop.train(config, verbose=False)
     kept = [path.name for path in run_dir.glob("checkpoints/*.keras")]
     assert kept == ["epoch_003.keras"]
 
@@ -101,7 +108,7 @@ def weights_of(run_dir):
 
 def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
     runs = [
-        train.train(
+        loop.train(
             small(data_dir, tmp_path / name, seed=seed, deterministic=True),
             verbose=False,
         )
@@ -116,7 +123,8 @@ def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
     )
 
 
-def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path):
+def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     config = small(
         data_dir,
         tmp_path / "run",
@@ -126,15 +134,15 @@ def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path):
         epochs=1,
         batch_size=16,
     )
-    run_dir = train.train(config, verbose=False)
-    metrics = evaluate.evaluate(run_dir, verbose=False)
+    run_dir = loop.train(config, verbose=False)
+    metrics = evaluation.evaluate(run_dir, verbose=False)
     assert metrics["film"]["num"] == 6
 
 
 def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
     before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
     with pytest.raises(ValueError, match="another run"):
-        train.train(small(data_dir, run_dir), verbose=False)
+        loop.train(small(data_dir, run_dir), verbose=False)
     after = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
     assert after == before
 
@@ -171,7 +179,7 @@ def test_a_wrong_setting_is_told_and_leaves_no_folder(
 ):
     config = small(data_dir, tmp_path / "run", **changes)
     with pytest.raises(ValueError, match=word):
-        train.train(config, verbose=False)
+        loop.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
 
 
@@ -189,17 +197,36 @@ def test_a_training_gets_the_augmentation_of_its_config(
     data_dir, tmp_path, monkeypatch
 ):
     given = []
-    training_batches = input_pipeline.training_batches
+    training_batches = batching.training_batches
 
     def watched(*arguments, **options):
         given.extend([*arguments, *options.values()])
         return training_batches(*arguments, **options)
 
-    monkeypatch.setattr(input_pipeline, "training_batches", watched)
+    monkeypatch.setattr(batching, "training_batches", watched)
     changes = {"mirror": False, "crop": 0.2, "colour": 0.1}
     config = small(data_dir, tmp_path / "run", epochs=1, **changes)
-    train.train(config, verbose=False)
-    assert input_pipeline.Augmentation(**changes) in given
+    loop.train(config, verbose=False)
+    assert augmentation.Augmentation(**changes) in given
+
+
+def test_a_new_model_is_one_function_and_one_entry(
+    data_dir, tmp_path, monkeypatch
+):
+    def tiny(image_size, num_genres, dense_units=()):
+        frame = parts.frame_input(image_size)
+        x = keras.layers.Flatten()(parts.dense(frame, dense_units))
+        return keras.Model({"frame": frame}, parts.logits(x, num_genres))
+
+    monkeypatch.setitem(models.MODELS, "tiny", models.Model(tiny))
+    for dataset in ("scene_genre/films", "scene_genre/sample"):
+        config = train_config.TrainConfig(model="tiny", dataset=dataset)
+        assert train_config.fill_in(config).learning_rate
+    config = small(data_dir, tmp_path / "run", model="tiny", dense_units=(3,))
+    with pytest.raises(ValueError, match="tiny has no option trunk"):
+        train_config.fill_in(dataclasses.replace(config, trunk="shared"))
+    run_dir = loop.train(config, verbose=False)
+    assert evaluation.evaluate(run_dir, verbose=False)["model"] == "tiny"
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))
@@ -231,7 +258,7 @@ def test_every_model_has_settings_for_films_and_for_the_sample(name):
 )
 def test_the_ways_of_training_train(data_dir, tmp_path, changes):
     config = small(data_dir, tmp_path / "run", epochs=3, **changes)
-    history = train.read_history(train.train(config, verbose=False))
+    history = runs.read_history(loop.train(config, verbose=False))
     assert history["loss"][-1] < history["loss"][0]
 
 
@@ -239,16 +266,16 @@ def test_xla_is_refused_on_several_devices(data_dir, tmp_path, monkeypatch):
     class Two:
         num_replicas_in_sync = 2
 
-    monkeypatch.setattr(train.distribution, "make_strategy", lambda _: Two())
+    monkeypatch.setattr(loop.devices, "make_strategy", lambda _: Two())
     config = small(data_dir, tmp_path / "run", jit_compile=True)
     with pytest.raises(ValueError, match="one device.*2 devices"):
-        train.train(config, verbose=False)
+        loop.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
 
 
 def test_the_summary_says_how_a_run_ended(run_dir):
-    history = train.read_history(run_dir)
-    said = train.summary(run_dir)
+    history = runs.read_history(run_dir)
+    said = runs.summary(run_dir)
     assert said.startswith(f"fc, 2 epochs; loss {history['loss'][-1]:.4f}")
     assert "validation" not in said
 
@@ -259,7 +286,7 @@ def test_the_learning_rate_follows_its_schedule():
             schedule=schedule,
             warmup_steps=warmup_steps,
         )
-        rate = train._schedule(config, 0.1, num_steps=40, steps_per_epoch=10)
+        rate = loop._schedule(config, 0.1, num_steps=40, steps_per_epoch=10)
         return [
             float(rate(step)) if callable(rate) else rate
             for step in (0, 9, 10, 20, 40)
@@ -279,8 +306,9 @@ def test_the_learning_rate_follows_its_schedule():
 
 
 def test_the_magnitude_s_layer_is_adapted_to_the_training_pairs(
-    data_dir, tmp_path
+    data_dir, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     config = small(
         data_dir,
         tmp_path / "run",
@@ -289,10 +317,10 @@ def test_the_magnitude_s_layer_is_adapted_to_the_training_pairs(
         epochs=1,
         batch_size=24,
     )
-    run_dir = train.train(config, verbose=False)
+    run_dir = loop.train(config, verbose=False)
     model = keras.saving.load_model(run_dir / "model.keras")
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
-    prepared = input_pipeline.prepare(builder, "train", (75, 75), ["flow"])
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
+    prepared = datasets.prepare(builder, "train", (75, 75), ["flow"])
     magnitude = flow.motion_magnitude(np.array(prepared.features["flow"]))
     values = np.log(magnitude + 1e-5)
     layer = model.get_layer("log_magnitude")
@@ -313,10 +341,10 @@ def test_the_report_s_settings_are_the_defaults_on_films():
 
 
 def test_evaluation_writes_the_metrics(run_dir, data_dir):
-    metrics = evaluate.evaluate(run_dir, verbose=False)
+    metrics = evaluation.evaluate(run_dir, verbose=False)
     written = json.loads((run_dir / "metrics.json").read_text())
     assert written == metrics
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
     assert metrics["pair"]["num"] == builder.info.splits["test"].num_examples
     assert len(metrics["films"]) == metrics["film"]["num"] == 6
     assert np.sum(metrics["confusion"]) == metrics["pair"]["num"]
@@ -325,10 +353,10 @@ def test_evaluation_writes_the_metrics(run_dir, data_dir):
 
 
 def test_evaluation_equals_the_model_s_own_accuracy(run_dir, data_dir):
-    metrics = evaluate.evaluate(run_dir, verbose=False)
+    metrics = evaluation.evaluate(run_dir, verbose=False)
     model = keras.saving.load_model(run_dir / "model.keras")
-    builder = input_pipeline.open_dataset("scene_genre/small", data_dir)
-    test = input_pipeline.prepare(builder, "test", (18, 32), ["frame"])
+    builder = datasets.open_dataset("scene_genre/small", data_dir)
+    test = datasets.prepare(builder, "test", (18, 32), ["frame"])
     model.compile(loss="mse", metrics=["accuracy"])
     _, accuracy = model.evaluate(
         {"frame": test.features["frame"]},
@@ -339,21 +367,21 @@ def test_evaluation_equals_the_model_s_own_accuracy(run_dir, data_dir):
 
 
 def test_another_split_is_measured_beside_the_first(run_dir):
-    metrics = evaluate.evaluate(run_dir, split="train", verbose=False)
+    metrics = evaluation.evaluate(run_dir, split="train", verbose=False)
     assert metrics["split"] == "train"
     assert (run_dir / "metrics_train.json").exists()
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Expected a run's folder"):
-        evaluate.evaluate(tmp_path, verbose=False)
+        evaluation.evaluate(tmp_path, verbose=False)
 
 
 def test_a_run_without_a_model_is_refused(run_dir, tmp_path):
     config = (run_dir / "config.json").read_text()
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(ValueError, match="still under way"):
-        evaluate.evaluate(tmp_path, verbose=False)
+    with pytest.raises(ValueError, match="still running"):
+        evaluation.evaluate(tmp_path, verbose=False)
 
 
 def test_a_film_s_verdict_is_the_mean_of_its_pairs():
@@ -361,7 +389,7 @@ def test_a_film_s_verdict_is_the_mean_of_its_pairs():
     # Two of film a's pairs lean to horror, one surely to action.
     probabilities[0, 0], probabilities[1:3, 1] = 0.9, 0.4
     probabilities[3, 5] = 0.9
-    metrics = evaluate.measure(
+    metrics = evaluation.measure(
         np.array([0, 0, 0, 1]),
         np.array(["a", "a", "a", "b"]),
         probabilities,

@@ -87,7 +87,7 @@ def double_stack(
     trunk="shared",
     flow="given",
 ):
-    """Builds the double stack of the report: a frame and its flow.
+    """Builds the report's double stack: Inception v3 on the frame and the flow.
 
     Both go through Inception v3, each through a first convolution of its own
     and then, as in the report, through one trunk with the same weights.
@@ -152,7 +152,7 @@ def motion_magnitude_stack(
     encoding=None,
     flow="given",
 ):
-    """Builds the report's stack of a frame and its one number of motion.
+    """Builds the report's stack of Inception v3 and the motion magnitude.
 
     The magnitude's logarithm is standardised by the layer `log_magnitude`,
     which is to be adapted to the training pairs' (`motion_magnitude`),

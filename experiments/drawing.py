@@ -1,0 +1,59 @@
+"""Figures that only experiments draw."""
+
+import textwrap
+
+from keras_ssc.figures import plt
+from keras_ssc.figures import png_of
+
+# Okabe and Ito's palette, as in keras_ssc.figures.
+_BLUE, _ORANGE = "#0072B2", "#D55E00"
+
+# Letters of a line of text beside a figure.
+_LINE = 48
+
+
+def intervals_figure(rows, label, title):
+    """Draws numbers with their intervals, one a row, beside zero.
+
+    Args:
+        rows: List of tuples: a string before the number; the number and the
+            ends of its interval, floats; a string behind it.
+        label: String, what the numbers are.
+        title: String.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, (axes, words) = plt.subplots(
+        1,
+        2,
+        figsize=(10.5, 1.3 + 0.42 * len(rows)),
+        width_ratios=(3, 1),
+        layout="constrained",
+    )
+    for row, (_, point, low, high, text) in enumerate(rows):
+        # An interval that holds zero is drawn hollow: not by colour alone.
+        is_clear = low > 0 or high < 0
+        colour = _BLUE if low > 0 else _ORANGE if high < 0 else "dimgrey"
+        axes.plot(
+            (low, high),
+            (row, row),
+            color=colour,
+            lw=2,
+            solid_capstyle="butt",
+        )
+        axes.plot(
+            point, row, "o", color=colour, mfc=colour if is_clear else "white"
+        )
+        words.text(0, row, text, va="center")
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set_yticks(
+        range(len(rows)), [textwrap.fill(row[0], _LINE) for row in rows]
+    )
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel(label)
+    words.axis("off")
+    for each in (axes, words):
+        each.set_ylim(len(rows) - 0.4, -0.6)
+    figure.suptitle(title)
+    return png_of(figure)

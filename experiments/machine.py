@@ -1,0 +1,43 @@
+"""Names the machine that something was measured on."""
+
+import os
+import platform
+
+import av
+import cv2
+import keras
+import tensorflow as tf
+
+
+def machine():
+    """Describes the machine in a line."""
+    versions = {
+        "Python": platform.python_version(),
+        "TensorFlow": tf.__version__,
+        "OpenCV": cv2.__version__,
+        "PyAV": av.__version__,
+    }
+    if keras.backend.backend() == "jax":
+        import jax  # only the JAX backend needs it
+
+        versions = {"Keras on JAX": jax.__version__} | versions
+    return ", ".join(
+        [
+            f"{os.cpu_count()} cores",
+            platform.machine(),
+            *gpus(),
+            *(f"{name} {version}" for name, version in versions.items()),
+        ]
+    )
+
+
+def gpus():
+    """Returns the names of the GPUs that Keras' backend sees."""
+    if keras.backend.backend() == "jax":
+        import jax  # only the JAX backend needs it
+
+        return [d.device_kind for d in jax.devices() if d.platform != "cpu"]
+    return [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.get_visible_devices("GPU")
+    ]

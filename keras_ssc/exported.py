@@ -1,0 +1,78 @@
+"""A folder that export wrote: its versions, their cards and checksums."""
+
+from keras_ssc import files
+
+FORMATS = ("savedmodel", "openvino", "onnx", "keras")
+
+# What identifies a folder as a version of an export.
+CARD = "model_card.json"
+
+
+def read_card(folder):
+    """Reads the card of a version; None if the folder is none of ours."""
+    try:
+        card = files.read_json(folder / CARD)
+    except (OSError, ValueError):
+        return None
+    is_ours = (
+        isinstance(card, dict)
+        and card.get("card_version") == 1
+        and card.get("format") in list(FORMATS)
+        and isinstance(card.get("image_size"), list)
+        and len(card["image_size"]) == 2
+        and all(type(n) is int and n > 0 for n in card["image_size"])
+    )
+    return card if is_ours else None
+
+
+def newest_version(path):
+    """Returns an export's version; None if the folder is none of ours.
+
+    Args:
+        path: `pathlib.Path` of a version's folder, or of the folder of
+            versions.
+    """
+    if read_card(path) is not None:
+        return path
+    numbers = [
+        int(each.name)
+        for each in (path.iterdir() if path.is_dir() else ())
+        if each.name.isdigit() and read_card(each) is not None
+    ]
+    return path / str(max(numbers)) if numbers else None
+
+
+def check_sums(version):
+    """Checks an export's files against its `SHA256SUMS`.
+
+    That finds what was damaged, not what someone has changed who changed the
+    checksums too.
+
+    Args:
+        version: `pathlib.Path` of a version's folder.
+
+    Raises:
+        ValueError: If a file is missing or is another; names it.
+    """
+    path = version / "SHA256SUMS"
+    try:
+        lines = path.read_text("utf-8").splitlines()
+        expected = {line[66:]: line[:64] for line in lines}
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"Expected an export with its checksums. {path} cannot be read. "
+            "Export the model again."
+        ) from error
+    found = {
+        str(file.relative_to(version)): file
+        for file in version.rglob("*")
+        if file.is_file() and not file.is_symlink()
+    }
+    for name in ("saved_model.pb", *expected):
+        file = found.get(name)
+        is_same = file is not None and files.sha256(file) == expected.get(name)
+        if not is_same:
+            raise ValueError(
+                f"{version}/{name} is missing, or is not what was exported: "
+                "its SHA256SUMS says another. Export the model again."
+            )

@@ -1,0 +1,135 @@
+"""Measures how the cost of a data set grows with its number of films.
+
+    python -m tests.campaigns.growth --sizes 10 100 1000
+
+Each number of short drawn films goes through the commands that a user gives:
+extract, extract again with nothing to do, and tfds build. With --film, a film
+of real length is extracted, and with --run it is classified too. It fails if
+a film costs more among many than among few.
+"""
+
+import argparse
+import pathlib
+import shutil
+import sys
+import tempfile
+
+from keras_ssc import command
+from keras_ssc import tables
+from keras_ssc.genres import GENRES
+from tests import drawn_films
+from tests.campaigns import process
+
+_NUM_PAIRS = 4
+
+# Two measurements of the same work differ by less.
+_NOISE = 1.2
+
+
+def measure(num_films, work_dir):
+    """Measures one number of films.
+
+    Returns:
+        Dict from `extract`, `extract again` and `tfds build` to their
+        `process.Cost`.
+    """
+    film_list = drawn_films.write_films(work_dir / "films", num_films)
+    frames, data = work_dir / "frames", work_dir / "data"
+    for folder in (frames, data):
+        shutil.rmtree(folder, ignore_errors=True)
+    width, height = drawn_films.SIZE
+    call = [sys.executable, "-m", "keras_ssc.extract", film_list]
+    call += ["--out", frames, "--pairs", _NUM_PAIRS]
+    call += ["--size", f"{width}x{height}"]
+    return {
+        "extract": process.cost_of(*call),
+        "extract again": process.cost_of(*call),
+        "tfds build": process.cost_of(
+            *process.build_command("frames", frames, data)
+        ),
+    }
+
+
+def measure_film(path, run, work_dir):
+    """Measures a film of real length; returns a dict as `measure` does."""
+    film_list = drawn_films.write_list(
+        work_dir / "film.csv", f"film,{GENRES[0]},train,{path.resolve()},,"
+    )
+    call = (sys.executable, "-m", "keras_ssc.extract", film_list)
+    costs = {"extract": process.cost_of(*call, "--out", work_dir / "film")}
+    if run is not None:
+        predict = (sys.executable, "-m", "keras_ssc.predict", run, path)
+        costs["predict --quick"] = process.cost_of(*predict, "--quick")
+        costs["predict"] = process.cost_of(*predict)
+    return costs
+
+
+def table(sizes):
+    """Returns a Markdown table of what `measure` returns, by number of films.
+
+    Args:
+        sizes: Dict from a number of films to its costs.
+    """
+    return tables.markdown_table(
+        [
+            "films",
+            *("extract, ms a film", "extract again", "tfds build"),
+            *("extract's largest process, MB", "build's largest process, MB"),
+        ],
+        [
+            [
+                f"{number:,}",
+                *(
+                    f"{1000 * cost.seconds / number:.1f}"
+                    for cost in costs.values()
+                ),
+                f"{costs['extract'].megabytes:.0f}",
+                f"{costs['tfds build'].megabytes:.0f}",
+            ]
+            for number, costs in sizes.items()
+        ],
+    )
+
+
+def is_right(sizes):
+    """Says whether a film costs no more among many than among few."""
+    few, *_, many = sorted([*sizes, max(sizes)])
+    return all(
+        sizes[many][name].seconds / many <= _NOISE * cost.seconds / few
+        for name, cost in sizes[few].items()
+    )
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.growth")
+    add = parser.add_argument
+    add("--sizes", nargs="+", type=int, default=[10, 100, 1000], metavar="N")
+    add("--film", type=pathlib.Path, help="a film of real length")
+    add("--run", type=pathlib.Path, help="an evaluated run, for predict")
+    arguments = parser.parse_args()
+    if min(arguments.sizes) < len(GENRES):
+        raise ValueError(
+            f"Expected {len(GENRES)} films or more, one of each genre. "
+            f"Received: {min(arguments.sizes)}"
+        )
+    if arguments.film is not None and not arguments.film.is_file():
+        raise ValueError(f"Expected a film. There is no file {arguments.film}.")
+    with tempfile.TemporaryDirectory(prefix="keras_ssc_growth_") as folder:
+        folder = pathlib.Path(folder)
+        sizes = {number: measure(number, folder) for number in arguments.sizes}
+        print(f"{process.machine()}; drawn films of a second, ", end="")
+        print(f"{_NUM_PAIRS} pairs each.\n\n{table(sizes)}")
+        if arguments.film is not None:
+            costs = measure_film(arguments.film, arguments.run, folder)
+            rows = [
+                [name, f"{cost.seconds:.0f}", f"{cost.core_seconds:.0f}"]
+                for name, cost in costs.items()
+            ]
+            header = ["of the film", "seconds", "core-seconds"]
+            print(tables.markdown_table(header, rows))
+    return int(not is_right(sizes))
+
+
+if __name__ == "__main__":
+    command.run(main)

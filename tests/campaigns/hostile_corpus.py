@@ -1,0 +1,1112 @@
+"""Malformed and malicious files: all made here, by seed.
+
+`write` writes what needs no model: films, images, film lists, folders of frames
+and requests for the page. What is tampered with of a run and of an export is
+written over copies of good ones, see `keras_changes` and `export_changes`.
+"""
+
+import csv
+import io
+import itertools
+import json
+import os
+import random
+import struct
+import zipfile
+import zlib
+
+import av
+import cv2
+import h5py
+import numpy as np
+
+from tests import drawn_films
+
+# Small: what is tried is the way in, not the pictures.
+SIZE = (64, 36)  # width, height
+CUT, NUM_FRAMES = 12, 24
+
+# How each film is written that is then broken: encoder and its options.
+FILMS = {
+    "h264.mp4": ("libx264", {"preset": "veryfast", "g": "12", "bf": "2"}),
+    "h264.mkv": ("libx264", {"preset": "veryfast", "g": "12", "bf": "2"}),
+    "vp8.webm": ("libvpx", {"g": "12", "b": "300k", "cpu-used": "8"}),
+    "mpeg4.avi": ("mpeg4", {"g": "12", "bf": "0", "b": "300k"}),
+    "mpeg2.ts": ("mpeg2video", {"g": "12", "bf": "0", "b": "300k"}),
+}
+
+# Bits flipped in a copy: one of each number.
+_NUM_FLIPS = (1, 2, 4, 8, 16, 32, 64, 256)
+
+# What a number in a header is replaced by: none, and too many to be true,
+# with a sign and without.
+_LIES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+
+# Fields of an MP4: the box, the bytes behind its name, the field's own name.
+_MP4_FIELDS = (
+    ("mvhd", 12, "time scale"),
+    ("tkhd", 76, "track width"),
+    ("mdhd", 12, "time scale"),
+    ("mdhd", 16, "duration"),
+    ("avc1", 24, "width and height"),
+    ("stts", 4, "number of time steps"),
+    ("stts", 8, "frames of a step"),
+    ("stts", 12, "time step"),
+    ("ctts", 4, "number of shifts"),
+    ("stss", 4, "number of key frames"),
+    ("stsc", 4, "number of chunk sizes"),
+    ("stsc", 12, "frames of a chunk"),
+    ("stsz", 4, "one size for all"),
+    ("stsz", 8, "number of frames"),
+    ("stsz", 12, "size of the first frame"),
+    ("stco", 4, "number of chunks"),
+    ("stco", 8, "place of the first chunk"),
+)
+_AVI_FIELDS = (
+    ("avih", 4, "microseconds of a frame"),
+    ("avih", 20, "number of frames"),
+    ("avih", 36, "width"),
+    ("strh", 24, "scale"),
+    ("strh", 28, "rate"),
+    ("strf", 8, "width"),
+    ("strf", 12, "height"),
+)
+# Elements of a Matroska file by their ids, which are long enough to be found.
+_MKV_FIELDS = (
+    (b"\x2a\xd7\xb1", "time scale"),
+    (b"\x44\x89", "duration"),
+    (b"\x23\xe3\x83", "duration of a frame"),
+    (b"\x42\xf3", "longest size"),
+    (b"\x15\x49\xa9\x66", "size of the information"),
+    (b"\x16\x54\xae\x6b", "size of the tracks"),
+)
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def frames():
+    """Returns the frames of a small film: two shots of a moving camera."""
+    return [
+        cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA)
+        for number in (1, 2)
+        for frame in drawn_films.shot(number, CUT, speed=3)
+    ]
+
+
+def damaged(name, data, seed):
+    """Yields (name, data): a file cut at every tenth, and with bits flipped.
+
+    Args:
+        name: String, the whole file's name.
+        data: Bytes, the whole file.
+        seed: Integer, of the bits.
+    """
+    stem, suffix = os.path.splitext(name)
+    for tenth in range(1, 10):
+        yield (
+            f"{stem} cut at {tenth} tenths{suffix}",
+            data[: len(data) * tenth // 10],
+        )
+    for count in _NUM_FLIPS:
+        generator = random.Random(f"{seed} {name} {count}")
+        flipped = bytearray(data)
+        for _ in range(count):
+            place = generator.randrange(len(data))
+            flipped[place] ^= 1 << generator.randrange(8)
+        yield f"{stem} with {count} bits flipped{suffix}", bytes(flipped)
+
+
+def _lies(name, data, fields):
+    """Yields (name, data) with one number of a header replaced."""
+    stem, suffix = os.path.splitext(name)
+    for (mark, offset, what), lie in itertools.product(fields, _LIES):
+        place = data.find(mark.encode("ascii"))
+        if place < 0:
+            raise ValueError(f"{name} has no {mark}")
+        start = place + len(mark) + offset
+        changed = bytearray(data)
+        changed[start : start + 4] = struct.pack(
+            ">I" if suffix == ".mp4" else "<I", lie
+        )
+        yield f"{stem} {mark} {what} {lie:#x}{suffix}", bytes(changed)
+
+
+def _mkv_lies(name, data):
+    for mark, what in _MKV_FIELDS:
+        place = data.find(mark) + len(mark)
+        if place < len(mark):
+            continue  # the muxer writes it when it knows it
+        for lie in (b"\x00", b"\xff"):
+            changed = bytearray(data)
+            changed[place + 1 : place + 5] = 4 * lie
+            yield f"h264 {what} {lie.hex()}.mkv", bytes(changed)
+            changed = bytearray(data)
+            changed[place : place + 1] = lie
+            yield f"h264 length of {what} {lie.hex()}.mkv", bytes(changed)
+
+
+def _other_codecs(data):
+    for code in ("mp4v", "hev1", "mjpa", "png ", "raw ", "tmcd", "\0\0\0\0"):
+        changed = data.replace(b"avc1", code.encode("ascii"))
+        yield f"h264 named {code.strip(chr(0)) or 'nothing'}.mp4", changed
+
+
+def png(width, height, rows=None, bits=1, colour=0):
+    """Returns a PNG of what may not be there: its sizes are the header's."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    if rows is None:
+        samples = 3 if colour == 2 else 1
+        row = bytes(1 + (width * bits * samples + 7) // 8)
+        packer = zlib.compressobj(9)
+        rows = b"".join(packer.compress(row) for _ in range(height))
+        rows += packer.flush()
+    return _PNG_START + b"".join(
+        _chunk(kind, body)
+        for kind, body in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    )
+
+
+def _chunk(kind, body):
+    checksum = zlib.crc32(kind + body)
+    return (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+    )
+
+
+def write_bomb(path, side, num_frames):
+    """Writes a film of PNGs far larger than its header says."""
+    picture = png(side, side)
+    with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
+        stream = container.add_stream("png", rate=24)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "rgb24"
+        for place in range(num_frames):
+            packet = av.Packet(picture)
+            packet.stream, packet.pts, packet.dts = stream, place, place
+            packet.is_keyframe = True
+            container.mux(packet)
+
+
+PLAYLISTS = {
+    "ffconcat.mp4": "ffconcat version 1.0\nfile good.mp4\nfile good.mp4\n",
+    "ffconcat of a secret.ffconcat": "ffconcat version 1.0\nfile /etc/passwd\n",
+    "playlist.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+    "file:///etc/passwd\n#EXT-X-ENDLIST\n",
+    "playlist of the network.mp4": "#EXTM3U\n#EXTINF:1,\n"
+    "http://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
+    "playlist of itself.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+    "playlist of itself.m3u8\n#EXT-X-ENDLIST\n",
+    "dash.mpd": "<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:"
+    "2011' type='static'><Period><BaseURL>file:///etc/passwd</BaseURL>"
+    "</Period></MPD>",
+    "session.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\n"
+    "c=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n"
+    "a=rtpmap:96 H264/90000\n",
+    "entities.mp4": "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b SYSTEM "
+    "'file:///etc/passwd'>]><a>&b;</a>",
+    "bitmap font.ans": "\x1b[2J\x1b[999999999B" * 100,
+    "subtitles.srt": "1\n00:00:00,000 --> 99:59:59,999\nx\n",
+    "slides.txt": "file '/etc/passwd'\nduration 1e9\n",
+}
+
+# Good films, but what names they have.
+FILM_NAMES = (
+    "concat:good.mp4|good.mp4",
+    "file:good.mp4",
+    "http:127.0.0.1:9.mp4",
+    "subfile,,start,0,end,9,,:good.mp4",
+    "pipe:0",
+    "data:text,x.mp4",
+    "-i good.mp4",
+    "--help",
+    "%d %s %n.mp4",
+    "frame%03d.mp4",
+    "new\nline.mp4",
+    "\x1b[31mred\x07.mp4",
+    "'; rm -r $HOME `id` \".mp4",
+    "\u202egpj.4pm",
+    "\u2028 line \x1c and \x0b.mp4",
+    "..\\..\\windows.mp4",
+    " .mp4 ",
+    '=1+1,"cell";\'.mp4',
+    "봄날.mp4",
+    "x" * 251 + ".mp4",
+    os.fsdecode(b"\xff\xfe.mp4"),
+)
+
+
+def write_films(folder, seed):
+    """Writes films; returns their paths."""
+    folder.mkdir(parents=True)
+    good, found = {}, {}
+    for name, (codec, options) in FILMS.items():
+        path = folder / name
+        drawn_films.write_film(path, frames(), 24, codec, options)
+        good[name] = path.read_bytes()
+        path.unlink()
+        found.update(damaged(name, good[name], seed))
+    found.update(_lies("h264.mp4", good["h264.mp4"], _MP4_FIELDS))
+    found.update(_lies("mpeg4.avi", good["mpeg4.avi"], _AVI_FIELDS))
+    found.update(_mkv_lies("h264.mkv", good["h264.mkv"]))
+    found.update(_other_codecs(good["h264.mp4"]))
+    found |= {name: text.encode() for name, text in PLAYLISTS.items()}
+    found |= dict.fromkeys(FILM_NAMES, good["h264.mp4"])
+    found |= {
+        "good.mp4": good["h264.mp4"],
+        "empty.mp4": b"",
+        "one byte.mp4": b"\0",
+        "one byte.mkv": b"\x1a",
+        "a film.png": good["h264.mp4"],
+        "no ending": good["vp8.webm"],
+        "a matroska.mp4": good["h264.mkv"],
+        "a transport stream.avi": good["mpeg2.ts"],
+        "a png.mp4": png(64, 36),
+        "zeros.mp4": bytes(100_000),
+        "noise.mkv": random.Random(seed).randbytes(100_000),
+        "twice.mp4": 2 * good["h264.mp4"],
+        "twice.ts": 2 * good["mpeg2.ts"],
+        "two formats.mp4": good["h264.mp4"] + good["h264.mkv"],
+        "back to front.mp4": good["h264.mp4"][::-1],
+        "boxes in boxes.mp4": good["h264.mp4"][:32]
+        + b"".join(
+            struct.pack(">I4s", 8 * (4000 - depth), b"moov")
+            for depth in range(4000)
+        ),
+        "box of no length.mp4": good["h264.mp4"][:32] + b"\0\0\0\0moov",
+        "box of a terabyte.mp4": good["h264.mp4"][:32]
+        + struct.pack(">I4sQ", 1, b"moov", 2**40),
+    }
+    for name, data in found.items():
+        (folder / name).write_bytes(data)
+    bombs = {"bomb.mov": (16_000, 24), "bomb of the largest.mov": (8_000, 8)}
+    for name, settings in bombs.items():
+        write_bomb(folder / name, *settings)
+    found = [folder / name for name in (*found, *bombs)]
+    return found + _write_links(folder)
+
+
+def _write_links(folder):
+    """Writes links, and what is no file; returns their paths."""
+    targets = {
+        "link.mp4": "good.mp4",
+        "link to nothing.mp4": "nothing.mp4",
+        "link to itself.mp4": "link to itself.mp4",
+        "circle 1.mp4": "circle 2.mp4",
+        "circle 2.mp4": "circle 1.mp4",
+        "link to a folder.mp4": "folder.mp4",
+        "link to zeros.mp4": "/dev/zero",
+        "link to a memory.mp4": "/proc/self/mem",
+        "link to a tty.mp4": "/dev/tty",
+        "link to a secret.mp4": "/etc/passwd",
+    }
+    for name, target in targets.items():
+        (folder / name).symlink_to(target)
+    for place in range(45):  # more than the system follows
+        (folder / f"chain {place}.mp4").symlink_to(f"chain {place + 1}.mp4")
+    (folder / "chain 45.mp4").symlink_to("good.mp4")
+    os.mkfifo(folder / "pipe.mp4")
+    (folder / "folder.mp4").mkdir()
+    names = (*targets, "chain 0.mp4", "pipe.mp4", "folder.mp4", "missing.mp4")
+    return [folder / name for name in names]
+
+
+def _encode(frame, suffix, *options):
+    _, data = cv2.imencode(suffix, frame, options)
+    return data.tobytes()
+
+
+def _png_header(data, **fields):
+    """Returns a PNG with fields of its header changed, its checksum right."""
+    names = ("width", "height", "bits", "colour", "packing", "filter", "laced")
+    header = struct.unpack(">IIBBBBB", data[16:29])
+    values = {**dict(zip(names, header, strict=True)), **fields}
+    header = struct.pack(">IIBBBBB", *values.values())
+    return data[:8] + _chunk(b"IHDR", header) + data[33:]
+
+
+def _jpeg_size(data, width, height):
+    place = data.find(b"\xff\xc0")
+    size = struct.pack(">HH", height, width)
+    return data[: place + 5] + size + data[place + 9 :]
+
+
+def write_images(folder, seed):
+    """Writes images; returns their paths."""
+    folder.mkdir(parents=True)
+    frame = np.ascontiguousarray(frames()[0])
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    good, jpeg = _encode(frame, ".png"), _encode(frame, ".jpg")
+    progressive = _encode(frame, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    found = {"good.png": good, "good.jpg": jpeg}
+    for name, data in (
+        ("rgb.png", good),
+        ("deep.png", _encode(frame.astype(np.uint16) * 257, ".png")),
+        ("baseline.jpg", jpeg),
+        ("progressive.jpg", progressive),
+    ):
+        found.update(damaged(name, data, seed))
+    for fields in (
+        *({side: lie} for side in ("width", "height") for lie in (0, 1)),
+        *({side: lie} for side in ("width", "height") for lie in _LIES[1:]),
+        {"width": 4096, "height": 4096},
+        {"width": 60_000, "height": 60_000},
+        *({"bits": bits} for bits in (0, 1, 3, 16, 255)),
+        *({"colour": colour} for colour in (0, 1, 3, 4, 6, 255)),
+        {"packing": 1},
+        {"filter": 1},
+        {"laced": 1},
+        {"laced": 2},
+    ):
+        said = " ".join(f"{name} {value:#x}" for name, value in fields.items())
+        found[f"rgb {said}.png"] = _png_header(good, **fields)
+    for width, height in ((0, 0), (1, 1), (65_500, 65_500), (65_535, 1)):
+        found[f"baseline {width}x{height}.jpg"] = _jpeg_size(
+            jpeg, width, height
+        )
+    place = good.find(b"IDAT") - 4
+    found |= {
+        "empty.png": b"",
+        "one byte.png": b"\x89",
+        "one byte.jpg": b"\xff",
+        "signature alone.png": _PNG_START,
+        "start alone.jpg": b"\xff\xd8\xff",
+        "a jpeg.png": jpeg,
+        "a png.jpg": good,
+        "a gif.png": b"GIF89a\1\0\1\0\0\0\0;",
+        "a webp.png": _encode(frame, ".webp"),
+        "a bitmap.png": _encode(frame, ".bmp"),
+        "a tiff.png": _encode(frame, ".tiff"),
+        "an svg.png": b"<svg xmlns='http://www.w3.org/2000/svg'>"
+        b"<image href='file:///etc/passwd'/></svg>",
+        "text.png": b"no image at all\n",
+        "zeros.png": bytes(10_000),
+        "grey.png": _encode(grey, ".png"),
+        "transparent.png": _encode(
+            cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), ".png"
+        ),
+        "one pixel.png": _encode(frame[:1, :1], ".png"),
+        "one row.png": _encode(frame[:1], ".png"),
+        "checksum wrong.png": good[:29] + b"\0\0\0\0" + good[33:],
+        "no header.png": good[:8] + good[33:],
+        "header twice.png": good[:33] + good[8:],
+        "no end.png": good[:-12],
+        "chunk of a gigabyte.png": good[:place]
+        + struct.pack(">I", 2**30)
+        + good[place + 4 :],
+        "text bomb.png": good[:place]
+        + _chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**26), 9))
+        + good[place:],
+        "profile bomb.png": good[:place]
+        + _chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**26), 9))
+        + good[place:],
+        "behind its end.png": good + bytes(1000),
+        "polyglot.png": good[:-12] + b"PK\5\6" + bytes(18) + good[-12:],
+        "bomb of a gigapixel.png": png(30_000, 30_000),
+        "bomb of the largest that is served.png": png(4096, 4096),
+        "bomb in a row.png": png(2**24, 1),
+        "palette without one.png": png(64, 36, bits=8, colour=3),
+        "data of another size.png": png(64, 36, zlib.compress(b"x")),
+        "data of zeros without end.png": png(
+            64, 36, zlib.compress(bytes(2**26), 9)
+        ),
+        "comments.jpg": jpeg[:2] + b"\xff\xfe\xff\xff" * 5000 + jpeg[2:],
+        "a thousand scans.jpg": progressive[:-2]
+        + 1000 * progressive[progressive.rfind(b"\xff\xda") : -2]
+        + b"\xff\xd9",
+    }
+    for name, data in found.items():
+        (folder / name).write_bytes(data)
+    (folder / "link to itself.png").symlink_to("link to itself.png")
+    (folder / "link to zeros.png").symlink_to("/dev/zero")
+    (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
+    names = ("link to itself", "link to zeros", "folder", "pipe", "missing")
+    return [folder / name for name in found] + [
+        folder / f"{name}.png" for name in names
+    ]
+
+
+_HEADER = "film,genre,split,path,start,end\n"
+_ROW = "A film,action,train,good.mp4,,\n"
+
+
+def _row(**cells):
+    row = {"film": "A film", "genre": "action", "split": "train"}
+    row |= {"path": "good.mp4", "start": "", "end": "", **cells}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row.values())
+    return _HEADER + text.getvalue()
+
+
+FILM_LISTS = {
+    "good": _HEADER + _ROW,
+    "empty": "",
+    "one byte": "f",
+    "header alone": _HEADER,
+    "no header": _ROW,
+    "header twice": _HEADER + _HEADER + _ROW,
+    "column twice": "film,film,genre,split,path,start,end\n" + "A," + _ROW,
+    "column missing": "film,genre,split,path\nA,action,train,good.mp4\n",
+    "column without a name": "film,genre,split,path,start,end,\n" + _ROW,
+    "cells missing": _HEADER + "A film,action\n",
+    "cells too many": _HEADER + "A film,action,train,good.mp4,,,,,,,\n",
+    "quote left open": _HEADER + '"A film,action,train,good.mp4,,\n',
+    "quotes of all kinds": _HEADER + '"A ""film"" \'x",' + _ROW[7:],
+    "semicolons": (_HEADER + _ROW).replace(",", ";"),
+    "tabs": (_HEADER + _ROW).replace(",", "\t"),
+    "mixed": _HEADER.replace(",", ";") + _ROW,
+    "lines of a Macintosh": (_HEADER + _ROW).replace("\n", "\r"),
+    "lines of Windows": (_HEADER + _ROW).replace("\n", "\r\n"),
+    "mark of byte order": "\ufeff" + _HEADER + _ROW,
+    "cell of a megabyte": _row(film="x" * 2**20),
+    "path of a megabyte": _row(path="x" * 100_000),
+    "name too long": _row(path="x" * 300),
+    "zero byte in the path": _row(path="good\0.mp4"),
+    "zero byte in the film": _row(film="A\0film"),
+    "newline in the path": _row(path="go\nod.mp4"),
+    "line separator in the film": _row(film="A\u2028film"),
+    "escape in the film": _row(film="\x1b[31mA film"),
+    "formula in the film": _row(film="=cmd|'/c calc'!A1"),
+    "film in a folder above": _row(film="../../../film"),
+    "path above all": _row(path="../" * 200 + "etc/passwd"),
+    "path of a device": _row(path="/dev/zero"),
+    "path of a folder": _row(path="."),
+    "path of the list": _row(path="path of the list.csv"),
+    "path of a circle": _row(path="circle.mp4"),
+    "path on the network": _row(path="http://127.0.0.1:9/good.mp4"),
+    "path of a protocol": _row(path="concat:good.mp4|good.mp4"),
+    "genre of nowhere": _row(genre="../action"),
+    "genre empty": _row(genre=""),
+    "split of nowhere": _row(split="production"),
+    "time of letters": _row(start="a:b:c"),
+    "time below zero": _row(start="-1:00:00"),
+    "time in other digits": _row(start="٠٠:٠٠:٠٠", end="٠٠:٠٠:٠١"),
+    "time without end": _row(start="9" * 5000 + ":00:00"),
+    "time in exponents": _row(end="1e9"),
+    "time that is none": _row(end="nan"),
+    "end before start": _row(start="00:00:02", end="00:00:01"),
+    "start behind the film": _row(start="99:00:00"),
+    "end behind the film": _row(end="999:59:59.999"),
+    "scene of no frame": _row(start="00:00:00.001", end="00:00:00.002"),
+    "scenes that overlap": _HEADER + _ROW + _ROW,
+    "film in two splits": _HEADER + _ROW + _ROW.replace("train", "test"),
+    "film of two genres": _HEADER + _ROW + _ROW.replace("action", "horror"),
+    "file of two films": _HEADER + _ROW + _ROW.replace("A film", "B"),
+    "a thousand films": _HEADER
+    + "".join(f"{n},action,train,{n}.mp4,,\n" for n in range(1000)),
+    "one bad among good": _HEADER
+    + _ROW
+    + "B,horror,test,circle.mp4,,\nC,horror,test,go\0od.mp4,,\n"
+    + f"D,horror,test,{'x' * 300},,\n",
+    "binary": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "Latin 1": (_HEADER + _ROW).encode() + b"\xe9,\xff\n",
+    "UTF-16": (_HEADER + _ROW).encode("utf-16"),
+    "surrogates": _HEADER.encode() + b"\xed\xa0\x80" + _ROW.encode(),
+    "zeros": bytes(1000),
+}
+
+
+def write_film_lists(folder, seed):
+    """Writes film lists beside a good film; returns their paths."""
+    folder.mkdir(parents=True)
+    options = FILMS["h264.mp4"][1]
+    drawn_films.write_film(folder / "good.mp4", frames(), options=options)
+    (folder / "circle.mp4").symlink_to("circle.mp4")
+    found = {
+        f"{name}.csv": text if isinstance(text, bytes) else text.encode()
+        for name, text in FILM_LISTS.items()
+    }
+    found.update(damaged("whole.csv", (_HEADER + 20 * _ROW).encode(), seed))
+    for name, data in found.items():
+        (folder / name).write_bytes(data)
+    (folder / "a folder.csv").mkdir()
+    (folder / "a link to itself.csv").symlink_to("a link to itself.csv")
+    (folder / "a link to zeros.csv").symlink_to("/dev/zero")
+    os.mkfifo(folder / "a pipe.csv")
+    names = ("a folder.csv", "a link to itself.csv", "a link to zeros.csv")
+    names = (*found, *names, "a pipe.csv", "missing.csv")
+    return [folder / name for name in names]
+
+
+SETTINGS = {
+    "num_pairs": 4,
+    "stride": 1,
+    "width": 64,
+    "height": 36,
+    "seed": 0,
+    "crop_bars": True,
+    "drop_blank": True,
+    "drop_cuts": True,
+}
+_FRAME_FILES = [f"action_train/action_movie1_00{n}.png" for n in (1, 2)]
+PAIR_ROW = {
+    "status": "kept",
+    "reason": "",
+    "scene": 1,
+    "path": "good.mp4",
+    "frame_number": 1,
+    "next_frame_number": 2,
+    "seconds": 0.04,
+    "frame_file": _FRAME_FILES[0],
+    "next_frame_file": _FRAME_FILES[1],
+}
+RECORD = {
+    "film": "A film",
+    "genre": "action",
+    "split": "train",
+    "movie": 1,
+    "num_candidates": 11,
+    "bars": {},
+    "source": {"genre": "action", "split": "train", "scenes": []},
+    "pairs": [PAIR_ROW],
+}
+INTENT = {"film": "A film", "genre": "action", "movie": 1, "replaces": []}
+
+_DEEP = "[" * 100_000
+
+# What a value of JSON may be instead of what it should be.
+_ODD_VALUES = (None, True, -1, 1e400, "", "../../../canary", [], {}, [[]])
+
+
+def _changed(value, **fields):
+    return json.dumps({**value, **fields})
+
+
+def json_changes(value, *names):
+    """Yields (what, text): JSON that is none, or with odd values."""
+    texts = ("", "{", "null", "[]", "0", '"x"', "NaN", _DEEP, "\0", "\ud7ff")
+    for place, text in enumerate(texts):
+        yield f"text {place}", text
+    whole = json.dumps(value)
+    yield "cut", whole[: len(whole) // 2]
+    for name in names:
+        less = {key: value[key] for key in value if key != name}
+        yield f"without {name}", json.dumps(less)
+        for place, odd in enumerate(_ODD_VALUES):
+            yield f"{name} odd {place}", _changed(value, **{name: odd})
+
+
+def _frames_changes():
+    """Returns a dict from a name to what is written into a folder of frames."""
+    record, intent = "index/action_movie1.json", ".partial/action_movie1.json"
+    made = {"good": {}}
+    for kind, file, value, names in (
+        ("record", record, RECORD, ("film", "genre", "movie", "pairs")),
+        ("intent", intent, INTENT, ("genre", "movie", "replaces")),
+        ("settings", "extract.json", SETTINGS, ("num_pairs",)),
+    ):
+        for what, text in json_changes(value, *names):
+            made[f"{kind} {what}"] = {file: text}
+    for name in ("status", "seconds", "frame_file"):
+        for place, odd in enumerate(_ODD_VALUES):
+            text = _changed(RECORD, pairs=[{**PAIR_ROW, name: odd}])
+            made[f"record row {name} odd {place}"] = {record: text}
+    for name in ("action_movie1_003.jpg", "action_movie" + "9" * 200, "..x"):
+        made[f"name {name[:30]}"] = {f"action_train/{name}": b"x"}
+    image, movie = png(64, 36), f"action_train/action_movie{'9' * 100}"
+    return made | {
+        "intent that replaces what is outside": {
+            intent: _changed(INTENT, replaces=["../../../canary", "/x"])
+        },
+        "record outside": {
+            record: _changed(RECORD, movie="1/../../../../canary")
+        },
+        "frame of another size": {_FRAME_FILES[1]: png(20, 20)},
+        "frame of one pixel": {f: png(1, 1) for f in _FRAME_FILES},
+        "frames of a gigapixel": {f: png(30_000, 30_000) for f in _FRAME_FILES},
+        "next frame missing": {_FRAME_FILES[1]: None},
+        "frames missing": dict.fromkeys(_FRAME_FILES),
+        "numbers too large": {f"{movie}_00{n}.png": image for n in (1, 2)},
+        "numbers in other digits": {
+            "action_train/action_movie١_٠٠١.png": image
+        },
+        "genre of nowhere": {"opera_train/opera_movie1_001.png": image},
+        "in two splits": {
+            f.replace("_train", "_test"): b"" for f in _FRAME_FILES
+        },
+    }
+
+
+def write_frames(folder, seed):
+    """Writes folders of frames; returns their paths."""
+    folder.mkdir(parents=True)
+    (folder / "canary.json").write_text("outside")
+    pictures = [_encode(np.ascontiguousarray(f), ".png") for f in frames()[1:3]]
+    settings = {"extract.json": json.dumps(SETTINGS)}
+    whole = {
+        **dict(zip(_FRAME_FILES, pictures, strict=True)),
+        **settings,
+        "index/action_movie1.json": json.dumps(RECORD),
+    }
+    made = {n: {**whole, **files} for n, files in _frames_changes().items()}
+    write_tree(folder / "elsewhere", {"action_movie1_001.png": "outside"})
+    links = {
+        "circle": {"action_train": "action_train", "index": "index"},
+        "links through which is written": {
+            ".index.csv.tmp": folder / "canary.json",
+            "action_train": folder / "elsewhere",
+        },
+        "records of zeros": {"index/action_movie1.json": "/dev/zero"},
+        "link to what is outside": {
+            _FRAME_FILES[0]: "/etc/passwd",
+            _FRAME_FILES[1]: "/dev/zero",
+        },
+    }
+    for name, files in (made | dict.fromkeys(links, settings)).items():
+        write_tree(folder / name, files)
+        for link, target in links.get(name, {}).items():
+            (folder / name / link).parent.mkdir(exist_ok=True)
+            (folder / name / link).symlink_to(target)
+    (folder / "links through which is written" / "index").mkdir()
+    os.mkfifo(folder / "records of zeros" / "index" / "action_movie2.json")
+    return [folder / name for name in (*made, *links)]
+
+
+def write_tree(root, files):
+    """Writes files into a folder; None removes one, a folder or a file."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if data is None:
+            path.unlink(missing_ok=True)
+        else:
+            data = data.encode() if isinstance(data, str) else data
+            path.write_bytes(data)
+
+
+def _request(path, body, head=(), method="POST", length=None):
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: close",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body) if length is None else length}",
+        *head,
+    ]
+    return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body
+
+
+def _bodies():
+    """Returns requests, as sent over a socket; the first is good."""
+    call = "/gradio_api/call/"
+    file = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    url = {"url": "http://127.0.0.1:9/x.png", **file}
+    texts = {
+        "empty": "",
+        "no JSON": "{",
+        "null": "null",
+        "list": "[]",
+        "number": "1e999",
+        "deep": _DEEP,
+        "no data": "{}",
+        "data null": '{"data": null}',
+        "data a number": '{"data": 5}',
+        "data too short": '{"data": []}',
+        "data too long": json.dumps({"data": [1] * 1000}),
+        "strings": json.dumps({"data": ["/etc/passwd", "../../x"]}),
+        "secret": json.dumps({"data": [file, file]}),
+        "network": json.dumps({"data": [url, url]}),
+        "path above": json.dumps({"data": [{**file, "path": "../../x"}] * 2}),
+        "path with a zero": json.dumps({"data": [{**file, "path": "\0"}] * 2}),
+        "path a number": json.dumps({"data": [{**file, "path": 7}] * 2}),
+        "odd numbers": '{"data": [NaN, Infinity]}',
+        "large numbers": json.dumps({"data": [10**400, -1]}),
+        "surrogates": '{"data": ["\\ud800", "\\ud800"]}',
+        "session a list": '{"data": [20, true], "session_hash": [1]}',
+        "a megabyte": json.dumps({"data": ["x" * 2**20, "y"]}),
+    }
+    made = [_request("/", b"", method="GET")]
+    made += [
+        _request(call + where, text.encode())
+        for text in texts.values()
+        for where in ("judge_pair", "judge_film", "take_film")
+    ]
+    pair = call + "judge_pair"
+    made += [
+        _request(call + "nothing", b'{"data": []}'),
+        _request(pair, bytes(range(256))),
+        *(_request(pair, b"{", length=length) for length in (9999, -1)),
+        _request(pair, b"", length=2**40),
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(99),  # no HTTP
+        _request("/", b"", ("X: " + "x" * 2**20,)),
+        _request("/", b"", [f"X-{number}: x" for number in range(5000)]),
+        _request("/", b"", method="BREW"),
+        _request("/", b"", ("Cookie: " + "=;" * 1000,), "GET"),
+    ]
+    for path in (
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../../../../etc/passwd",
+        "/gradio_api/file=%2e%2e/%2e%2e/etc/passwd",
+        "/gradio_api/file=http://127.0.0.1:9/x",
+        "/gradio_api/proxy=http://127.0.0.1:9/x",
+        "/static/../../../../etc/passwd",
+        "/" + "x" * 2**20,
+        "/%00",
+    ):
+        made.append(_request(path, b"", method="GET"))
+    uploads = [("--x\r\n" * 1000, "; boundary=x"), ("x", "")]  # without end
+    for name in ("../../../x", "/etc/x", "x" * 5000, "a\0b", "", "..", "."):
+        part = "--x\r\nContent-Disposition: form-data; name=files; "
+        part += f'filename="{name}"\r\n\r\nx\r\n--x--\r\n'
+        uploads.append((part, "; boundary=x"))
+    for body, boundary in uploads:
+        kind = f"multipart/form-data{boundary}".encode()
+        sent = _request("/gradio_api/upload", body.encode())
+        made.append(sent.replace(b"application/json", kind))
+    return made
+
+
+def write_bodies(folder, seed):
+    """Writes requests for the page; returns their paths."""
+    folder.mkdir(parents=True)
+    paths = []
+    for place, request in enumerate(_bodies()):
+        paths.append(folder / f"{place:03d}.http")
+        paths[-1].write_bytes(request)
+    return paths
+
+
+KINDS = {
+    "films": write_films,
+    "images": write_images,
+    "film lists": write_film_lists,
+    "frames": write_frames,
+    "requests": write_bodies,
+}
+
+
+def write(folder, seed=0):
+    """Writes the corpus that needs no model.
+
+    Args:
+        folder: `pathlib.Path` of a new folder.
+        seed: Integer.
+
+    Returns:
+        A dict from each of `KINDS` to its paths.
+    """
+    return {kind: make(folder / kind, seed) for kind, make in KINDS.items()}
+
+
+def _rezipped(data, change=None, extra=None):
+    """Returns a .keras archive with members changed, added or removed."""
+    members = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            members[name] = archive.read(name)
+    members = {**members, **(change(members) if change else {})}
+    return _zipped([*members.items(), *(extra or ())])
+
+
+def _zipped(members):
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in members:
+            if body is not None:
+                # Of no date, so that the bytes are the same in a year.
+                archive.writestr(zipfile.ZipInfo(name), body)
+    return written.getvalue()
+
+
+def _model_config(change):
+    """Returns a change of an archive that changes the model's config."""
+
+    def changed(members):
+        config = json.loads(members["config.json"])
+        change(config)
+        return {"config.json": json.dumps(config)}
+
+    return changed
+
+
+def _layers(config, class_name):
+    return [
+        layer
+        for layer in config["config"]["layers"]
+        if layer["class_name"] == class_name
+    ]
+
+
+def _with_units(units):
+    def change(config):
+        _layers(config, "Dense")[0]["config"]["units"] = units
+
+    return _model_config(change)
+
+
+def _with_layer(module, class_name, layer_config, registered_name=None):
+    """Returns a change that puts another class in the first dense's place."""
+
+    def change(config):
+        layer = _layers(config, "Dense")[0]
+        name = layer["config"]["name"]
+        layer |= {
+            "module": module,
+            "class_name": class_name,
+            "registered_name": registered_name,
+            "config": {"name": name, **layer_config},
+        }
+
+    return _model_config(change)
+
+
+def _with_field(**fields):
+    return _model_config(lambda config: config.update(fields))
+
+
+def _code(path):
+    """Returns the config of a function that would write a file."""
+    text = f"open({str(path)!r}, 'w').close()"
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": text,
+        "registered_name": "function",
+    }
+
+
+def _replaced_weights(make):
+    """Returns a change of an archive that makes its first weights anew."""
+
+    def changed(members):
+        stored = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(stored, "r+") as file:
+            place = file.visititems(
+                lambda name, item: (
+                    name if isinstance(item, h5py.Dataset) else None
+                )
+            )
+            shape = file[place].shape
+            del file[place]
+            make(file, place, shape)
+        return {"model.weights.h5": stored.getvalue()}
+
+    return changed
+
+
+def _external_weights(outside):
+    """Returns a dict from names to what makes weights that lie elsewhere."""
+
+    def link(file, place, shape):
+        file[place] = h5py.ExternalLink(str(outside / "secret.h5"), "/secret")
+
+    def storage(file, place, shape):
+        stored = [("/etc/passwd", 0, int(np.prod(shape)) * 4)]
+        file.create_dataset(place, shape, "float32", external=stored)
+
+    def absurd(file, place, shape):
+        # Chunks that are not there: a terabyte in a kilobyte.
+        shape, chunks = (2**19, 2**19), (1024, 1024)
+        file.create_dataset(
+            place, shape, "float32", chunks=chunks, fillvalue=1.0
+        )
+
+    return {
+        "external link": link,
+        "external storage": storage,
+        "absurd shape": absurd,
+    }
+
+
+def keras_changes(data, outside, seed):
+    """Yields (name, data) of .keras files tampered with.
+
+    Args:
+        data: Bytes of a good one.
+        outside: `pathlib.Path` of a folder that no model may touch. It has a
+            `secret.h5` with a data set `secret`.
+        seed: Integer.
+    """
+    yield from damaged("model.keras", data, seed)
+    yield "empty.keras", b""
+    yield "one byte.keras", b"P"
+    yield "a png.keras", png(64, 36)
+    yield "zip of nothing.keras", _zipped([])
+    extra = {"zip bomb": [("assets/bomb", bytes(2**28))]}
+    for name in ("../escaped", "../" * 20 + "escaped", f"{outside}/escaped"):
+        extra[f"zip with {len(name)} letters"] = [
+            (name, b"x"),
+            ("assets/" + name, b"x"),
+        ]
+    for name, members in extra.items():
+        yield f"{name}.keras", _rezipped(data, extra=members)
+    for name, change in _changes_of_members(data, outside):
+        yield f"{name}.keras", _rezipped(data, change)
+
+
+def _changes_of_members(data, outside):
+    """Yields (name, change), see `_rezipped`."""
+
+    def of(name, body):
+        return lambda members: {name: body}
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            yield f"without {name}", of(name, None)
+            yield f"empty {name}", of(name, b"")
+    yield "config bomb", of("config.json", _DEEP)
+    for place, text in enumerate(("null", "[]", "{}", '"x"', "{", "\0")):
+        yield f"config {place}", of("config.json", text)
+    for text in (b"\x89HDF\r\n\x1a\n", bytes(1000)):
+        yield f"weights of {len(text)} bytes", of("model.weights.h5", text)
+    for name, (class_name, layer_config) in {
+        "lambda": (
+            "Lambda",
+            {
+                "function": {
+                    "class_name": "__lambda__",
+                    "config": {
+                        "code": "4wA=",
+                        "defaults": None,
+                        "closure": None,
+                    },
+                }
+            },
+        ),
+        "function of code": (
+            "Activation",
+            {"activation": _code(outside / "escaped")},
+        ),
+        "vocabulary of a secret": (
+            "StringLookup",
+            {"vocabulary": "/etc/passwd"},
+        ),
+    }.items():
+        yield name, _with_layer("keras.layers", class_name, layer_config)
+    for module, name in (
+        ("builtins", "exec"),
+        ("os", "system"),
+        ("subprocess", "Popen"),
+        ("keras.config", "enable_unsafe_deserialization"),
+        ("keras.utils", "get_file"),
+        ("nowhere", "Layer"),
+    ):
+        given = {"name": f"touch {outside}/escaped", "trainable": True}
+        yield f"class {module}.{name}", _with_layer(module, name, given)
+    for units in (0, -1, 5, 10**9, 10**30, "x", None, [1]):
+        yield f"units {units}", _with_units(units)
+    for name in ("module", "class_name", "config", "registered_name"):
+        for place, odd in enumerate((None, 1, "x", [], {})):
+            yield f"config {name} odd {place}", _with_field(**{name: odd})
+    for name, make in {
+        **_external_weights(outside),
+        "text": lambda file, place, shape: file.__setitem__(place, "x"),
+        "no number": lambda file, place, shape: file.__setitem__(
+            place, np.full(shape, np.nan, np.float32)
+        ),
+        "group": lambda file, place, shape: file.create_group(place),
+        "missing": lambda file, place, shape: None,
+        "other shape": lambda file, place, shape: file.__setitem__(
+            place, np.zeros((3, 3), np.float32)
+        ),
+    }.items():
+        yield f"weights {name}", _replaced_weights(make)
+
+
+def other_models(folder):
+    """Writes sound Keras models that are none of this project's."""
+    import keras
+
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(0)
+    frame = keras.Input((18, 32, 3), dtype="uint8", name="frame")
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(frame))
+    six = keras.layers.Dense(6)
+    made = {
+        "sequence": keras.Sequential(
+            [keras.Input((3,)), keras.layers.Dense(6)]
+        ),
+        "three genres": keras.Model(
+            {"frame": frame}, keras.layers.Dense(3)(flat)
+        ),
+        "two outputs": keras.Model({"frame": frame}, [six(flat), flat]),
+        "other names": keras.Model(
+            {"picture": frame}, keras.layers.Dense(6)(flat)
+        ),
+        "input alone": keras.Model(frame, keras.layers.Dense(6)(flat)),
+    }
+    for name, model in made.items():
+        path = folder / f"{name}.keras"
+        model.save(path)
+        yield path.name, _rezipped(path.read_bytes())
+        path.unlink()
+
+
+def config_changes(config):
+    """Yields (name, text) of a run's config tampered with."""
+    names = ("model", "dataset", "image_size", "batch_size", "data_dir")
+    yield from json_changes(config, *names, "epochs", "dense_units", "seed")
+    for place, odd in enumerate(
+        ([0, 0], [-1, 5], [10**6, 10**6], [18], [18, 32, 3], ["a", "b"], "18")
+    ):
+        yield f"image_size {place}", _changed(config, image_size=odd)
+    yield "dataset above", _changed(config, dataset="../../../etc")
+    yield "dataset of the network", _changed(config, dataset="http://x/y")
+    yield "another data set", _changed(config, dataset="mnist")
+
+
+def metrics_changes(metrics):
+    """Yields (name, text) of a run's metrics tampered with."""
+    yield from json_changes(metrics, "calibration", "data", "films", "pair")
+    for place, odd in enumerate((0, -1, "x", None, 1e400, [1], 1e-300)):
+        calibration = {**metrics["calibration"], "temperature": odd}
+        yield f"temperature {place}", _changed(metrics, calibration=calibration)
+    yield (
+        "temperature that is none",
+        json.dumps({**metrics, "calibration": {"temperature": float("nan")}}),
+    )
+
+
+def state_changes(state):
+    """Yields (name, text) of a checkpoint's state tampered with."""
+    yield from json_changes(state, "epoch", "step", "metrics", "seeds")
+    yield "epoch of the end of time", _changed(state, epoch=10**18)
+    yield "unknown field", _changed(state, __class__="os.system")
+
+
+def export_changes(folder, seed):
+    """Yields (name, files) of an export tampered with, for `write_tree`.
+
+    Args:
+        folder: `pathlib.Path` of a good version.
+        seed: Integer.
+    """
+    for name in ("saved_model.pb", "variables/variables.index"):
+        data = (folder / name).read_bytes()
+        for what, changed in damaged(name.replace("/", " "), data, seed):
+            yield what, {name: changed}
+        yield f"empty {name}", {name: b""}
+        yield f"without {name}", {name: None}
+    weights = "variables/variables.data-00000-of-00001"
+    yield "without weights", {weights: None}
+    yield "weights cut", {weights: (folder / weights).read_bytes()[:1000]}
+    card = json.loads((folder / "model_card.json").read_text("utf-8"))
+    for what, text in json_changes(card, "format", "image_size"):
+        yield f"card {what}", {"model_card.json": text}
+    for place, text in enumerate(("", "x", "0" * 64 + "  ../../../etc/passwd")):
+        yield f"checksums {place}", {"SHA256SUMS": text}
+
+
+def write_weights(folder, seed, outside):
+    """Writes files that are no weights of a network; returns their paths."""
+    folder.mkdir(parents=True)
+    good = folder / "good.h5"
+    with h5py.File(good, "w") as file:
+        file.attrs["layer_names"] = [b"block1_conv1"]
+        group = file.create_group("block1_conv1")
+        group.attrs["weight_names"] = [b"kernel", b"bias"]
+        group["kernel"] = np.zeros((3, 3, 3, 64), np.float32)
+        group["bias"] = np.zeros(64, np.float32)
+    found = dict(damaged("some.h5", good.read_bytes(), seed))
+    found |= {"empty.h5": b"", "one byte.h5": b"\x89", "a png.h5": png(64, 36)}
+    for name, data in found.items():
+        (folder / name).write_bytes(data)
+    for name, make in _external_weights(outside).items():
+        path = folder / f"{name}.h5"
+        path.write_bytes(good.read_bytes())
+        with h5py.File(path, "r+") as file:
+            shape = file["block1_conv1/kernel"].shape
+            del file["block1_conv1/kernel"]
+            make(file, "block1_conv1/kernel", shape)
+    return sorted(folder.iterdir())
