@@ -100,6 +100,8 @@ class _Reader:
         self.place, self._name, self._error = place, name, None
         self.connection, other = multiprocessing.Pipe()
         number = other.fileno()
+        # Ctrl-C is for this process, which ends the other.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         # Not one of multiprocessing's own: those begin by running the
         # caller's script once more, which is to be written for that.
         self._process = subprocess.Popen(
@@ -107,6 +109,7 @@ class _Reader:
             pass_fds=[number],
             stdin=subprocess.DEVNULL,
         )
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         other.close()
         with contextlib.suppress(ConnectionError):  # told when it is read
             self.connection.send(call)
@@ -170,8 +173,6 @@ def work(number):
         number: String, the number of the pipe to the process that asks.
     """
     connection = multiprocessing.connection.Connection(int(number))
-    # Ctrl-C is for the parent, which ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     function, name, arguments, room = connection.recv()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = _MAX_MEMORY + room

@@ -4,6 +4,10 @@ import textwrap
 
 import pytest
 
+from keras_ssc import command
+from keras_ssc.errors import OutsideError
+from keras_ssc.errors import VideoError
+
 
 def ended(tmp_path, program):
     path = tmp_path / "program.py"
@@ -17,36 +21,37 @@ def ended(tmp_path, program):
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "line"),
+    "error, code, line",
     [
-        ("ValueError('Expected\\n one')", 2, "error: Expected one"),
-        ("errors.OutsideError('no room')", 1, "error: no room"),
-        ("OSError(28, 'No space left', 'a.txt')", 1, "error: a.txt: No space"),
-        (
-            "KeyboardInterrupt()",
-            130,
-            "error: Interrupted. Run the same command",
-        ),
+        (ValueError("Expected a.\nReceived: b"), 2, "Expected a. Received: b"),
+        (VideoError("film.mp4: empty"), 1, "film.mp4: empty"),
+        (OutsideError("it is gone"), 1, "it is gone"),
+        (OSError(28, "No space left on device", "x/y"), 1, "x/y: No space"),
+        (KeyboardInterrupt(), 130, "Interrupted. Run the same command again"),
     ],
 )
-def test_an_end_is_one_line_and_a_code(tmp_path, error, code, line):
-    program = f"""
-        from keras_ssc import command
-        from keras_ssc import errors
-        def main():
-            raise {error}
+def test_a_command_ends_in_one_line_and_a_code(capsys, error, code, line):
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
         command.run(main)
-    """
-    process = ended(tmp_path, program)
-    assert process.returncode == code
-    assert process.stderr.startswith(line)
-    assert process.stderr.count("\n") == 1
+    assert ended.value.code == code
+    written = capsys.readouterr().err
+    assert written.startswith("error: ") and line in written
+    assert written.count("\n") == 1
+
+
+@pytest.mark.parametrize("returned, code", [(None, 0), (0, 0), (1, 1)])
+def test_a_command_that_ends_gives_its_code(returned, code):
+    with pytest.raises(SystemExit) as ended:
+        command.run(lambda: returned)
+    assert ended.value.code == code
 
 
 def test_a_bug_keeps_its_traceback(tmp_path):
     program = """
         from keras_ssc import command
-        from keras_ssc import errors
         command.run(lambda: 1 / 0)
     """
     process = ended(tmp_path, program)
@@ -59,7 +64,6 @@ def test_what_tensorflow_cannot_write_is_one_line(tmp_path):
     program = """
         import tensorflow as tf
         from keras_ssc import command
-        from keras_ssc import errors
         def main():
             raise tf.errors.PermissionDeniedError(
                 None,

@@ -3,10 +3,7 @@ import sys
 
 import pytest
 
-from keras_ssc import command
 from keras_ssc import files
-from keras_ssc.errors import OutsideError
-from keras_ssc.errors import VideoError
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -38,40 +35,3 @@ def test_a_kill_in_the_middle_leaves_what_was_there(tmp_path):
     killed = subprocess.run([sys.executable, "-c", program, str(path)])
     assert killed.returncode == -9
     assert path.read_text() == "old"
-
-
-@pytest.mark.parametrize(
-    "error, code, line",
-    [
-        (ValueError("Expected a.\nReceived: b"), 2, "Expected a. Received: b"),
-        (VideoError("film.mp4: empty"), 1, "film.mp4: empty"),
-        (OutsideError("it is gone"), 1, "it is gone"),
-        (OSError(28, "No space left on device", "x/y"), 1, "x/y: No space"),
-        (KeyboardInterrupt(), 130, "Run the same command again"),
-    ],
-)
-def test_a_command_ends_in_one_line_and_a_code(capsys, error, code, line):
-    def main():
-        raise error
-
-    with pytest.raises(SystemExit) as ended:
-        command.run(main)
-    assert ended.value.code == code
-    written = capsys.readouterr().err
-    assert written.startswith("error: ") and line in written
-    assert written.count("\n") == 1
-
-
-def test_a_bug_keeps_its_traceback():
-    def main():
-        raise KeyError("a bug")
-
-    with pytest.raises(KeyError):
-        command.run(main)
-
-
-@pytest.mark.parametrize("returned, code", [(None, 0), (0, 0), (1, 1)])
-def test_a_command_that_ends_gives_its_code(returned, code):
-    with pytest.raises(SystemExit) as ended:
-        command.run(lambda: returned)
-    assert ended.value.code == code

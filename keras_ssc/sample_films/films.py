@@ -252,11 +252,7 @@ def _scenes(film):
 
 def _timecode(seconds):
     # Rounded down: a scene must not end behind its film.
-    milliseconds = math.floor(seconds * 1000)
-    minutes, milliseconds = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    whole, milliseconds = divmod(milliseconds, 1000)
-    return f"{hours:02d}:{minutes:02d}:{whole:02d}.{milliseconds:03d}"
+    return film_list.format_time(math.floor(seconds * 1000) / 1000)
 
 
 def main(arguments=None):
