@@ -13,11 +13,9 @@ import dataclasses
 import pathlib
 import typing
 
-import cv2
 import numpy as np
 from sklearn import dummy
 from sklearn import ensemble
-from sklearn import linear_model
 from sklearn import naive_bayes
 from sklearn.utils import class_weight
 
@@ -28,19 +26,14 @@ from keras_ssc import evaluation
 from keras_ssc import files
 from keras_ssc import flow
 from keras_ssc import tables
+from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
+from keras_ssc.data.simple_features import colour_classifier
+from keras_ssc.data.simple_features import colour_histogram
 from keras_ssc.genres import GENRES
 
 # The size of the frames that the sample's smallest model sees. Colours and
 # mean motion need no larger one.
 IMAGE_SIZE = (68, 120)
-
-# What pairs without motion have in place of their magnitude, whose logarithm
-# may be any: 0.04 pixels of motion on a frame of extract. Between a frame and
-# itself Farneback's method sees up to a third of that.
-MAGNITUDE_FLOOR = 1e-4
-
-# Of red, of green and of blue: coarse enough for few films.
-_BINS = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,24 +111,6 @@ def features_of(prepared):
     )
 
 
-def colour_histogram(frame):
-    """Counts a frame's colours.
-
-    Args:
-        frame: uint8 array (height, width, 3), RGB.
-
-    Returns:
-        float32 array (64,): the roots of the shares of the pixels in 4x4x4
-        boxes of red, green and blue. Joint, since three histograms of a
-        channel each do not tell a grey frame from one of red, green and blue
-        things. Roots, since their differences are Hellinger's distance:
-        scaled to one spread instead, a colour that hardly occurs in training
-        would outshout all others of a film that has it.
-    """
-    counts = cv2.calcHist([frame], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
-    return np.sqrt(counts.ravel() / counts.sum())
-
-
 def flow_statistics(motion):
     """Computes four numbers of a flow.
 
@@ -184,11 +159,6 @@ def _majority(seed):
     return dummy.DummyClassifier(strategy="most_frequent", random_state=seed)
 
 
-def _of_colours(seed):
-    # Linear: trees on 64 numbers learn a handful of films by heart.
-    return linear_model.LogisticRegression(max_iter=2000, random_state=seed)
-
-
 def _of_magnitude(seed):
     # A genre's magnitudes are about log-normal, so mean and spread are all
     # that there is to learn from one number.
@@ -208,7 +178,7 @@ BASELINES = {
         "nothing, the most frequent genre", "magnitude", _majority, False
     ),
     "colour_histogram": Baseline(
-        "64 colours of the first frame", "colours", _of_colours
+        "64 colours of the first frame", "colours", colour_classifier
     ),
     "magnitude": Baseline("the motion magnitude", "magnitude", _of_magnitude),
     "flow_statistics": Baseline("four numbers of the flow", "flow", _of_flow),
@@ -336,38 +306,6 @@ def _scores_of_chance(labels, learnt):
         "balanced_accuracy": float(recall.mean()),
         "macro_f1": float(f1.mean()),
     }
-
-
-def balanced_accuracy_interval(films, seed=0, num_draws=2000):
-    """Says how far a balanced accuracy depends on which films were asked.
-
-    Pairs of a film say much the same, so films are drawn, with replacement,
-    and not pairs (a bootstrap of clusters). Each film counts as much as any
-    other of its genre.
-
-    Args:
-        films: List of dicts with `genre` and `pair_accuracy`, at least one.
-        seed: Integer.
-        num_draws: Integer, how often the films are drawn.
-
-    Returns:
-        A tuple of floats (balanced accuracy, low, high): over all films, and
-        the bounds that 95 % of the draws lie within.
-    """
-    genre = np.array([GENRES.index(film["genre"]) for film in films])
-    accuracy = np.array([film["pair_accuracy"] for film in films])
-    generator = np.random.default_rng(seed)
-    drawn = generator.integers(len(films), size=(num_draws, len(films)))
-    everything = _mean_of_genres(genre, accuracy)
-    draws = [_mean_of_genres(genre[d], accuracy[d]) for d in drawn]
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(everything), float(low), float(high)
-
-
-def _mean_of_genres(genre, accuracy):
-    counts = np.bincount(genre)
-    sums = np.bincount(genre, accuracy)
-    return (sums[counts > 0] / counts[counts > 0]).mean()
 
 
 def run(dataset, data_dir=None, seed=0, progress=False):
