@@ -8,29 +8,22 @@ splits cost little. `experiments.reproduce` tabulates them.
 import dataclasses
 import typing
 
-import cv2
 import numpy as np
 from sklearn import dummy
 from sklearn import ensemble
-from sklearn import linear_model
 from sklearn import naive_bayes
 from sklearn.utils import class_weight
 
 from keras_ssc import evaluation
 from keras_ssc import flow
+from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
+from keras_ssc.data.simple_features import colour_classifier
+from keras_ssc.data.simple_features import colour_histogram
 from keras_ssc.genres import GENRES
 
 # The size of the frames that the sample's smallest model sees. Colours and
 # mean motion need no larger one.
 IMAGE_SIZE = (68, 120)
-
-# What pairs without motion have in place of their magnitude, whose logarithm
-# may be any: 0.04 pixels of motion on a frame of extract. Between a frame and
-# itself Farneback's method sees up to a third of that.
-MAGNITUDE_FLOOR = 1e-4
-
-# Of red, of green and of blue: coarse enough for few films.
-_BINS = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,24 +82,6 @@ def features_of(prepared):
     )
 
 
-def colour_histogram(frame):
-    """Counts a frame's colours.
-
-    Args:
-        frame: uint8 array (height, width, 3), RGB.
-
-    Returns:
-        float32 array (64,): the roots of the shares of the pixels in 4x4x4
-        boxes of red, green and blue. Joint, since three histograms of a
-        channel each do not tell a grey frame from one of red, green and blue
-        things. Roots, since their differences are Hellinger's distance:
-        if each were standardized instead, a colour that is rare in training
-        would dominate the films that have it.
-    """
-    counts = cv2.calcHist([frame], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
-    return np.sqrt(counts.ravel() / counts.sum())
-
-
 def flow_statistics(motion):
     """Computes four numbers of a flow.
 
@@ -153,11 +128,6 @@ def _majority(seed):
     return dummy.DummyClassifier(strategy="most_frequent", random_state=seed)
 
 
-def _of_colours(seed):
-    # Linear: trees on 64 numbers overfit a handful of films.
-    return linear_model.LogisticRegression(max_iter=2000, random_state=seed)
-
-
 def _of_magnitude(seed):
     # A genre's magnitudes are about log-normal: mean and spread of the
     # logarithm describe them.
@@ -174,7 +144,7 @@ def _of_flow(seed):
 BASELINES = {
     "chance": Baseline("magnitude", None),
     "majority": Baseline("magnitude", _majority, is_balanced=False),
-    "colour_histogram": Baseline("colours", _of_colours),
+    "colour_histogram": Baseline("colours", colour_classifier),
     "magnitude": Baseline("magnitude", _of_magnitude),
     "flow_statistics": Baseline("flow", _of_flow),
 }
@@ -269,34 +239,3 @@ def _measure_chance(train, test):
             for film, place in zip(films, first, strict=True)
         ],
     }
-
-
-def balanced_accuracy_interval(films, seed=0, num_draws=2000):
-    """Computes a balanced accuracy and how far it depends on the test films.
-
-    Pairs of a film are much alike, so films are drawn, with replacement, and
-    not pairs (a cluster bootstrap). All films of a genre count equally.
-
-    Args:
-        films: List of dicts with `genre` and `pair_accuracy`, at least one.
-        seed: Integer.
-        num_draws: Integer, how often the films are drawn.
-
-    Returns:
-        A tuple of floats (balanced accuracy, low, high): over all films, and
-        the bounds that 95 % of the draws lie within.
-    """
-    genre = np.array([GENRES.index(film["genre"]) for film in films])
-    accuracy = np.array([film["pair_accuracy"] for film in films])
-    generator = np.random.default_rng(seed)
-    drawn = generator.integers(len(films), size=(num_draws, len(films)))
-    everything = _mean_of_genres(genre, accuracy)
-    draws = [_mean_of_genres(genre[d], accuracy[d]) for d in drawn]
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(everything), float(low), float(high)
-
-
-def _mean_of_genres(genre, accuracy):
-    counts = np.bincount(genre)
-    sums = np.bincount(genre, accuracy)
-    return (sums[counts > 0] / counts[counts > 0]).mean()

@@ -77,7 +77,7 @@ def markdown(card):
         f"It sees frames of {width}x{height} pixels.\n",
         f"## Data: {card['dataset']}\n",
         "Films (pairs) of each genre; no film is in two splits.\n",
-        films_table(card["data"]),
+        tables.films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
         tables.metrics_table(card["metrics"]["pair"], card["metrics"]["film"]),
         f"The 2019 report measured {scoring.percent(card['report_accuracy'])} "
@@ -116,28 +116,3 @@ def _loading(model_format):
         "RGB, of the size above.\n",
         f"```python\n{code}```\n",
     ]
-
-
-def films_table(data):
-    """Writes the films and pairs of each genre in each split as Markdown.
-
-    Args:
-        data: Dict from splits to dicts from genres to dicts of `films` and
-            `pairs`, as `evaluate`'s metrics have under `data`.
-
-    Returns:
-        String.
-    """
-    return tables.markdown_table(
-        ["genre", *data],
-        [
-            [
-                genre,
-                *(
-                    f"{counts[genre]['films']} ({counts[genre]['pairs']:,})"
-                    for counts in data.values()
-                ),
-            ]
-            for genre in GENRES
-        ],
-    )

@@ -63,6 +63,31 @@ def metrics_table(pair, film):
     )
 
 
+def films_table(data):
+    """Writes the films and pairs of each genre in each split as Markdown.
+
+    Args:
+        data: Dict from splits to dicts from genres to dicts of `films` and
+            `pairs`, as `evaluate`'s metrics have under `data`.
+
+    Returns:
+        String.
+    """
+    return markdown_table(
+        ["genre", *data],
+        [
+            [
+                genre,
+                *(
+                    f"{counts[genre]['films']} ({counts[genre]['pairs']:,})"
+                    for counts in data.values()
+                ),
+            ]
+            for genre in GENRES
+        ],
+    )
+
+
 def calibration_text(metrics):
     """Says in a sentence or two how the scores are calibrated."""
     fitted = metrics["calibration"]

@@ -22,21 +22,6 @@ def features(films, values):
     )
 
 
-def test_a_histogram_is_of_colours_and_not_of_channels():
-    primaries = np.zeros((2, 2, 3), np.uint8)
-    primaries[0, 0, 0] = primaries[0, 1, 1] = primaries[1, 0, 2] = 255
-    # Each channel of both has one bright pixel and three dark ones.
-    grey = np.zeros((2, 2, 3), np.uint8)
-    grey[0, 0] = 255
-    counted = [baselines.colour_histogram(each) for each in (primaries, grey)]
-    for histogram in counted:
-        assert histogram.shape == (64,)
-        assert np.sum(histogram**2) == pytest.approx(1)
-    assert sorted(counted[0][counted[0] > 0]) == [0.5] * 4
-    assert counted[1][0] ** 2 == pytest.approx(0.75)
-    assert counted[1][63] ** 2 == pytest.approx(0.25)
-
-
 def test_flow_statistics_are_those_counted_by_hand():
     motion = np.zeros((4, 9, 2), np.float32)
     motion[:, :] = (3, -4)
@@ -195,35 +180,3 @@ def test_mistakes_are_named():
         baselines.evaluate("majority", TRAIN, TRAIN.of_films(["a"]))
     with pytest.raises(ValueError, match="90 and 0"):
         baselines.evaluate("majority", TRAIN, TRAIN.of_films([]))
-
-
-def films_of(*accuracies):
-    return [
-        {"genre": genre, "pair_accuracy": accuracy}
-        for genre, accuracy in accuracies
-    ]
-
-
-def test_an_interval_is_over_films():
-    same = films_of(*[("action", 0.5), ("horror", 0.5)] * 3)
-    assert baselines.balanced_accuracy_interval(same) == (0.5, 0.5, 0.5)
-    # Three films of action say no more than the one of horror.
-    unequal = films_of(("action", 1), ("action", 1), ("action", 1))
-    unequal += films_of(("horror", 0))
-    accuracy, low, high = baselines.balanced_accuracy_interval(unequal)
-    assert accuracy == 0.5
-    # All four draws hit action in 32 % of the cases, never or only horror in
-    # 0.4 %.
-    assert (low, high) == (0.5, 1)
-
-
-def test_more_films_make_the_interval_narrow():
-    few, many = (
-        baselines.balanced_accuracy_interval(
-            films_of(*[("action", 1), ("action", 0)] * count)
-        )
-        for count in (3, 100)
-    )
-    assert few[0] == many[0] == 0.5
-    assert few[2] - few[1] > 0.6
-    assert 0.1 < many[2] - many[1] < 0.2

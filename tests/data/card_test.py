@@ -1,4 +1,3 @@
-import collections
 import json
 import pathlib
 import shutil
@@ -10,13 +9,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from experiments import baselines
-from experiments import dataset_card
-from experiments import dataset_measures
-from experiments import dataset_warnings
 from keras_ssc import black_bars
 from keras_ssc import cleaning
 from keras_ssc import command
+from keras_ssc import dataset_card
 from keras_ssc import datasets
 from keras_ssc import files
 from keras_ssc import film_list
@@ -24,6 +20,10 @@ from keras_ssc import frame_folder
 from keras_ssc import image_files
 from keras_ssc import pair_files
 from keras_ssc import sampling
+from keras_ssc.data import card as cards
+from keras_ssc.data import card_measures
+from keras_ssc.data import card_warnings
+from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.genres import GENRES
 from tests import drawn_films
 
@@ -95,7 +95,7 @@ def traps_dir(builder_module, tmp_path_factory):
 @pytest.fixture(scope="module")
 def card_folder(traps_dir, tmp_path_factory):
     out = tmp_path_factory.mktemp("cards") / "new" / "card"
-    dataset_card.write_card("scene_genre/traps", out, traps_dir, most_pairs=4)
+    cards.write_card("scene_genre/traps", out, traps_dir, most_pairs=4)
     return out
 
 
@@ -159,7 +159,7 @@ def test_a_card_lists_every_film(card):
         assert film["dropped"] is film["bars_cropped"] is None
         is_still = (genre, movie) == ("action", 3)
         assert film["still"] == is_still
-        assert (film["motion"] < baselines.MAGNITUDE_FLOOR) == is_still
+        assert (film["motion"] < MAGNITUDE_FLOOR) == is_still
     assert card["counts"]["train"]["action"] == {"films": 2, "pairs": 12}
     assert card["counts"]["validation"]["action"] == {"films": 0, "pairs": 0}
     assert card["bars"] == {"left": 2, "cropped": None}
@@ -200,7 +200,7 @@ def test_a_card_replaces_an_earlier_one_when_it_is_whole(
     shutil.copytree(card_folder, out)
 
     def written(seed):
-        dataset_card.write_card(
+        cards.write_card(
             "scene_genre/traps", out, traps_dir, most_pairs=2, seed=seed
         )
 
@@ -234,7 +234,7 @@ def test_pairs_are_drawn_by_seed_and_film(traps_dir):
     one, same, other = (
         {
             film.film: film.frame_numbers.tolist()
-            for film in dataset_measures.measure(builder, 2, seed)
+            for film in card_measures.measure(builder, 2, seed)
         }
         for seed in (1, 1, 2)
     )
@@ -246,14 +246,14 @@ def test_pairs_are_drawn_by_seed_and_film(traps_dir):
 
 def test_a_film_with_few_pairs_is_looked_at_whole(traps_dir):
     builder = datasets.open_dataset("scene_genre/traps", traps_dir)
-    films = dataset_measures.measure(builder, 100)
+    films = card_measures.measure(builder, 100)
     for film in films:
         count = len(film.magnitudes)
         assert sorted(film.frame_numbers) == [*range(1, 2 * count, 2)]
         assert len(film.colours) == len(film.hashes) == count
-    described = dataset_card.describe(films, None, None)
+    described = cards.describe(films, None, None)
     card = {"most_pairs": 100, "seed": 0, **described}
-    assert "all pairs were looked at" in dataset_card._looked_at(card)
+    assert "all pairs were looked at" in cards._looked_at(card)
 
 
 def test_saturation_is_that_counted_by_hand():
@@ -262,21 +262,21 @@ def test_saturation_is_that_counted_by_hand():
     frame[0, 1] = (90, 90, 90)
     frame[1, 0] = (10, 112, 61)
     expected = (255 + 0 + 102 + 0) / 255 / 4
-    assert dataset_measures.saturation(frame) == pytest.approx(expected)
+    assert card_measures.saturation(frame) == pytest.approx(expected)
     # As HSV has it, these would be half as colourful as can be.
     nearly_black = np.full((4, 4, 3), (2, 1, 1), np.uint8)
-    assert dataset_measures.saturation(nearly_black) < 0.005
+    assert card_measures.saturation(nearly_black) < 0.005
 
 
 def differing(frame, other):
-    bits, _ = dataset_measures.difference_hash(frame)
-    other_bits, _ = dataset_measures.difference_hash(other)
+    bits, _ = card_measures.difference_hash(frame)
+    other_bits, _ = card_measures.difference_hash(other)
     return int(cv2.norm(bits, other_bits, cv2.NORM_HAMMING))
 
 
 def test_a_hash_knows_a_copy_and_no_other_place():
     place = drawn_films.shot(1, 1)
-    limit = dataset_measures.MOST_DIFFERING_BITS
+    limit = card_measures.MOST_DIFFERING_BITS
     assert differing(place[0], encoded_again(place)[0]) <= limit
     for number in range(2, 12):
         (other,) = drawn_films.shot(number, 1)
@@ -286,17 +286,17 @@ def test_a_hash_knows_a_copy_and_no_other_place():
 def test_flat_frames_are_no_twins():
     title = np.zeros((64, 96, 3), np.uint8)
     title[30:34, 40:56] = 255
-    bits, is_telling = dataset_measures.difference_hash(title)
+    bits, is_telling = card_measures.difference_hash(title)
     assert bits.shape == (32,) and not is_telling
-    assert dataset_measures.difference_hash(drawn_films.shot(1, 1)[0])[1]
+    assert card_measures.difference_hash(drawn_films.shot(1, 1)[0])[1]
     films = [
         drawn_film("a", "action", split, hashes=np.tile(bits, (5, 1)))
         for split in ("train", "test")
     ]
-    assert dataset_measures.find_twins(films)
+    assert card_measures.find_twins(films)
     for film in films:
         film.is_telling[:] = False
-    assert not dataset_measures.find_twins(films)
+    assert not card_measures.find_twins(films)
 
 
 def test_twins_are_counted_and_named_by_their_frames():
@@ -311,11 +311,11 @@ def test_twins_are_counted_and_named_by_their_frames():
             "ab", ("train", "test"), hashes, strict=True
         )
     )
-    (twin,) = dataset_measures.find_twins([train, test])
+    (twin,) = card_measures.find_twins([train, test])
     assert twin["films"] == ["a", "b"] and twin["num_frames"] == 2
     assert twin["frame_numbers"] == [4, 3] and twin["differing_bits"] == 0
     beside = drawn_film("b", "action", "train", hashes=hashes[1])
-    assert not dataset_measures.find_twins([train, beside])
+    assert not card_measures.find_twins([train, beside])
 
 
 def drawn_film(name, genre, split, num_pairs=5, **changes):
@@ -328,10 +328,10 @@ def drawn_film(name, genre, split, num_pairs=5, **changes):
         "hashes": generator.integers(256, size=(5, 32)).astype(np.uint8),
         "is_telling": np.ones(5, bool),
         "frame_numbers": np.arange(5),
-        "frame_sizes": collections.Counter({(480, 270): 5}),
+        "frame_sizes": np.tile([480, 270], (5, 1)),
         "bars": black_bars.Bars(),
     }
-    return dataset_measures.FilmMeasures(
+    return card_measures.FilmMeasures(
         name, split, genre, **{**measured, **changes}
     )
 
@@ -352,21 +352,21 @@ def drawn_data(**changes):
 
 
 def warnings_of(films, records=None):
-    return dataset_warnings.find_warnings(
+    return card_warnings.find_warnings(
         films,
         records,
-        dataset_warnings.predict_by_colours(films),
-        dataset_measures.find_twins(films),
+        card_warnings.predict_by_colours(films),
+        card_measures.find_twins(films),
     )
 
 
 def test_a_good_data_set_has_no_warning():
     films = drawn_data()
     assert warnings_of(films) == []
-    described = dataset_card.describe(films, None, None)
+    described = cards.describe(films, None, None)
     assert described["warnings"] == []
     assert described["colours_predict"]["num_films"] == 6
-    assert dataset_card._warnings_text([]).startswith("None of")
+    assert cards.warnings_text(described).startswith("None of")
 
 
 def test_colours_that_tell_the_genre_are_found():
@@ -400,13 +400,13 @@ def test_of_few_films_colours_tell_nothing():
         for genre in ("action", "horror")
         for split in ("train", "test")
     ]
-    prediction = dataset_warnings.predict_by_colours(films)
+    prediction = card_warnings.predict_by_colours(films)
     assert prediction["num_films"] == 2 and prediction["chance"] == 0.5
     assert prediction["balanced_accuracy"] is not None
     assert prediction["low"] is None
     codes = [each["code"] for each in warnings_of(films)]
     assert "few_test_films" in codes and "colours_predict" not in codes
-    one = dataset_warnings.predict_by_colours(films[:2])
+    one = card_warnings.predict_by_colours(films[:2])
     assert one["balanced_accuracy"] is None
 
 
@@ -517,7 +517,7 @@ def test_a_frames_folder_adds_dropped_pairs_and_cropped_bars(
     extracted, tmp_path
 ):
     data_dir, frames = extracted
-    card = dataset_card.write_card(
+    card = cards.write_card(
         "scene_genre/traps", tmp_path / "card", data_dir, frames
     )
     cut, letterbox = card["films"]
@@ -541,9 +541,9 @@ def test_frames_of_another_data_set_are_refused(extracted, traps_dir, tmp_path):
     data_dir, frames = extracted
     out = tmp_path / "card"
     with pytest.raises(ValueError, match="other pairs of 12 films, such as"):
-        dataset_card.write_card("scene_genre/traps", out, traps_dir, frames)
+        cards.write_card("scene_genre/traps", out, traps_dir, frames)
     with pytest.raises(ValueError, match="folder that extract wrote"):
-        dataset_card.write_card("scene_genre/traps", out, data_dir, tmp_path)
+        cards.write_card("scene_genre/traps", out, data_dir, tmp_path)
     changed = shutil.copytree(frames, tmp_path / "changed")
     (path,) = (changed / "index").glob("romance*.json")
     record = json.loads(path.read_text("utf-8"))
@@ -551,13 +551,13 @@ def test_frames_of_another_data_set_are_refused(extracted, traps_dir, tmp_path):
         row["frame_number"] += 2
     path.write_text(json.dumps(record), "utf-8")
     with pytest.raises(ValueError, match="1 films, such as 'Letterbox'"):
-        dataset_card.write_card("scene_genre/traps", out, data_dir, changed)
+        cards.write_card("scene_genre/traps", out, data_dir, changed)
     assert not out.exists()
 
 
 def test_what_a_build_of_films_dropped_is_read(tmp_path):
     builder = types.SimpleNamespace(data_path=tmp_path)
-    assert dataset_measures.read_drops(builder) is None
+    assert card_measures.read_drops(builder) is None
     header = "film,scene,path,frame_number,seconds,reason"
     for split, rows in (
         ("test", ["Fog,1,f.mp4,9,0.3,cut", '"A, B",1,g.mp4,1,0.1,blank']),
@@ -565,10 +565,10 @@ def test_what_a_build_of_films_dropped_is_read(tmp_path):
     ):
         text = "\n".join([header, *rows]) + "\n"
         (tmp_path / f"dropped_{split}.csv").write_text(text, "utf-8")
-    dropped = dataset_measures.read_drops(builder)
+    dropped = card_measures.read_drops(builder)
     assert dropped == {"Fog": {"cut": 2}, "A, B": {"blank": 1}}
     films = [drawn_film("Fog", "action", "test")]
-    described = dataset_card.describe(films, None, dropped)
+    described = cards.describe(films, None, dropped)
     assert described["dropped"] == {"cut": 2, "blank": 1}
     assert described["films"][0]["dropped"] == {"cut": 2}
     assert described["films"][0]["bars_cropped"] is None
@@ -614,9 +614,9 @@ def test_the_command_says_what_it_found(
 
 def test_the_floor_of_the_motion_is_that_of_the_baselines():
     magnitudes = np.array([0, 0.5, 1, 2], np.float32)
-    magnitudes *= baselines.MAGNITUDE_FLOOR
+    magnitudes *= MAGNITUDE_FLOOR
     film = drawn_film("a", "action", "train", magnitudes=magnitudes)
-    described = dataset_card.describe([film], None, None)
+    described = cards.describe([film], None, None)
     assert described["films"][0]["still"] == 0.5
     assert described["motion"]["action"]["still"] == 0.5
     assert described["motion"]["horror"] is None

@@ -1,15 +1,15 @@
-"""What a model could learn from a data set in place of the genre.
+"""Shortcuts in a data set: what a model could learn instead of the genre.
 
 Each warning says what was found, with its numbers, and what to do.
 """
 
 import numpy as np
+from sklearn.utils import class_weight
 
-from experiments import baselines
-from experiments import dataset_measures
-from keras_ssc import scoring
+from keras_ssc.data import simple_features
 from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
+from keras_ssc.scoring import percent
 
 # Mean saturation of a black-and-white film. Rounding in the film's colour
 # space leaves its pixels within 3 of 255 levels of grey, heavy compression
@@ -29,7 +29,7 @@ _TIMES_EQUAL_SHARE = 1.5
 
 # What follows where a split lacks some genres, and where there is none.
 _LACKING = {
-    "train": "a model is asked what it could not learn",
+    "train": "a model is tested on what it could not learn",
     "validation": "the best epoch is chosen without them",
     "test": "nothing is measured of them",
 }
@@ -45,11 +45,11 @@ def find_warnings(films, records, prediction, twins):
     """Finds what is wrong with a data set.
 
     Args:
-        films: List of `dataset_measures.FilmMeasures`.
+        films: List of `card_measures.FilmMeasures`.
         records: Dict from film names to extract's records; None if they are
             not at hand.
         prediction: What `predict_by_colours` returned.
-        twins: What `dataset_measures.find_twins` returned.
+        twins: What `card_measures.find_twins` returned.
 
     Returns:
         A list of dicts: `code`, which kind it is; `text`; `evidence`, a dict
@@ -87,8 +87,8 @@ def _by_genre(films):
     return {genre: own for genre, own in found.items() if own}
 
 
-def _names(films):
-    return ", ".join(film.film for film in films)
+def _of_split(films, split):
+    return [film for film in films if film.split == split]
 
 
 def _missing_genres(films):
@@ -106,7 +106,8 @@ def _missing_genres(films):
 
 def _missing_in_splits(films):
     for split in SPLITS:
-        own = [film for film in films if film.split == split]
+        own = _by_genre(_of_split(films, split))
+        missing = [genre for genre in _by_genre(films) if genre not in own]
         if not own:
             yield _warning(
                 "missing_split",
@@ -114,11 +115,7 @@ def _missing_in_splits(films):
                 f"Put a film of each genre into {split}.",
                 split=split,
             )
-            continue
-        missing = sorted(
-            _by_genre(films).keys() - _by_genre(own).keys(), key=GENRES.index
-        )
-        if missing:
+        elif missing:
             yield _warning(
                 "no_film_in_split",
                 f"No film of {', '.join(missing)} in the split {split}: "
@@ -135,8 +132,8 @@ def _single_films(films):
             yield _warning(
                 "single_film",
                 f"{genre} is one film, {own[0].film} ({own[0].split}): "
-                "whatever is this film's own is the genre's, and no other "
-                "film can test it.",
+                "whatever is special about this film is a shortcut to the "
+                "genre, and no other film can test it.",
                 "Add films of the genre, from other makers and years.",
                 genre=genre,
                 film=own[0].film,
@@ -145,16 +142,16 @@ def _single_films(films):
 
 
 def _few_test_films(films):
-    own = [film for film in films if film.split == "test"]
-    if 0 < len(own) < FEWEST_TEST_FILMS:
+    num_films = len(_of_split(films, "test"))
+    if 0 < num_films < FEWEST_TEST_FILMS:
         yield _warning(
             "few_test_films",
-            f"{len(own)} films in the test split: the accuracy by film moves "
-            f"in steps of {100 / len(own):.0f} points, and pairs of a film "
+            f"{num_films} films in the test split: the accuracy by film moves "
+            f"in steps of {100 / num_films:.0f} points, and pairs of a film "
             "are not independent, however many.",
             "Add test films, or test in turn on every film "
             "(experiments.baselines takes any choice of films).",
-            num_films=len(own),
+            num_films=num_films,
         )
 
 
@@ -167,10 +164,9 @@ def _unequal_films(films):
         if len(own) > 1 and share > limit:
             yield _warning(
                 "unequal_films",
-                f"{own[largest].film} has {scoring.percent(share)} of the "
-                f"pairs of {genre} ({counts[largest]:,} of "
-                f"{counts.sum():,}): the genre is learnt and measured mostly "
-                "on one film.",
+                f"{own[largest].film} has {percent(share)} of the pairs of "
+                f"{genre} ({counts[largest]:,} of {counts.sum():,}): the "
+                "genre is learnt and measured mostly on one film.",
                 "Extract fewer pairs of it, or train with --balanced and "
                 "measure by film.",
                 genre=genre,
@@ -180,27 +176,28 @@ def _unequal_films(films):
 
 
 def is_grey(film):
-    """Says whether a film is black-and-white."""
+    """Returns whether a film is black-and-white."""
     return bool(film.saturation.mean() < GREY_SATURATION)
 
 
 def _grey_genres(films):
     coloured = [film for film in films if not is_grey(film)]
     for genre, own in _by_genre(films).items():
-        # Where all films are grey, grey does not tell one genre from another.
+        # Where all films are grey, grey does not separate genres.
         if coloured and all(map(is_grey, own)):
+            names = [film.film for film in own]
             most = max(float(film.saturation.mean()) for film in own)
             least = min(float(film.saturation.mean()) for film in coloured)
             yield _warning(
                 "grey_genre",
-                f"All of {genre} is black-and-white ({_names(own)}): mean "
-                f"saturation at most {most:.4f}, below {GREY_SATURATION}; the "
-                f"palest colour film has {least:.4f}. A model can learn grey "
-                "for the genre.",
+                f"All of {genre} is black-and-white ({', '.join(names)}): "
+                f"mean saturation at most {most:.4f}, below "
+                f"{GREY_SATURATION}; the palest colour film has {least:.4f}. "
+                "Grey is a shortcut to the genre.",
                 "Add colour films to it and black-and-white ones to others, "
                 "or make all frames grey.",
                 genre=genre,
-                films=[film.film for film in own],
+                films=names,
                 saturation=most,
                 palest_colour_film=least,
             )
@@ -218,23 +215,21 @@ def _bars_left(films):
 
 
 def _bars_cropped(films, records):
-    if records is None:
-        return []
-    barred = {name for name, record in records.items() if record["bars"]}
+    genres = _by_genre(films)
     return _separating(
         # One film says nothing of its genre's shape.
-        [film for film in films if len(_by_genre(films)[film.genre]) > 1],
-        barred,
+        [film for film in films if len(genres[film.genre]) > 1],
+        {name for name, record in (records or {}).items() if record["bars"]},
         "bars_cropped",
         "bars that extract cropped",
         "what is left was stretched to the stored size by other factors than "
-        "the films without, and the shape of things tells.",
+        "the films without, and the shape of things is a shortcut.",
         "Add films of the same shape to the other genres.",
     )
 
 
 def _separating(films, barred, code, what, therefore, what_to_do):
-    """Yields a warning for each genre that bars set apart from the others."""
+    """Yields a warning for each genre that bars separate from the others."""
     for genre, own in _by_genre(films).items():
         others = [film for film in films if film.genre != genre]
         num_own = sum(film.film in barred for film in own)
@@ -257,43 +252,47 @@ def _separating(films, barred, code, what, therefore, what_to_do):
 
 
 def predict_by_colours(films, seed=0):
-    """Predicts the test films' genres from colours alone.
+    """Classifies the test films by colours alone.
 
     Args:
-        films: List of `dataset_measures.FilmMeasures`.
+        films: List of `card_measures.FilmMeasures`.
         seed: Integer.
 
     Returns:
-        A dict: `num_films` that were asked about; `balanced_accuracy`, every
+        A dict: `num_films` that are tested on; `balanced_accuracy`, every
         film counting as much, with `low` and `high`, see
-        `baselines.balanced_accuracy_interval`; `chance`, what one answer for
-        all films gets. Of fewer films than `FEWEST_TEST_FILMS`, `low` and
-        `high` are None; where there is nothing to learn or to ask, all but
-        `num_films` are.
+        `simple_features.balanced_accuracy_interval`; `chance`, what one
+        answer for all films gets. Of fewer films than `FEWEST_TEST_FILMS`,
+        `low` and `high` are None; where there is nothing to learn or to test
+        on, all but `num_films` are.
     """
-    split = {
-        name: [film for film in films if film.split == name]
-        for name in ("train", "test")
-    }
-    num_genres = {name: len(_by_genre(own)) for name, own in split.items()}
+    train, test = (_of_split(films, name) for name in ("train", "test"))
+    num_genres = len(_by_genre(test))
     prediction = {
-        "num_films": len(split["test"]),
+        "num_films": len(test),
         **dict.fromkeys(("balanced_accuracy", "low", "high", "chance")),
     }
-    if min(num_genres.values()) < 2:
+    if min(len(_by_genre(train)), num_genres) < 2:
         return prediction
-    train, test = (
-        dataset_measures.colour_features(own) for own in split.values()
+    labels = np.concatenate(
+        [[GENRES.index(film.genre)] * len(film.colours) for film in train]
     )
-    answers = baselines.evaluate("colour_histogram", train, test, seed)
-    accuracy, low, high = baselines.balanced_accuracy_interval(
-        answers["films"], seed
+    classifier = simple_features.colour_classifier(seed).fit(
+        np.concatenate([film.colours for film in train]),
+        labels,
+        # Every genre counts as much, however many pairs it has.
+        class_weight.compute_sample_weight("balanced", labels),
     )
-    prediction |= {
-        "balanced_accuracy": accuracy,
-        "chance": 1 / num_genres["test"],
-    }
-    if len(split["test"]) >= FEWEST_TEST_FILMS:
+    test_labels = [GENRES.index(film.genre) for film in test]
+    accuracies = [
+        np.mean(classifier.predict(film.colours) == label)
+        for film, label in zip(test, test_labels, strict=True)
+    ]
+    accuracy, low, high = simple_features.balanced_accuracy_interval(
+        test_labels, accuracies, seed
+    )
+    prediction |= {"balanced_accuracy": accuracy, "chance": 1 / num_genres}
+    if len(test) >= FEWEST_TEST_FILMS:
         prediction |= {"low": low, "high": high}
     return prediction
 
@@ -302,14 +301,14 @@ def _colours_predict(prediction):
     if prediction["low"] is None or prediction["low"] <= prediction["chance"]:
         return
     accuracy, low, high, chance = (
-        scoring.percent(prediction[name])
+        percent(prediction[name])
         for name in ("balanced_accuracy", "low", "high", "chance")
     )
     yield _warning(
         "colours_predict",
-        "Colour histograms alone tell the genres of the test films: balanced "
-        f"accuracy {accuracy} ({low} to {high} as the "
-        f"{prediction['num_films']} films are drawn), chance {chance}.",
+        "Colour histograms alone classify the test films: balanced accuracy "
+        f"{accuracy} (95 % interval over the {prediction['num_films']} films: "
+        f"{low} to {high}), chance {chance}.",
         "Compare every model with experiments.baselines; add films so that "
         "each genre has many palettes; train with --colour.",
         **prediction,
@@ -327,7 +326,7 @@ def _twins_across_splits(twins):
         yield _warning(
             "twins_across_splits",
             f"Films of {' and '.join(splits)} have nearly the same frames: "
-            f"{named}. A model is asked what it was shown.",
+            f"{named}. A model is tested on what it has seen.",
             "If they are one film, give both rows of films.csv one name; if "
             "they share scenes, put both into one split.",
             twins=own,

@@ -1,12 +1,9 @@
 """A built data set -> its card: what it holds, and what is wrong with it.
 
-    python -m experiments.dataset_card --dataset scene_genre/sample
-
 The card's folder holds card.md for people, card.json for programs and the
 figures. Nothing in it depends on a model.
 """
 
-import argparse
 import collections
 import dataclasses
 import json
@@ -17,31 +14,30 @@ import time
 
 import numpy as np
 
-from experiments import baselines
-from experiments import dataset_measures
-from experiments import dataset_warnings
 from keras_ssc import __version__
-from keras_ssc import command
 from keras_ssc import datasets
 from keras_ssc import extraction
 from keras_ssc import figures
 from keras_ssc import files
-from keras_ssc import model_card
-from keras_ssc import scoring
 from keras_ssc import tables
+from keras_ssc.data import card_measures
+from keras_ssc.data import card_warnings
+from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.film_list import SPLITS
 from keras_ssc.genres import GENRES
+from keras_ssc.scoring import percent
 
-# Of a film, so many pairs say what its colours are; the card of hundreds of
-# films is done in minutes.
+# Of a film, so many pairs show its colours; the card of hundreds of films is
+# done in minutes.
 MOST_PAIRS = 100
 
+# Their names, and their headings in the table.
 _QUANTILES = {
-    "low": 0.05,
-    "first_quartile": 0.25,
-    "median": 0.5,
-    "third_quartile": 0.75,
-    "high": 0.95,
+    "low": (0.05, "5 %"),
+    "first_quartile": (0.25, "25 %"),
+    "median": (0.5, "median"),
+    "third_quartile": (0.75, "75 %"),
+    "high": (0.95, "95 %"),
 }
 
 _NOT_KNOWN = (
@@ -82,10 +78,10 @@ def write_card(
     """
     _check_out(out)
     builder = datasets.open_dataset(dataset, data_dir)
-    films = dataset_measures.measure(builder, most_pairs, seed, progress)
+    films = card_measures.measure(builder, most_pairs, seed, progress)
     records = None
     if frames is not None:
-        records = dataset_measures.read_frames_folder(frames, films)
+        records = card_measures.read_frames_folder(frames, films)
     card = {
         "card_version": 1,
         "dataset": builder.info.full_name,
@@ -93,30 +89,21 @@ def write_card(
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "most_pairs": most_pairs,
         "seed": seed,
-        "left_out": dataset_measures.count_left_out(builder),
-        **describe(films, records, dataset_measures.read_drops(builder), seed),
+        "left_out": card_measures.count_left_out(builder),
+        **describe(films, records, card_measures.read_drops(builder), seed),
     }
-    magnitudes = {
-        genre: _magnitudes(film for film in films if film.genre == genre)
-        for genre in GENRES
-    }
-    _write(card, magnitudes, out)
+    _write(card, _magnitudes(films), out)
     return card
-
-
-def _magnitudes(films):
-    none = np.zeros(0, np.float32)
-    return np.concatenate([none, *(film.magnitudes for film in films)])
 
 
 def describe(films, records, dropped, seed=0):
     """Puts together what was measured.
 
     Args:
-        films: List of `dataset_measures.FilmMeasures`.
+        films: List of `card_measures.FilmMeasures`.
         records: Dict from film names to extract's records, or None.
-        dropped: What `dataset_measures.read_drops` returned; not looked at
-            where there are records.
+        dropped: What `card_measures.read_drops` returned; not looked at where
+            there are records.
         seed: Integer.
 
     Returns:
@@ -133,90 +120,86 @@ def describe(films, records, dropped, seed=0):
             )
             for name, record in records.items()
         }
-    described = [_describe_film(film, records, dropped) for film in films]
-    prediction = dataset_warnings.predict_by_colours(films, seed)
-    twins = dataset_measures.find_twins(films)
-    sizes = sum((film.frame_sizes for film in films), collections.Counter())
+    prediction = card_warnings.predict_by_colours(films, seed)
+    sizes = collections.Counter(
+        f"{width}x{height}"
+        for film in films
+        for width, height in film.frame_sizes.tolist()
+    )
     return {
         "looked_at": sum(len(film.saturation) for film in films),
-        "counts": _count(films),
-        "dropped": _total(dropped),
+        "counts": {
+            split: {genre: _count(films, split, genre) for genre in GENRES}
+            for split in SPLITS
+        },
+        "dropped": dropped
+        and dict(sum(dropped.values(), collections.Counter()).most_common()),
         "bars": {
             "left": sum(bool(film.bars) for film in films),
             "cropped": records
             and sum(bool(record["bars"]) for record in records.values()),
         },
-        "frame_sizes": {
-            f"{width}x{height}": count
-            for (width, height), count in sizes.most_common()
+        "frame_sizes": dict(sizes.most_common()),
+        "motion": {
+            genre: _describe_motion(magnitudes)
+            for genre, magnitudes in _magnitudes(films).items()
         },
-        "motion": _describe_motion(films),
         "colours_predict": prediction,
-        "films": described,
-        "warnings": dataset_warnings.find_warnings(
-            films, records, prediction, twins
+        "films": [_describe_film(film, records, dropped) for film in films],
+        "warnings": card_warnings.find_warnings(
+            films, records, prediction, card_measures.find_twins(films)
         ),
     }
 
 
-def _total(dropped):
-    if dropped is None:
-        return None
-    total = sum(dropped.values(), collections.Counter())
-    return dict(total.most_common())
-
-
-def _count(films):
-    """Counts films and pairs of each genre, in each split."""
-    counts = {}
-    for split in SPLITS:
-        counts[split] = {
-            genre: {
-                "films": len(own),
-                "pairs": sum(len(film.magnitudes) for film in own),
-            }
-            for genre in GENRES
-            for own in [
-                [x for x in films if (x.split, x.genre) == (split, genre)]
+def _magnitudes(films):
+    """Returns a dict from each genre to its pairs' magnitudes, float32."""
+    return {
+        genre: np.concatenate(
+            [
+                np.zeros(0, np.float32),
+                *(film.magnitudes for film in films if film.genre == genre),
             ]
-        }
-    return counts
+        )
+        for genre in GENRES
+    }
 
 
-def _describe_motion(films):
-    """Returns quantiles of the magnitude, by genre; None where no film is."""
-    motion = dict.fromkeys(GENRES)
-    for genre in {film.genre for film in films}:
-        magnitudes = _magnitudes(x for x in films if x.genre == genre)
-        motion[genre] = {
-            "pairs": len(magnitudes),
-            "still": _share_still(magnitudes),
-            **{
-                name: float(np.quantile(magnitudes, share))
-                for name, share in _QUANTILES.items()
-            },
-        }
-    return motion
+def _count(films, split, genre):
+    own = [x for x in films if (x.split, x.genre) == (split, genre)]
+    num_pairs = sum(len(film.magnitudes) for film in own)
+    return {"films": len(own), "pairs": num_pairs}
+
+
+def _describe_motion(magnitudes):
+    if not len(magnitudes):
+        return None
+    return {
+        "pairs": len(magnitudes),
+        "still": _share_still(magnitudes),
+        **{
+            name: float(np.quantile(magnitudes, share))
+            for name, (share, _) in _QUANTILES.items()
+        },
+    }
 
 
 def _share_still(magnitudes):
-    return float(np.mean(magnitudes < baselines.MAGNITUDE_FLOOR))
+    return float(np.mean(magnitudes < MAGNITUDE_FLOOR))
 
 
 def _describe_film(film, records, dropped):
-    record = (records or {}).get(film.film)
+    record = records and records[film.film]
     return {
         "film": film.film,
         "split": film.split,
         "genre": film.genre,
         "pairs": len(film.magnitudes),
         "looked_at": len(film.saturation),
-        "dropped": None
-        if dropped is None
-        else dict(dropped.get(film.film, {})),
+        "dropped": dropped and dict(dropped.get(film.film, {})),
         "candidates": record and record.get("num_candidates"),
         "saturation": float(film.saturation.mean()),
-        "black_and_white": dataset_warnings.is_grey(film),
+        "black_and_white": card_warnings.is_grey(film),
         "bars_left": dataclasses.asdict(film.bars),
         # By the file's name: its folder is the business of one machine.
         "bars_cropped": record
@@ -244,19 +227,18 @@ def markdown(card):
         f"{len(card['films'])} films, {num_pairs:,} pairs. {_looked_at(card)} "
         f"Written by keras_ssc {card['keras_ssc']} on {card['created']}.\n",
         f"## Warnings: {len(card['warnings'])}\n",
-        _warnings_text(card["warnings"]),
+        warnings_text(card),
         "## Genres and splits\n",
         "Films (pairs) of each genre; no film is in two splits.\n",
-        model_card.films_table(card["counts"]),
+        tables.films_table(card["counts"]),
         "![Pairs by genre and split](figures/splits.png)\n",
         "## Dropped pairs\n",
-        _dropped_text(card),
-        f"Files of the frames' folder that are no part of a pair and were "
+        _dropped_text(card["dropped"]),
+        "Files of the frames' folder that are no part of a pair and were "
         f"left out when the data set was built: {card['left_out']:,}.\n",
         "## Motion\n",
         "The motion magnitude of all pairs: mean motion over sqrt(height x "
-        "width). Still: below "
-        f"{baselines.MAGNITUDE_FLOOR:g}, where flow is noise.\n",
+        f"width). Still: below {MAGNITUDE_FLOOR:g}, where flow is noise.\n",
         _motion_table(card["motion"]),
         "![Motion magnitude by genre](figures/motion.png)\n",
         "## Frames and bars\n",
@@ -285,42 +267,32 @@ def _looked_at(card):
     )
 
 
-def _warnings_text(found):
-    if not found:
-        return "None of those that are looked for.\n"
-    return "".join(
+def warnings_text(card):
+    """Returns a card's warnings as a numbered list in Markdown."""
+    lines = [
         f"{number}. **{each['code'].replace('_', ' ')}**: {each['text']} "
         f"*{each['what_to_do']}*\n"
-        for number, each in enumerate(found, start=1)
-    )
+        for number, each in enumerate(card["warnings"], start=1)
+    ]
+    return "".join(lines) or "None of those that are looked for.\n"
 
 
-def _dropped_text(card):
-    if card["dropped"] is None:
+def _dropped_text(dropped):
+    if dropped is None:
         return f"Which pairs were dropped, and why, {_NOT_KNOWN}\n"
-    if not card["dropped"]:
+    if not dropped:
         return "None.\n"
-    return tables.markdown_table(
-        ["reason", "pairs"], [[*item] for item in card["dropped"].items()]
-    )
+    return tables.markdown_table(["reason", "pairs"], dropped.items())
 
 
 def _motion_table(motion):
-    header = [
-        "genre",
-        "pairs",
-        "still",
-        "5 %",
-        "25 %",
-        "median",
-        "75 %",
-        "95 %",
-    ]
+    headings = [heading for _, heading in _QUANTILES.values()]
+    header = ["genre", "pairs", "still", *headings]
     rows = []
     for genre, own in motion.items():
         cells = ["-"] * (len(header) - 1)
         if own:
-            cells = [f"{own['pairs']:,}", scoring.percent(own["still"])]
+            cells = [f"{own['pairs']:,}", percent(own["still"])]
             cells += [f"{own[name]:.2g}" for name in _QUANTILES]
         rows.append([genre, *cells])
     return tables.markdown_table(header, rows)
@@ -344,66 +316,53 @@ def _frames_text(card):
 
 
 def _colours_text(prediction):
-    num_films = prediction["num_films"]
     if prediction["balanced_accuracy"] is None:
         return (
-            "Whether colours alone tell the genre cannot be measured: that "
-            "takes two genres in train and two in test.\n"
+            "Whether colours alone classify the films cannot be measured: "
+            "that takes two genres in train and two in test.\n"
         )
-    accuracy, chance, low, high = (
-        scoring.percent(prediction[name])
-        for name in ("balanced_accuracy", "chance", "low", "high")
-    )
     text = (
         "A colour histogram of the first frame and a linear classifier, "
         "trained on train (`experiments.baselines`), get a balanced accuracy "
-        f"of {accuracy} on the {num_films} test films; one answer for all "
-        f"gets {chance}. "
+        f"of {percent(prediction['balanced_accuracy'])} on the "
+        f"{prediction['num_films']} test films; one answer for all gets "
+        f"{percent(prediction['chance'])}. "
     )
     if prediction["low"] is None:
-        return f"{text}So few films tell nothing of others.\n"
+        return f"{text}So few films say nothing about others.\n"
     return (
-        f"{text}As the films are drawn anew, 95 % of the results lie "
-        f"within {low} to {high}.\n"
+        f"{text}Over draws of the films, 95 % of the results lie within "
+        f"{percent(prediction['low'])} to {percent(prediction['high'])}.\n"
     )
 
 
 def _films_table(films):
-    header = [
-        "film",
-        "split",
-        "genre",
-        "pairs",
-        "dropped",
-        "saturation",
-        "bars left",
-        "bars cropped",
-        "mean motion",
-        "still",
-    ]
+    header = "film, split, genre, pairs, dropped, saturation, bars left, "
+    header += "bars cropped, mean motion, still"
     rows = [
         [
             *(film[name] for name in ("film", "split", "genre")),
             f"{film['pairs']:,}",
-            _dropped_cell(film["dropped"]),
+            _or_not_known(film["dropped"], _dropped_cell),
             f"{film['saturation']:.3f}"
             + (", black-and-white" if film["black_and_white"] else ""),
             _bars_cell(film["bars_left"]),
-            _cropped_cell(film["bars_cropped"]),
+            _or_not_known(film["bars_cropped"], _cropped_cell),
             f"{film['motion']:.2g}",
-            scoring.percent(film["still"]),
+            percent(film["still"]),
         ]
         for film in films
     ]
-    return tables.markdown_table(header, rows)
+    return tables.markdown_table(header.split(", "), rows)
+
+
+def _or_not_known(value, write):
+    return "not known" if value is None else write(value)
 
 
 def _dropped_cell(dropped):
-    if dropped is None:
-        return "not known"
-    return (
-        extraction.count_reasons(collections.Counter(dropped).elements()) or 0
-    )
+    reasons = collections.Counter(dropped).elements()
+    return extraction.count_reasons(reasons) or 0
 
 
 def _bars_cell(bars):
@@ -411,8 +370,6 @@ def _bars_cell(bars):
 
 
 def _cropped_cell(cropped):
-    if cropped is None:
-        return "not known"
     return "; ".join(map(_bars_cell, cropped.values())) or "none"
 
 
@@ -424,7 +381,8 @@ def _check_out(out):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 "Expected --out as a new folder, or one that holds an earlier "
-                f"card. {out} holds something else."
+                f"card. Received: {out}, which holds something else. Name "
+                "another folder."
             ) from error
 
 
@@ -452,74 +410,22 @@ def _write(card, magnitudes, out):
 
 def _figures(card, magnitudes):
     """Returns a dict from names to PNGs."""
+    pairs = {
+        split: {genre: count["pairs"] for genre, count in counts.items()}
+        for split, counts in card["counts"].items()
+    }
+    name = card["dataset"]
     return {
         "motion": figures.motion_figure(
-            magnitudes,
-            baselines.MAGNITUDE_FLOOR,
-            f"Motion of the pairs of {card['dataset']}",
+            magnitudes, MAGNITUDE_FLOOR, f"Motion of the pairs of {name}"
         ),
         "splits": figures.splits_figure(
-            {
-                split: {genre: own[genre]["pairs"] for genre in GENRES}
-                for split, own in card["counts"].items()
-            },
-            f"Pairs by genre and split of {card['dataset']}",
+            pairs, f"Pairs by genre and split of {name}"
         ),
         "saturation": figures.saturation_figure(
             sorted(card["films"], key=lambda x: GENRES.index(x["genre"])),
             GENRES,
-            dataset_warnings.GREY_SATURATION,
-            f"Colour saturation by film of {card['dataset']}",
+            card_warnings.GREY_SATURATION,
+            f"Colour saturation by film of {name}",
         ),
     }
-
-
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.dataset_card",
-        description="Writes what a built data set holds, with warnings.",
-    )
-    add = parser.add_argument
-    add("--dataset", default="scene_genre/sample", help="default: %(default)s")
-    add("--data-dir", metavar="DIR", help="where data sets are")
-    add(
-        "--frames",
-        type=pathlib.Path,
-        metavar="DIR",
-        help="folder that extract wrote and the data set was built from: adds "
-        "dropped pairs and cropped bars",
-    )
-    add(
-        "--out",
-        type=pathlib.Path,
-        metavar="FOLDER",
-        help="default: results/dataset_card/ and the config's name",
-    )
-    add(
-        "--pairs",
-        type=int,
-        default=MOST_PAIRS,
-        metavar="N",
-        help="pairs of a film that are looked at (default: %(default)s)",
-    )
-    add("--seed", type=int, default=0, metavar="N", help="draws other pairs")
-    arguments = parser.parse_args()
-    config = arguments.dataset.partition("/")[2].replace("/", "_") or "default"
-    out = arguments.out or pathlib.Path("results/dataset_card") / config
-    card = write_card(
-        arguments.dataset,
-        out,
-        arguments.data_dir,
-        arguments.frames,
-        arguments.pairs,
-        arguments.seed,
-        True,
-    )
-    print(f"\nwarnings: {len(card['warnings'])}")
-    print(_warnings_text(card["warnings"]))
-    print(f"written: {out}/card.md, {out}/card.json and figures")
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -9,6 +9,7 @@ import collections
 import csv
 import dataclasses
 import hashlib
+import itertools
 import pathlib
 import tempfile
 
@@ -18,11 +19,11 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
 
-from experiments import baselines
 from keras_ssc import black_bars
 from keras_ssc import frame_folder
 from keras_ssc import image_files
 from keras_ssc.cleaning import NUM_BAR_FRAMES
+from keras_ssc.data import simple_features
 from keras_ssc.genres import GENRES
 
 # Pairs whose numbers are read at once.
@@ -34,7 +35,7 @@ _HASH_SIDE = 16
 MOST_DIFFERING_BITS = 26
 
 # A title on black, or fog, has no gradient in most places: its bits are noise
-# and say nothing. Grey levels, and the share of the places.
+# and identify nothing. Grey levels, and the share of the places.
 _GRADIENT = 2
 _GRADIENT_SHARE = 0.25
 
@@ -48,13 +49,14 @@ class FilmMeasures:
         split: String, its split.
         genre: One of `GENRES`.
         magnitudes: float32 array (pairs,), the motion magnitude of all pairs.
+        frame_numbers: int64 array (looked at,).
         saturation: float32 array (looked at,), see `saturation`.
         colours: float32 array (looked at, 64), see
-            `baselines.colour_histogram`.
+            `simple_features.colour_histogram`.
         hashes: uint8 array (looked at, 32), see `difference_hash`.
-        is_telling: Boolean array (looked at,), whether the hash says anything.
-        frame_numbers: int64 array (looked at,).
-        frame_sizes: `collections.Counter` of (width, height).
+        is_telling: Boolean array (looked at,), whether the hash identifies
+            anything.
+        frame_sizes: int64 array (looked at, 2), width and height.
         bars: `black_bars.Bars` that are in the stored frames.
     """
 
@@ -62,12 +64,12 @@ class FilmMeasures:
     split: str
     genre: str
     magnitudes: np.ndarray
+    frame_numbers: np.ndarray
     saturation: np.ndarray
     colours: np.ndarray
     hashes: np.ndarray
     is_telling: np.ndarray
-    frame_numbers: np.ndarray
-    frame_sizes: collections.Counter
+    frame_sizes: np.ndarray
     bars: black_bars.Bars
 
 
@@ -103,34 +105,39 @@ def _measure_split(builder, split, most_pairs, seed, progress):
         film: _choose(film, pairs["film"], most_pairs, seed)
         for film in np.unique(pairs["film"]).tolist()
     }
-    looks = {film: [] for film in chosen}
     for_bars = {
-        place for places in chosen.values() for place in places[:NUM_BAR_FRAMES]
+        film: places[:NUM_BAR_FRAMES].tolist()
+        for film, places in chosen.items()
     }
+    written = set(itertools.chain(*for_bars.values()))
+    looks = {}
     with tempfile.TemporaryDirectory(prefix="dataset_card_") as folder:
-        folders = {
-            film: pathlib.Path(folder) / str(number)
-            for number, film in enumerate(chosen)
-        }
-        for each in folders.values():
-            each.mkdir()
-        looked_at = _look_at(builder, split, np.concatenate([*chosen.values()]))
-        bar = tqdm.tqdm(
-            looked_at,
+        looked_at = tqdm.tqdm(
+            _look_at(builder, split, np.concatenate([*chosen.values()])),
             total=sum(map(len, chosen.values())),
             unit="frame",
             desc=f"look at {split}",
             disable=not progress,
         )
-        for place, png, *look in bar:
-            film = pairs["film"][place]
-            looks[film].append((pairs["frame_number"][place], *look))
-            if place in for_bars:
-                (folders[film] / f"{place}.png").write_bytes(png)
-        bars = {film: _find_bars(each) for film, each in folders.items()}
+        for place, png, *look in looked_at:
+            looks[place] = look
+            if place in written:
+                pathlib.Path(folder, f"{place}.png").write_bytes(png)
+        bars = {
+            film: _find_bars(pathlib.Path(folder, f"{x}.png") for x in places)
+            for film, places in for_bars.items()
+        }
     films = [
-        _film_measures(split, film, pairs, looks[film], bars[film])
-        for film in chosen
+        FilmMeasures(
+            film,
+            split,
+            GENRES[pairs["label"][places[0]]],
+            pairs["motion_magnitude"][pairs["film"] == film],
+            pairs["frame_number"][places],
+            *map(np.array, zip(*(looks[x] for x in places), strict=True)),
+            bars[film],
+        )
+        for film, places in chosen.items()
     ]
     return sorted(films, key=lambda each: GENRES.index(each.genre))
 
@@ -190,10 +197,12 @@ def _look_at(builder, split, places):
 
 def _numbers_of_frame(png):
     frame = image_files.decode_frame(png)
-    bits, is_telling = difference_hash(frame)
-    size = np.array(frame.shape[1::-1], np.int64)
-    colours = baselines.colour_histogram(frame)
-    return saturation(frame), colours, bits, is_telling, size
+    return (
+        saturation(frame),
+        simple_features.colour_histogram(frame),
+        *difference_hash(frame),
+        np.array(frame.shape[1::-1], np.int64),
+    )
 
 
 def saturation(frame):
@@ -222,7 +231,7 @@ def difference_hash(frame):
     Returns:
         A tuple: uint8 array (32,) of 256 bits, which other size, compression
         or brightness hardly change; and a boolean, false where the frame is
-        so flat that the bits say nothing.
+        so flat that the bits identify nothing.
     """
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     size = (_HASH_SIDE + 1, _HASH_SIDE)
@@ -232,51 +241,13 @@ def difference_hash(frame):
     return np.packbits(steps > 0), is_telling
 
 
-def _find_bars(folder):
-    """Finds bars in the frames of a folder, of those of the commonest size."""
-    frames = [image_files.read_frame(path) for path in sorted(folder.iterdir())]
+def _find_bars(paths):
+    """Finds bars in frames, of those of the commonest size."""
+    frames = [image_files.read_frame(path) for path in paths]
     shapes = collections.Counter(frame.shape for frame in frames)
     ((shape, _),) = shapes.most_common(1)
     return black_bars.find_bars(
         [frame for frame in frames if frame.shape == shape]
-    )
-
-
-def _film_measures(split, film, pairs, looks, bars):
-    is_own = pairs["film"] == film
-    numbers, saturations, colours, hashes, is_telling, sizes = (
-        np.array(column) for column in zip(*looks, strict=True)
-    )
-    return FilmMeasures(
-        film=film,
-        split=split,
-        genre=GENRES[pairs["label"][is_own][0]],
-        magnitudes=pairs["motion_magnitude"][is_own],
-        saturation=saturations,
-        colours=colours,
-        hashes=hashes,
-        is_telling=is_telling,
-        frame_numbers=numbers,
-        frame_sizes=collections.Counter(map(tuple, sizes.tolist())),
-        bars=bars,
-    )
-
-
-def colour_features(films):
-    """Puts films' colours together for `baselines.evaluate`.
-
-    Args:
-        films: List of `FilmMeasures`, at least one.
-
-    Returns:
-        `baselines.PairFeatures` with `colours`.
-    """
-    counts = [len(film.colours) for film in films]
-    labels = [GENRES.index(film.genre) for film in films]
-    return baselines.PairFeatures(
-        {"colours": np.concatenate([film.colours for film in films])},
-        np.repeat(labels, counts),
-        np.repeat([film.film for film in films], counts),
     )
 
 
@@ -293,38 +264,32 @@ def find_twins(films):
         `differing_bits` of these, of 256.
     """
     twins = []
-    for place, film in enumerate(films):
-        for other in films[place + 1 :]:
-            if film.split != other.split:
-                twins += _twins_of(film, other)
+    for both in itertools.combinations(films, 2):
+        hashes = [film.hashes[film.is_telling] for film in both]
+        if both[0].split == both[1].split or not all(map(len, hashes)):
+            continue
+        # Of each of the first's frames, the most similar one of the other.
+        distances, nearest = cv2.batchDistance(
+            *hashes, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
+        )
+        first = int(distances.argmin())
+        if distances[first, 0] > MOST_DIFFERING_BITS:
+            continue
+        closest = zip(both, (first, nearest[first, 0]), strict=True)
+        twins.append(
+            {
+                "films": [film.film for film in both],
+                "splits": [film.split for film in both],
+                "genres": [film.genre for film in both],
+                "num_frames": int(np.sum(distances <= MOST_DIFFERING_BITS)),
+                "frame_numbers": [
+                    int(film.frame_numbers[film.is_telling][place])
+                    for film, place in closest
+                ],
+                "differing_bits": int(distances[first, 0]),
+            }
+        )
     return twins
-
-
-def _twins_of(film, other):
-    hashes = [each.hashes[each.is_telling] for each in (film, other)]
-    if not all(map(len, hashes)):
-        return []
-    # Of each of the film's frames, the one of the other that is most alike.
-    distances, nearest = cv2.batchDistance(
-        *hashes, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
-    )
-    first = int(distances.argmin())
-    if distances[first, 0] > MOST_DIFFERING_BITS:
-        return []
-    closest = (first, nearest[first, 0])
-    return [
-        {
-            "films": [film.film, other.film],
-            "splits": [film.split, other.split],
-            "genres": [film.genre, other.genre],
-            "num_frames": int(np.sum(distances <= MOST_DIFFERING_BITS)),
-            "frame_numbers": [
-                int(each.frame_numbers[each.is_telling][number])
-                for each, number in zip((film, other), closest, strict=True)
-            ],
-            "differing_bits": int(distances.min()),
-        }
-    ]
 
 
 def read_drops(builder):
@@ -355,9 +320,7 @@ def count_left_out(builder):
         builder: What `datasets.open_dataset` returned.
     """
     path = pathlib.Path(builder.data_path) / "left_out.tsv"
-    if not path.exists():
-        return 0
-    return len(path.read_text("utf-8").splitlines())
+    return len(path.read_text("utf-8").splitlines()) if path.exists() else 0
 
 
 def read_frames_folder(folder, films):
@@ -381,26 +344,28 @@ def read_frames_folder(folder, films):
     if not records:
         raise ValueError(
             "Expected --frames as a folder that extract wrote, with records "
-            f"in {folder}/index. There is none."
+            f"in {folder}/index. Received a folder without any. Give the one "
+            "that the data set was built from, or leave --frames out."
         )
     own = {film.film: film for film in films}
     others = [
         name
         for name in sorted(own.keys() | records.keys())
-        if name not in own
-        or name not in records
-        or not _has_pairs(records[name], own[name])
+        if not _are_same_pairs(records.get(name), own.get(name))
     ]
     if others:
         raise ValueError(
             "Expected --frames as the folder that the data set was built "
-            f"from. {folder} and the data set have other pairs of "
-            f"{len(others)} films, such as {others[0]!r}."
+            f"from. Received: {folder}, which has other pairs of "
+            f"{len(others)} films, such as {others[0]!r}. "
+            "Give the folder it was built from, or build the data set again."
         )
     return records
 
 
-def _has_pairs(record, film):
+def _are_same_pairs(record, film):
+    if record is None or film is None:
+        return False
     kept = [row for row in record["pairs"] if row["status"] == "kept"]
     numbers = {row["frame_number"] for row in kept}
     looked_at = set(film.frame_numbers.tolist())
