@@ -14,12 +14,12 @@ from sklearn import ensemble
 from sklearn import naive_bayes
 from sklearn.utils import class_weight
 
-from keras_ssc import evaluation
 from keras_ssc import flow
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.data.simple_features import colour_classifier
 from keras_ssc.data.simple_features import colour_histogram
 from keras_ssc.genres import GENRES
+from keras_ssc.training import evaluation
 
 # The size of the frames that the sample's smallest model sees. Colours and
 # mean motion need no larger one.

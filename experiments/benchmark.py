@@ -37,25 +37,25 @@ from experiments import readme
 from experiments import steps
 from experiments.machine import gpus
 from experiments.machine import machine
-from keras_ssc import batching
-from keras_ssc import cleaning
 from keras_ssc import command
-from keras_ssc import datasets
-from keras_ssc import export_formats
-from keras_ssc import film_list
-from keras_ssc import film_reader
 from keras_ssc import flow
-from keras_ssc import frame_folder
-from keras_ssc import frame_index
-from keras_ssc import image_files
-from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import predictor
-from keras_ssc import resizing
-from keras_ssc import sampling
-from keras_ssc import served_model
-from keras_ssc import tables
+from keras_ssc.data import batching
+from keras_ssc.data import datasets
+from keras_ssc.data import frame_folder
+from keras_ssc.data import resizing
+from keras_ssc.data import sampling
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import cleaning
+from keras_ssc.films import film_list
+from keras_ssc.films import film_reader
+from keras_ssc.films import frame_index
+from keras_ssc.films import image_files
+from keras_ssc.metrics import tables
+from keras_ssc.prediction import predictor
+from keras_ssc.serving import export_formats
+from keras_ssc.serving import served_model
+from keras_ssc.training import loop
 
 _RATE = "pairs a second"  # every other unit is of seconds
 

@@ -2,10 +2,10 @@
 
 import textwrap
 
-from keras_ssc.figures import plt
-from keras_ssc.figures import png_of
+from keras_ssc.metrics.figures import plt
+from keras_ssc.metrics.figures import png_of
 
-# Okabe and Ito's palette, as in keras_ssc.figures.
+# Okabe and Ito's palette, as in keras_ssc.metrics.figures.
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 
 # Letters of a line of text beside a figure.

@@ -5,15 +5,13 @@ import pathlib
 import subprocess
 import sys
 
-from keras_ssc import cleaning
-from keras_ssc import datasets
-from keras_ssc import extraction
+from keras_ssc.data import datasets
+from keras_ssc.data import extraction
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import cleaning
 
 DATASET = "scene_genre/frames"
 BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
-
-_BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import os
 
 import numpy as np
 
-from keras_ssc import datasets
 from keras_ssc import flow
+from keras_ssc.data import datasets
 from keras_ssc.genres import GENRES
 
 # What is split: "pair" is the mistake of splitting by frame, made on purpose

@@ -30,9 +30,9 @@ from experiments import readme
 from experiments.machine import machine
 from keras_ssc import command
 from keras_ssc import flow
-from keras_ssc import frame_index
-from keras_ssc import frame_reading
-from keras_ssc import tables
+from keras_ssc.films import frame_index
+from keras_ssc.films import frame_reading
+from keras_ssc.metrics import tables
 
 SIZES = ((299, 299), (270, 480))  # height, width
 BATCH_SIZES = (1, 3, 16)

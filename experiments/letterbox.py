@@ -16,12 +16,12 @@ import tqdm
 
 from keras_ssc import command
 from keras_ssc import files
-from keras_ssc import frame_index
-from keras_ssc import frame_reading
 from keras_ssc.errors import VideoError
-from keras_ssc.film_list import COLUMNS
-from keras_ssc.film_list import format_time
-from keras_ssc.film_list import read_film_list
+from keras_ssc.films import frame_index
+from keras_ssc.films import frame_reading
+from keras_ssc.films.film_list import COLUMNS
+from keras_ssc.films.film_list import format_time
+from keras_ssc.films.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
 

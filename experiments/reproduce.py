@@ -28,17 +28,17 @@ from experiments import film_data
 from experiments import film_splits
 from experiments import readme
 from experiments import trainings
-from keras_ssc import cleaning
 from keras_ssc import command
-from keras_ssc import datasets
 from keras_ssc import files
-from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import tables
-from keras_ssc import train_config
+from keras_ssc.data import datasets
+from keras_ssc.films import cleaning
 from keras_ssc.genres import GENRES
+from keras_ssc.metrics import tables
 from keras_ssc.models import backbones
-from keras_ssc.train_config import TrainConfig
+from keras_ssc.training import loop
+from keras_ssc.training import train_config
+from keras_ssc.training.train_config import TrainConfig
 
 BUDGETS = {
     "report": {name: each.report for name, each in models.MODELS.items()},

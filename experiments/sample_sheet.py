@@ -11,9 +11,9 @@ import numpy as np
 
 from keras_ssc import command
 from keras_ssc import files
-from keras_ssc import frame_index
-from keras_ssc import frame_reading
-from keras_ssc.film_list import read_film_list
+from keras_ssc.films import frame_index
+from keras_ssc.films import frame_reading
+from keras_ssc.films.film_list import read_film_list
 from keras_ssc.genres import GENRES
 
 FIGURE = pathlib.Path(__file__).parent / "figures" / "sample_films.jpg"

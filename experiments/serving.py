@@ -20,14 +20,14 @@ from experiments import flow_parity
 from experiments import readme
 from experiments.machine import machine
 from keras_ssc import command
-from keras_ssc import exported
-from keras_ssc import exporting
-from keras_ssc import image_files
-from keras_ssc import resizing
-from keras_ssc import runs
-from keras_ssc import served_model
-from keras_ssc import serving_client
-from keras_ssc import tables
+from keras_ssc.data import resizing
+from keras_ssc.films import image_files
+from keras_ssc.metrics import tables
+from keras_ssc.serving import client as serving_client
+from keras_ssc.serving import exported
+from keras_ssc.serving import exporting
+from keras_ssc.serving import served_model
+from keras_ssc.training import runs
 
 _BATCH = 20  # pairs of a request
 

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import models
-from keras_ssc import train_config
 from keras_ssc.genres import GENRES
+from keras_ssc.training import train_config
 
 # How long a step is timed. fit takes some hundredths of a second to begin,
 # which must not count.

@@ -17,12 +17,12 @@ import traceback
 
 import keras
 
-from keras_ssc import checkpoints
-from keras_ssc import datasets
-from keras_ssc import evaluation
 from keras_ssc import files
-from keras_ssc import loop
-from keras_ssc import runs
+from keras_ssc.data import datasets
+from keras_ssc.training import checkpoints
+from keras_ssc.training import evaluation
+from keras_ssc.training import loop
+from keras_ssc.training import runs
 
 
 def train_and_evaluate(config, splits=None):

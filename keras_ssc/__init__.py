@@ -27,6 +27,6 @@ def load(model):
         ValueError: If it is none of these.
     """
     # Only now: most of the package needs no TensorFlow.
-    from keras_ssc import predictor
+    from keras_ssc.prediction import predictor
 
     return predictor.load(model)

@@ -67,8 +67,8 @@ def main():
             'pip install -e ".[app]" in a clone.'
         )
     # Only now: these take seconds, and the first is not always installed.
-    from keras_ssc import page
-    from keras_ssc import predictor
+    from keras_ssc.page import page
+    from keras_ssc.prediction import predictor
 
     limits = page.Limits(
         arguments.max_megabytes,

@@ -6,8 +6,8 @@ python -m keras_ssc.evaluate runs/20260101-120000_double_stack
 import argparse
 
 from keras_ssc import command
-from keras_ssc import evaluation
-from keras_ssc import tables
+from keras_ssc.metrics import tables
+from keras_ssc.training import evaluation
 
 
 def main():

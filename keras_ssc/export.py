@@ -9,8 +9,8 @@ import argparse
 import time
 
 from keras_ssc import command
-from keras_ssc import exporting
-from keras_ssc import tf_serving
+from keras_ssc.serving import exporting
+from keras_ssc.serving import tf_serving
 
 
 def main():

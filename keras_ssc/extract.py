@@ -10,8 +10,8 @@ import argparse
 
 from keras_ssc import checks
 from keras_ssc import command
-from keras_ssc import extraction
-from keras_ssc.cleaning import ExtractConfig
+from keras_ssc.data import extraction
+from keras_ssc.films.cleaning import ExtractConfig
 
 
 def summary(records, problems, num_pairs):

@@ -17,11 +17,11 @@ import sys
 import tqdm
 
 from keras_ssc import command
-from keras_ssc import predicting
-from keras_ssc import serving_client
-from keras_ssc import words
 from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_named
+from keras_ssc.prediction import predicting
+from keras_ssc.prediction import words
+from keras_ssc.serving import client as serving_client
 
 # Of what --json prints; another number means other names or other meanings.
 VERSION = 1
@@ -57,8 +57,8 @@ def _bars(name):
 def _predict_films(arguments):
     """Classifies films; returns the exit code."""
     # Only now: two frames sent to a server need none of it.
-    from keras_ssc import film_reader
-    from keras_ssc import predictor
+    from keras_ssc.films import film_reader
+    from keras_ssc.prediction import predictor
 
     plan = film_reader.Plan(arguments.pairs, arguments.every, arguments.quick)
     has_pairs = len(arguments.inputs) == 1 and predicting.holds_pairs(
@@ -114,7 +114,7 @@ def _predict_pair(arguments):
         asked = serving_client.Client(arguments.server, arguments.timeout)
         name = asked.url
     else:
-        from keras_ssc import predictor
+        from keras_ssc.prediction import predictor
 
         asked = predictor.load(arguments.model)
         name = asked.name

@@ -10,10 +10,10 @@ resumes an interrupted training.
 import argparse
 
 from keras_ssc import command
-from keras_ssc import loop
-from keras_ssc import runs
-from keras_ssc import train_config
-from keras_ssc.train_config import TrainConfig
+from keras_ssc.training import loop
+from keras_ssc.training import runs
+from keras_ssc.training import train_config
+from keras_ssc.training.train_config import TrainConfig
 
 
 def main():

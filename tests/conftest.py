@@ -5,9 +5,9 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_ssc import image_files
-from keras_ssc import pair_files
-from tests import drawn_films
+from keras_ssc.data import pair_files
+from keras_ssc.films import image_files
+from tests.helpers import drawn_films
 
 BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
 
@@ -68,7 +68,7 @@ def validation_dir(builder_module, tmp_path_factory):
 def served_dir(tmp_path_factory):
     """A tiny served model with random weights, as a SavedModel."""
     # Imported here: most tests can do without TensorFlow's seconds.
-    from tests import tiny_served
+    from tests.helpers import tiny_served
 
     folder = tmp_path_factory.mktemp("served") / "scene_genre" / "1"
     tiny_served.save(folder)

@@ -15,17 +15,17 @@ import time
 import numpy as np
 
 from keras_ssc import __version__
-from keras_ssc import datasets
-from keras_ssc import extraction
-from keras_ssc import figures
 from keras_ssc import files
-from keras_ssc import tables
 from keras_ssc.data import card_measures
 from keras_ssc.data import card_warnings
+from keras_ssc.data import datasets
+from keras_ssc.data import extraction
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
-from keras_ssc.film_list import SPLITS
+from keras_ssc.films.film_list import SPLITS
 from keras_ssc.genres import GENRES
-from keras_ssc.scoring import percent
+from keras_ssc.metrics import figures
+from keras_ssc.metrics import tables
+from keras_ssc.metrics.scoring import percent
 
 # Of a film, so many pairs show its colours; the card of hundreds of films is
 # done in minutes.

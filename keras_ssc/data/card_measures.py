@@ -19,11 +19,11 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
 
-from keras_ssc import black_bars
-from keras_ssc import frame_folder
-from keras_ssc import image_files
-from keras_ssc.cleaning import NUM_BAR_FRAMES
+from keras_ssc.data import frame_folder
 from keras_ssc.data import simple_features
+from keras_ssc.films import black_bars
+from keras_ssc.films import image_files
+from keras_ssc.films.cleaning import NUM_BAR_FRAMES
 from keras_ssc.genres import GENRES
 
 # Pairs whose numbers are read at once.

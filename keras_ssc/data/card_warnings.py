@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.utils import class_weight
 
 from keras_ssc.data import simple_features
-from keras_ssc.film_list import SPLITS
+from keras_ssc.films.film_list import SPLITS
 from keras_ssc.genres import GENRES
-from keras_ssc.scoring import percent
+from keras_ssc.metrics.scoring import percent
 
 # Mean saturation of a black-and-white film. Rounding in the film's colour
 # space leaves its pixels within 3 of 255 levels of grey, heavy compression

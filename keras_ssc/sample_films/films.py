@@ -20,8 +20,8 @@ import tqdm
 
 from keras_ssc import checks
 from keras_ssc import files
-from keras_ssc import film_list
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import film_list
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
 from keras_ssc.sample_films import styles

@@ -27,16 +27,16 @@ import typing
 import keras
 import tensorflow as tf
 
-from keras_ssc import checkpoints
 from keras_ssc import command
 from keras_ssc import errors
-from keras_ssc import exported
 from keras_ssc import files
-from keras_ssc import runs
-from keras_ssc import tables
-from keras_ssc import tf_serving
-from tests import drawn_films
+from keras_ssc.metrics import tables
+from keras_ssc.serving import exported
+from keras_ssc.serving import tf_serving
+from keras_ssc.training import checkpoints
+from keras_ssc.training import runs
 from tests.campaigns import process as processes
+from tests.helpers import drawn_films
 
 # Of the moments, those that fall before the command has written anything.
 _START_UP_SHARE = 0.2

@@ -10,9 +10,9 @@ import keras
 import pytest
 import tensorflow as tf
 
-from keras_ssc import checkpoints
-from keras_ssc import exporting
 from keras_ssc import files
+from keras_ssc.serving import exporting
+from keras_ssc.training import checkpoints
 from tests.campaigns import faults
 from tests.campaigns import process as processes
 

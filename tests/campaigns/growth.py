@@ -14,10 +14,10 @@ import sys
 import tempfile
 
 from keras_ssc import command
-from keras_ssc import tables
 from keras_ssc.genres import GENRES
-from tests import drawn_films
+from keras_ssc.metrics import tables
 from tests.campaigns import process
+from tests.helpers import drawn_films
 
 _NUM_PAIRS = 4
 

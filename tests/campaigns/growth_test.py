@@ -3,11 +3,11 @@ import sys
 import pytest
 
 from keras_ssc import errors
-from keras_ssc import extraction
+from keras_ssc.data import extraction
 from keras_ssc.genres import GENRES
-from tests import drawn_films
 from tests.campaigns import growth
 from tests.campaigns import process
+from tests.helpers import drawn_films
 
 
 def test_a_command_is_measured_with_all_its_processes():

@@ -35,25 +35,25 @@ import tensorflow_datasets as tfds
 
 from keras_ssc import command
 from keras_ssc import evaluate
-from keras_ssc import evaluation
 from keras_ssc import export
-from keras_ssc import exporting
 from keras_ssc import extract
 from keras_ssc import files
-from keras_ssc import film_list
-from keras_ssc import image_files
-from keras_ssc import loop
-from keras_ssc import pair_files
 from keras_ssc import predict
-from keras_ssc import predictor
-from keras_ssc import tables
 from keras_ssc import train
+from keras_ssc.data import pair_files
 from keras_ssc.errors import OutsideError
-from keras_ssc.train_config import TrainConfig
-from tests import drawn_films
+from keras_ssc.films import film_list
+from keras_ssc.films import image_files
+from keras_ssc.metrics import tables
+from keras_ssc.prediction import predictor
+from keras_ssc.serving import exporting
+from keras_ssc.training import evaluation
+from keras_ssc.training import loop
+from keras_ssc.training.train_config import TrainConfig
 from tests.campaigns import hostile_corpus
 from tests.campaigns import load
 from tests.campaigns import process as processes
+from tests.helpers import drawn_films
 
 # How a task may end.
 RESULT, ERROR = "result", "named error"
@@ -257,7 +257,7 @@ class _Page:
     """A page that is served, and asked over HTTP."""
 
     def __init__(self, run_dir, folder):
-        from keras_ssc import page  # Gradio is for its tasks alone
+        from keras_ssc.page import page  # Gradio is for its tasks alone
 
         limits = page.Limits(megabytes=4, minutes=1, seconds=60, waiting=4)
         self._page = page.Page(predictor.load(run_dir), folder, limits)

@@ -20,7 +20,7 @@ import cv2
 import h5py
 import numpy as np
 
-from tests import drawn_films
+from tests.helpers import drawn_films
 
 # Small: what is tried is the way in, not the pictures.
 SIZE = (64, 36)  # width, height

@@ -7,31 +7,31 @@ import pathlib
 
 import pytest
 
-from keras_ssc import black_bars
-from keras_ssc import calibration
-from keras_ssc import checkpoints
-from keras_ssc import cleaning
-from keras_ssc import evaluation
-from keras_ssc import exported
-from keras_ssc import exporting
-from keras_ssc import extraction
 from keras_ssc import files
-from keras_ssc import frame_index
-from keras_ssc import image_files
-from keras_ssc import loop
 from keras_ssc import models
-from keras_ssc import page
-from keras_ssc import predictor
-from keras_ssc import runs
-from keras_ssc import sampling
+from keras_ssc.data import extraction
+from keras_ssc.data import sampling
 from keras_ssc.errors import FilmListError
 from keras_ssc.errors import VideoError
-from keras_ssc.film_list import Film
-from keras_ssc.film_list import Scene
-from keras_ssc.film_list import read_film_list
-from tests import drawn_films
+from keras_ssc.films import black_bars
+from keras_ssc.films import cleaning
+from keras_ssc.films import frame_index
+from keras_ssc.films import image_files
+from keras_ssc.films.film_list import Film
+from keras_ssc.films.film_list import Scene
+from keras_ssc.films.film_list import read_film_list
+from keras_ssc.metrics import calibration
+from keras_ssc.page import page
+from keras_ssc.prediction import predictor
+from keras_ssc.serving import exported
+from keras_ssc.serving import exporting
+from keras_ssc.training import checkpoints
+from keras_ssc.training import evaluation
+from keras_ssc.training import loop
+from keras_ssc.training import runs
 from tests.campaigns import hostile
 from tests.campaigns import hostile_corpus
+from tests.helpers import drawn_films
 
 # Of each entry point: its good file, and others from all over the corpus.
 NUM_OF_ENTRY = 3

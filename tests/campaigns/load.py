@@ -33,13 +33,13 @@ import numpy as np
 
 from keras_ssc import command
 from keras_ssc import errors
-from keras_ssc import exporting
-from keras_ssc import image_files
-from keras_ssc import predictor
-from keras_ssc import serving_client
-from keras_ssc import tables
-from tests import drawn_films
+from keras_ssc.films import image_files
+from keras_ssc.metrics import tables
+from keras_ssc.prediction import predictor
+from keras_ssc.serving import client as serving_client
+from keras_ssc.serving import exporting
 from tests.campaigns import process as processes
+from tests.helpers import drawn_films
 
 # What came of a request.
 ANSWERED, BUSY, SILENT, FAILED = "answered", "busy", "time-out", "error"
@@ -323,7 +323,7 @@ def measure(model, numbers, seconds):
             yield from _loads("page, a film", asks, numbers, seconds, pid)
             asks = [partial(client.judge_pair, *frames) for client in clients]
             yield from _loads("page, two frames", asks, numbers, seconds, pid)
-        server = ("tests.serving_stand_in", version, "--most", _MOST)
+        server = ("tests.helpers.serving_stand_in", version, "--most", _MOST)
         with running(*server) as (url, pid):
             client = serving_client.Client(url, timeout=_TIMEOUT)
             pair = tuple(path.read_bytes() for path in frames)

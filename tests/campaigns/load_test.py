@@ -11,17 +11,17 @@ import time
 import numpy as np
 import pytest
 
-from keras_ssc import exporting
 from keras_ssc import files
-from keras_ssc import page
-from keras_ssc import predictor
-from keras_ssc import serving_client
 from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
-from tests import serving_stand_in
-from tests import tiny_served
+from keras_ssc.page import page
+from keras_ssc.prediction import predictor
+from keras_ssc.serving import client as serving_client
+from keras_ssc.serving import exporting
 from tests.campaigns import load
 from tests.campaigns import process as processes
+from tests.helpers import serving_stand_in
+from tests.helpers import tiny_served
 
 
 def made_up(*kinds, **changes):

@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_ssc import black_bars
-from keras_ssc import cleaning
 from keras_ssc import command
 from keras_ssc import dataset_card
-from keras_ssc import datasets
 from keras_ssc import files
-from keras_ssc import film_list
-from keras_ssc import frame_folder
-from keras_ssc import image_files
-from keras_ssc import pair_files
-from keras_ssc import sampling
 from keras_ssc.data import card as cards
 from keras_ssc.data import card_measures
 from keras_ssc.data import card_warnings
+from keras_ssc.data import datasets
+from keras_ssc.data import frame_folder
+from keras_ssc.data import pair_files
+from keras_ssc.data import sampling
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
+from keras_ssc.films import black_bars
+from keras_ssc.films import cleaning
+from keras_ssc.films import film_list
+from keras_ssc.films import image_files
 from keras_ssc.genres import GENRES
-from tests import drawn_films
+from tests.helpers import drawn_films
 
 
 def grey(frames):

@@ -9,17 +9,17 @@ import tempfile
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_ssc import cleaning
-from keras_ssc import examples
-from keras_ssc import extraction
 from keras_ssc import flow
-from keras_ssc import frame_folder
 from keras_ssc import genres
-from keras_ssc import image_files
-from keras_ssc import pair_files
 from keras_ssc import sample_films
-from keras_ssc.film_list import SPLITS
-from keras_ssc.film_list import read_film_list
+from keras_ssc.data import examples
+from keras_ssc.data import extraction
+from keras_ssc.data import frame_folder
+from keras_ssc.data import pair_files
+from keras_ssc.films import cleaning
+from keras_ssc.films import image_files
+from keras_ssc.films.film_list import SPLITS
+from keras_ssc.films.film_list import read_film_list
 
 # Pairs whose flow is computed at once; enough to keep all cores at work.
 _CHUNK = 32

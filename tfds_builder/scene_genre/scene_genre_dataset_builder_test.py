@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_ssc import extraction
 from keras_ssc import flow
-from keras_ssc import image_files
-from keras_ssc.film_list import read_film_list
+from keras_ssc.data import extraction
+from keras_ssc.films import image_files
+from keras_ssc.films.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from scene_genre import scene_genre_dataset_builder
-from tests import drawn_films
+from tests.helpers import drawn_films
 
 DUMMY_DATA = pathlib.Path(__file__).parent / "dummy_data"
 

@@ -1,0 +1,414 @@
+"""A built data set -> arrays of the pairs, as a model takes them.
+
+Decoding, resizing and optical flow are done once for all trainings: the first
+one stores what its model needs as plain arrays beside the data set, and from
+then on a batch is a copy out of a memory-mapped file.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+import tqdm
+
+from keras_ssc import files
+from keras_ssc import flow
+from keras_ssc.data import resizing
+from keras_ssc.genres import GENRES
+
+FEATURES = ("frame", "next_frame", "flow")
+
+_DETAILS = ("label", "film", "scene", "frame_number", "seconds")
+
+# Folders of prepared pairs: split, width and height, fingerprint.
+_PREPARED = re.compile(r".+_\d+x\d+_[0-9a-f]{12}")
+
+# Pairs decoded between two writes.
+_BATCH = 16
+
+
+class DatasetError(ValueError):
+    """A data set that is not built, or is none of ours."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PreparedSplit:
+    """A split whose pairs are ready for a model.
+
+    Attributes:
+        features: Dict from the names in `FEATURES` to memory-mapped arrays:
+            `frame` and `next_frame`, uint8 (pairs, height, width, 3), RGB;
+            `flow`, float32 (pairs, height, width, 2), pixels, (x, y).
+        label: int64 array (pairs,), places in `GENRES`.
+        film: Array of strings (pairs,).
+        scene: Integer array (pairs,).
+        frame_number: Integer array (pairs,).
+        seconds: float64 array (pairs,).
+    """
+
+    features: dict
+    label: np.ndarray
+    film: np.ndarray
+    scene: np.ndarray
+    frame_number: np.ndarray
+    seconds: np.ndarray
+
+    @property
+    def num_pairs(self):
+        """How many pairs the split has."""
+        return len(self.label)
+
+
+class Rows:
+    """Rows of several arrays as one array, without a copy.
+
+    Args:
+        arrays: Sequence of arrays (rows, ...) of one kind of row, such as
+            mapped files.
+        places: Integer array (n,), which rows, counted through all arrays.
+    """
+
+    def __init__(self, arrays, places):
+        self._arrays = list(arrays)
+        lengths = [len(array) for array in self._arrays]
+        self._starts = np.cumsum([0, *lengths])[:-1]
+        self._places = np.asarray(places, np.int64)
+        self.shape = (len(self._places), *self._arrays[0].shape[1:])
+        self.dtype = self._arrays[0].dtype
+
+    def __len__(self):
+        return len(self._places)
+
+    def __getitem__(self, key):
+        places = self._places[key]
+        if places.ndim:
+            rows = [self._row(place) for place in places]
+            return (
+                np.stack(rows)
+                if rows
+                else np.empty((0, *self.shape[1:]), self.dtype)
+            )
+        return self._row(places)
+
+    def __iter__(self):
+        return map(self._row, self._places)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+    def _row(self, place):
+        array = np.searchsorted(self._starts, place, side="right") - 1
+        return self._arrays[array][place - self._starts[array]]
+
+
+def select(splits, places):
+    """Chooses pairs of several splits.
+
+    Args:
+        splits: Sequence of `PreparedSplit` with the same features.
+        places: Integer array (pairs,), which pairs, counted through all.
+
+    Returns:
+        A `PreparedSplit`, of which nothing large is in memory.
+    """
+    details = {
+        name: np.concatenate([getattr(split, name) for split in splits])[places]
+        for name in _DETAILS
+    }
+    features = {
+        name: Rows([split.features[name] for split in splits], places)
+        for name in splits[0].features
+    }
+    return PreparedSplit(features, **details)
+
+
+class DatasetSplits:
+    """The splits of a built data set, as it was built.
+
+    What trains and evaluates takes its pairs from here, or from another that
+    has the same attributes and method, such as folds over the films.
+
+    Args:
+        builder: What `open_dataset` returned.
+
+    Attributes:
+        name: String, the data set's name with its version.
+        names: Tuple of strings, the splits' names.
+    """
+
+    def __init__(self, builder):
+        self._builder = builder
+        self.name = builder.info.full_name
+        self.names = tuple(builder.info.splits)
+
+    def prepare(self, split, image_size, features, progress=False):
+        """Makes a split ready for a model; see `prepare`."""
+        return prepare(self._builder, split, image_size, features, progress)
+
+
+def open_splits(name, data_dir=None):
+    """Opens a built data set's own splits, see `open_dataset`.
+
+    Returns:
+        A `DatasetSplits`.
+    """
+    return DatasetSplits(open_dataset(name, data_dir))
+
+
+def open_dataset(name, data_dir=None):
+    """Opens a data set that is built.
+
+    Args:
+        name: String, `scene_genre/CONFIG`, with or without a version.
+        data_dir: Where data sets are; TFDS's default if None.
+
+    Returns:
+        A `tfds.core.DatasetBuilder`, ready to be read.
+
+    Raises:
+        DatasetError: If it is not built, or its labels are not ours.
+    """
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+        is_built = builder.is_prepared()
+    except (tfds.core.DatasetNotFoundError, ValueError):
+        is_built = False
+    if not is_built:
+        config = name.partition("/")[2].partition(":")[0]
+        options = f" --config {config}" if config else ""
+        options += f" --data_dir {data_dir}" if data_dir else ""
+        raise DatasetError(
+            f"Data set {name!r} is not built in "
+            f"{data_dir or tfds.core.constants.DATA_DIR}. Build it with: "
+            f"tfds build tfds_builder/scene_genre{options}"
+        )
+    features = builder.info.features
+    names = features["label"].names if "label" in features else ()
+    if tuple(names) != GENRES:
+        raise DatasetError(
+            f"Expected the labels {', '.join(GENRES)} in {name!r}. "
+            f"Received: {', '.join(names) or 'no labels'}"
+        )
+    return builder
+
+
+def prepare(builder, split, image_size, features, progress=False):
+    """Makes a split ready for a model, or finds it made.
+
+    Args:
+        builder: What `open_dataset` returned.
+        split: String, a split of the data set.
+        image_size: Tuple of two integers, (height, width).
+        features: Iterable of names in `FEATURES`, what the model needs.
+        progress: Boolean, whether to show a progress bar.
+
+    Returns:
+        A `PreparedSplit`.
+
+    Raises:
+        DatasetError: If the data set has no such split.
+        OSError: If the arrays cannot be stored, such as on a full disk.
+    """
+    if split not in builder.info.splits:
+        raise DatasetError(
+            f"Expected a split of {builder.info.full_name}, one of: "
+            f"{', '.join(builder.info.splits)}. Received: {split!r}"
+        )
+    height, width = image_size
+    folder = (
+        pathlib.Path(builder.data_path)
+        / "prepared"
+        / f"{split}_{width}x{height}_{_fingerprint(builder, split)}"
+    )
+    names = [name for name in FEATURES if name in set(features)]
+    wanted = [*names, "details"]
+    missing = [
+        name for name in wanted if not _array_path(folder, name).exists()
+    ]
+    if missing:
+        _store(builder, split, image_size, folder, missing, progress)
+    details = np.load(_array_path(folder, "details"))
+    return PreparedSplit(
+        {
+            name: np.load(_array_path(folder, name), mmap_mode="r")
+            for name in names
+        },
+        **{name: details[name] for name in _DETAILS},
+    )
+
+
+def _array_path(folder, name):
+    return folder / f"{name}.{'npz' if name == 'details' else 'npy'}"
+
+
+def _fingerprint(builder, split):
+    """A data set built anew has other pairs, even under the same version."""
+    info_path = pathlib.Path(builder.data_path) / "dataset_info.json"
+    info = builder.info.splits[split]
+    described = [
+        info.num_examples,
+        info.num_bytes,
+        list(info.shard_lengths),
+        info_path.stat().st_mtime_ns,
+    ]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12]
+
+
+def _examples(builder, split, image_size, with_flow):
+    """Returns batches of a split in its stored order, with flow on request."""
+
+    def resize_pair(example):
+        for name in ("frame", "next_frame"):
+            example[name] = resizing.resize(example[name], image_size)
+        return example
+
+    def add_flow(example):
+        example["flow"] = tf.ensure_shape(
+            tf.numpy_function(
+                flow.farneback_flow,
+                [example["frame"], example["next_frame"]],
+                tf.float32,
+                stateful=False,
+            ),
+            (*image_size, 2),
+        )
+        return example
+
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    dataset = dataset.map(resize_pair, num_parallel_calls=tf.data.AUTOTUNE)
+    if with_flow:
+        # OpenCV lets go of Python's lock, so the pairs really run at once.
+        dataset = dataset.map(add_flow, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(_BATCH).prefetch(2).as_numpy_iterator()
+
+
+def _store(builder, split, image_size, folder, missing, progress):
+    """Writes the missing arrays under temporary names, then moves them."""
+    num_pairs = builder.info.splits[split].num_examples
+    shapes = {
+        name: (num_pairs, *image_size, 2 if name == "flow" else 3)
+        for name in missing
+        if name in FEATURES
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_stale(builder, folder.parent)
+    _check_space(folder, shapes)
+    temporary = {
+        name: _array_path(folder, name).with_suffix(f".{os.getpid()}.tmp")
+        for name in missing
+    }
+    try:
+        with files.named(folder):
+            _write_arrays(
+                _examples(builder, split, image_size, "flow" in missing),
+                shapes,
+                temporary,
+                tqdm.tqdm(
+                    total=num_pairs,
+                    unit="pair",
+                    desc=f"prepare {split}",
+                    disable=not progress,
+                ),
+            )
+        for name in missing:
+            os.replace(temporary[name], _array_path(folder, name))
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+
+
+def _remove_stale(builder, parent):
+    """Removes what was prepared before the data set was built anew.
+
+    Where a training still reads it, it stays on the disk until that ends.
+    """
+    current = tuple(
+        f"_{_fingerprint(builder, split)}" for split in builder.info.splits
+    )
+    stale = [
+        path
+        for folder in parent.iterdir()
+        if _PREPARED.fullmatch(folder.name)
+        and not folder.name.endswith(current)
+        for path in (*folder.iterdir(), folder)
+    ]
+    size = 0
+    for path in stale:
+        # Another process may remove it, or not allow that.
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                num_bytes = path.stat().st_size
+                path.unlink()
+                size += num_bytes
+    if size:
+        print(
+            f"removed {size / 1e6:,.1f} MB of pairs that were prepared before "
+            f"{builder.info.full_name} was built anew",
+            file=sys.stderr,
+        )
+
+
+def _check_space(folder, shapes):
+    needed = sum(
+        int(np.prod(shape, dtype=np.int64)) * dtype_of(name).itemsize
+        for name, shape in shapes.items()
+    )
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            None,
+            f"expected {needed / 1e9:.1f} GB of free disk for the prepared "
+            f"pairs, found {free / 1e9:.1f} GB. Free some, or choose a "
+            "smaller --image-size",
+            str(folder),
+        )
+
+
+def dtype_of(name):
+    """Returns the dtype of a prepared feature, a name in `FEATURES`."""
+    return np.dtype(np.float32 if name == "flow" else np.uint8)
+
+
+def _write_arrays(batches, shapes, temporary, bar):
+    details = {name: [] for name in _DETAILS}
+    with contextlib.ExitStack() as stack:
+        stack.callback(bar.close)
+        handles = {
+            name: stack.enter_context(open(temporary[name], "wb"))
+            for name in shapes
+        }
+        for name, handle in handles.items():
+            np.lib.format.write_array_header_1_0(
+                handle,
+                {
+                    "descr": np.lib.format.dtype_to_descr(dtype_of(name)),
+                    "fortran_order": False,
+                    "shape": shapes[name],
+                },
+            )
+        for batch in batches:
+            # Written, not mapped: a full disk is an error then, where a
+            # mapped file would kill the process.
+            for name, handle in handles.items():
+                handle.write(np.ascontiguousarray(batch[name]).data)
+            for name in _DETAILS:
+                details[name].append(batch[name])
+            bar.update(len(batch["label"]))
+    if "details" in temporary:
+        arrays = {name: np.concatenate(details[name]) for name in _DETAILS}
+        arrays["film"] = np.array(
+            [film.decode("utf-8") for film in arrays["film"]]
+        )
+        with open(temporary["details"], "wb") as file:
+            np.savez(file, **arrays)

@@ -1,0 +1,85 @@
+"""A film -> the examples of a data set.
+
+Here and not beside the builder: processes of Apache Beam, on this machine or
+on another, have this package and not the builder's folder.
+"""
+
+import dataclasses
+import io
+
+from keras_ssc import flow
+from keras_ssc.data import frame_folder
+from keras_ssc.data import sampling
+from keras_ssc.films import image_files
+
+
+def of_film(film, config):
+    """Makes a film's examples, as a function of Apache Beam.
+
+    Args:
+        film: A `film_list.Film`.
+        config: An `cleaning.ExtractConfig`.
+
+    Yields:
+        Tuples (key, example); and for each pair that was dropped a line of
+        CSV, tagged `dropped`: film, scene, path, frame_number, seconds,
+        reason.
+
+    Raises:
+        VideoError: If the film cannot be read.
+        ValueError: If all its pairs were dropped.
+    """
+    import apache_beam as beam
+
+    extraction = sampling.extract_pairs(film, config)
+    if not extraction.kept:
+        raise ValueError(f"film {film.name!r}: no pair is left, all dropped")
+    for outcome in extraction.outcomes:
+        row = {**dataclasses.asdict(outcome.candidate), "film": film.name}
+        if outcome.reason:
+            cells = [
+                *(row[name] for name in ("film", "scene", "path")),
+                *(row[name] for name in ("frame_number", "seconds")),
+                outcome.reason,
+            ]
+            yield beam.pvalue.TaggedOutput(
+                "dropped", frame_folder.csv_line(cells)
+            )
+            continue
+        motion = flow.farneback_flow(
+            image_files.decode_frame(outcome.frame_png),
+            image_files.decode_frame(outcome.next_frame_png),
+        )
+        made = example(
+            io.BytesIO(outcome.frame_png),
+            io.BytesIO(outcome.next_frame_png),
+            motion,
+            film.genre,
+            row,
+        )
+        yield f"{film.name}_{row['path'].name}_{row['frame_number']}", made
+
+
+def example(frame_file, next_frame_file, motion, genre, row):
+    """Returns an example with the features of `scene_genre`.
+
+    Args:
+        frame_file: Path or binary file of an encoded frame.
+        next_frame_file: The same, the frame after it.
+        motion: float32 array (height, width, 2), their flow, pixels, (x, y).
+        genre: String, one of `GENRES`.
+        row: Dict with `film`, `scene`, `frame_number` and `seconds`.
+
+    Returns:
+        A dict.
+    """
+    return {
+        "frame": frame_file,
+        "next_frame": next_frame_file,
+        "label": genre,
+        "film": row["film"],
+        "scene": row["scene"],
+        "frame_number": row["frame_number"],
+        "seconds": row["seconds"],
+        "motion_magnitude": flow.motion_magnitude(motion),
+    }

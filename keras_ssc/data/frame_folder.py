@@ -1,0 +1,449 @@
+"""The folder that extract fills: frames, a record for each film, an index.
+
+    FRAMES/
+      extract.json                    the settings all films were read with
+      ani2D_train/ani2D_movie7_139.png    frames, named as in `pair_files`
+      index/ani2D_movie7.json         a film's record, written last
+      index.csv                       every kept and dropped pair, for people
+      .partial/                       films under way
+
+A film with a record is done; a film without one is not, whatever else of it
+lies in the folder.
+"""
+
+import collections
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+import shutil
+
+from keras_ssc import files
+from keras_ssc.data import pair_files
+from keras_ssc.films import film_list
+from keras_ssc.genres import PREFIXES
+
+INDEX_COLUMNS = (
+    "status",
+    "reason",
+    "film",
+    "genre",
+    "split",
+    "scene",
+    "path",
+    "frame_number",
+    "next_frame_number",
+    "time",
+    "seconds",
+    "frame_file",
+    "next_frame_file",
+)
+
+# What a record and a row of it must have; anyone may have written them.
+_RECORD_TYPES = {
+    "film": str,
+    "genre": str,
+    "split": str,
+    "movie": int,
+    "bars": dict,
+    "source": dict,
+    "pairs": list,
+}
+
+_ROW_TYPES = {
+    "status": str,
+    "reason": str,
+    "scene": int,
+    "path": str,
+    "frame_number": int,
+    "next_frame_number": int,
+    "seconds": (int, float),
+    "frame_file": str,
+    "next_frame_file": str,
+}
+
+# Seconds of a film, and frames of one, are fewer.
+_MOST = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a film goes in the folder.
+
+    Attributes:
+        movie: Integer, the film's number inside its genre.
+        replaces: Tuple of movie names whose frames, of an earlier version of
+            the film or of a run that was killed, make way.
+    """
+
+    movie: int
+    replaces: tuple
+
+
+def open_folder(out, settings):
+    """Makes the folder, or checks that it is ours and of these settings.
+
+    Args:
+        out: `pathlib.Path` of the folder.
+        settings: Dict of plain values, kept in `extract.json`.
+
+    Raises:
+        ValueError: If the folder holds anything else; nothing is changed.
+        OSError: If the folder cannot be made.
+    """
+    settings_path = out / "extract.json"
+    if settings_path.exists():
+        earlier = files.read_json(settings_path)
+        if not isinstance(earlier, dict):
+            raise ValueError(f"{settings_path}: expected extract's settings.")
+        _check_links(out)
+        differing = [
+            f"{name} {earlier.get(name)} (asked: {value})"
+            for name, value in settings.items()
+            if earlier.get(name) != value
+        ]
+        if differing:
+            raise ValueError(
+                f"{out} holds pairs of other settings: "
+                f"{', '.join(differing)}. Choose another --out, or the same "
+                "settings."
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(
+            "Expected --out as a new folder, or one that extract wrote. "
+            f"{out} holds something else."
+        )
+    (out / "index").mkdir(parents=True, exist_ok=True)
+    files.write_json(settings_path, settings)
+
+
+def is_of_extract(root):
+    """Says whether extract wrote a folder: its films have records then."""
+    return (pathlib.Path(root) / "extract.json").exists()
+
+
+def _check_links(out):
+    """Raises `ValueError` if what is written would be written elsewhere."""
+    links = sorted(path for path in out.iterdir() if path.is_symlink())
+    if links:
+        raise ValueError(
+            f"Expected --out without links in it. {links[0]} leads elsewhere: "
+            "put the files themselves there."
+        )
+
+
+def read_records(root):
+    """Reads the records of all films of a folder that are done.
+
+    Args:
+        root: A folder that extract wrote; any other has no records.
+
+    Returns:
+        A list of dicts with `film`, `genre`, `split`, `movie`, `pairs` (the
+        index's rows), `bars`, and what the film was when it was read.
+
+    Raises:
+        ValueError: If a record is malformed.
+    """
+    records = []
+    for path in sorted((pathlib.Path(root) / "index").glob("*.json")):
+        try:
+            record = files.read_json(path)
+            _check_record(record)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: expected a film's record, received something else "
+                f"({error}). Delete it and extract again."
+            ) from error
+        records.append(record)
+    return records
+
+
+def _check_record(record):
+    """Raises `ValueError` if a record is none of `store`'s."""
+    _check_types(record, _RECORD_TYPES)
+    _check_film(record)
+    if record["split"] not in film_list.SPLITS:
+        raise ValueError(f"split is {record['split']!r}")
+    for row in record["pairs"]:
+        _check_types(row, _ROW_TYPES)
+        if row["status"] not in ("kept", "dropped"):
+            raise ValueError(f"status is {row['status']!r}")
+        for name in ("frame_number", "next_frame_number", "seconds"):
+            if not 0 <= row[name] <= _MOST:
+                raise ValueError(f"{name} is {row[name]}")
+
+
+def _check_types(value, types):
+    if not isinstance(value, dict):
+        raise ValueError(f"{type(value).__name__}, not fields")
+    for name, allowed in types.items():
+        found = value.get(name)
+        if isinstance(found, bool) or not isinstance(found, allowed):
+            raise ValueError(f"{name} is missing, or is none")
+        if isinstance(found, str):
+            found.encode("utf-8")  # JSON can write what is no text
+
+
+def _check_film(known):
+    """Raises `ValueError` if these are no names: files are called by them."""
+    if known["genre"] not in PREFIXES:
+        raise ValueError(f"genre is {known['genre']!r}")
+    if not 0 < known["movie"] <= _MOST:
+        raise ValueError(f"movie is {known['movie']}")
+
+
+def undone(films, records, out):
+    """Tells which films are to be read.
+
+    Args:
+        films: List of `film_list.Film`.
+        records: List of records, see `read_records`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        The films without a record, those that changed since (their scenes,
+        or their files by size and time), and those of which a frame is gone.
+    """
+    stored = {
+        f"{folder.name}/{entry.name}"
+        for folder in out.iterdir()
+        if folder.is_dir() and folder.name.endswith(film_list.SPLITS)
+        for entry in os.scandir(folder)
+    }
+    by_film = {record["film"]: record for record in records}
+    return [
+        film
+        for film in films
+        if not _is_done(film, by_film.get(film.name), stored)
+    ]
+
+
+def _is_done(film, record, stored):
+    if record is None or record["source"] != _source(film):
+        return False
+    return all(
+        row[column] in stored
+        for row in record["pairs"]
+        if row["status"] == "kept"
+        for column in ("frame_file", "next_frame_file")
+    )
+
+
+def _source(film):
+    """Describes a film such that a change of it or of its files shows."""
+    described = {"genre": film.genre, "split": film.split, "scenes": []}
+    for scene in film.scenes:
+        try:
+            status = scene.path.stat()
+        except OSError:
+            status = None
+        described["scenes"].append(
+            {
+                "path": str(scene.path),
+                "start": scene.start_seconds,
+                "end": min(scene.end_seconds, 1e9),  # JSON has no infinity
+                "bytes": status and status.st_size,
+                "modified_ns": status and status.st_mtime_ns,
+            }
+        )
+    return described
+
+
+def assign_places(films, records, out):
+    """Numbers the films inside their genres; a number once given stays.
+
+    Args:
+        films: List of `film_list.Film`.
+        records: List of records, see `read_records`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        A dict from each film's name to its `Place`.
+    """
+    numbers, taken = {}, collections.defaultdict(set)
+    replaces = collections.defaultdict(set)
+    for known in [*records, *_intents(out)]:
+        film, genre, movie = known["film"], known["genre"], known["movie"]
+        numbers[film, genre] = movie
+        taken[genre].add(movie)
+        replaces[film] |= {pair_files.movie_name(genre, movie)}
+        replaces[film] |= set(known.get("replaces", ()))
+    places = {}
+    for film in films:
+        movie = numbers.get((film.name, film.genre))
+        if movie is None:
+            movie = max(taken[film.genre], default=0) + 1
+            taken[film.genre].add(movie)
+        places[film.name] = Place(movie, tuple(sorted(replaces[film.name])))
+    return places
+
+
+def _intents(out):
+    """Reads what is under way; frames are deleted by it, so it is checked."""
+    intents = []
+    for path in sorted((out / ".partial").glob("*.json")):
+        try:
+            intent = files.read_json(path)
+            _check_types(intent, {"film": str, "genre": str, "movie": int})
+            _check_film(intent)
+            for name in intent.get("replaces", ()):
+                pair_files.parse_movie_name(name)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}: expected a film under way, received something else "
+                f"({error}). Delete it and extract again."
+            ) from error
+        intents.append(intent)
+    return intents
+
+
+def sweep(done, out):
+    """Removes what a kill left of films whose records were written already.
+
+    Args:
+        done: Set of the names of films that need not be read again.
+        out: `pathlib.Path` of the folder.
+    """
+    for known in _intents(out):
+        if known["film"] in done:
+            name = pair_files.movie_name(known["genre"], known["movie"])
+            _remove_partial(name, out)
+
+
+def _remove_partial(name, out):
+    # The frames first: without its intent, nobody would look for them.
+    shutil.rmtree(out / ".partial" / name, ignore_errors=True)
+    (out / ".partial" / f"{name}.json").unlink()
+
+
+def store(film, place, extraction, out):
+    """Writes a film's frames into the folder, and its record last.
+
+    Args:
+        film: A `film_list.Film`.
+        place: Its `Place`.
+        extraction: Its `sampling.Extraction`.
+        out: `pathlib.Path` of the folder.
+
+    Returns:
+        The film's record.
+
+    Raises:
+        OSError: If the frames cannot be written; the film's earlier frames
+            are still there then, unless moving itself failed.
+    """
+    name = pair_files.movie_name(film.genre, place.movie)
+    partial = out / ".partial" / name
+    intent = out / ".partial" / f"{name}.json"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    files.write_json(
+        intent,
+        {
+            "film": film.name,
+            "genre": film.genre,
+            "movie": place.movie,
+            "replaces": place.replaces,
+        },
+    )
+    record = _record(film, place, extraction)
+    try:
+        moves = _write_frames(record, extraction, partial)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)  # give the space back
+        raise
+    _remove_replaced(place, out)
+    folder = out / pair_files.folder_name(film.genre, film.split)
+    folder.mkdir(exist_ok=True)
+    for path in moves:
+        os.replace(path, folder / path.name)
+    files.write_json(out / "index" / f"{name}.json", record)
+    _remove_partial(name, out)
+    return record
+
+
+def _write_frames(record, extraction, partial):
+    written = []
+    for row, outcome in zip(record["pairs"], extraction.outcomes, strict=True):
+        for column, data in (
+            ("frame_file", outcome.frame_png),
+            ("next_frame_file", outcome.next_frame_png),
+        ):
+            if data is not None:
+                path = partial / pathlib.Path(row[column]).name
+                with files.named(path):
+                    path.write_bytes(data)
+                written.append(path)
+    return written
+
+
+def _remove_replaced(place, out):
+    for movie in place.replaces:
+        (out / "index" / f"{movie}.json").unlink(missing_ok=True)
+        prefix = movie.rsplit("_", 1)[0]
+        for split in film_list.SPLITS:
+            for path in (out / f"{prefix}_{split}").glob(f"{movie}_*.png"):
+                path.unlink()
+
+
+def _record(film, place, extraction):
+    rows, number = [], 1
+    folder = pair_files.folder_name(film.genre, film.split)
+    for outcome in extraction.outcomes:
+        names = ["", ""]
+        if not outcome.reason:
+            names = [
+                pair_files.frame_name(film.genre, place.movie, odd)
+                for odd in (number, number + 1)
+            ]
+            names = [f"{folder}/{name}" for name in names]
+            number += 2
+        rows.append(
+            {
+                "status": "dropped" if outcome.reason else "kept",
+                "reason": outcome.reason,
+                "scene": outcome.candidate.scene,
+                "path": str(outcome.candidate.path),
+                "frame_number": outcome.candidate.frame_number,
+                "next_frame_number": outcome.candidate.next_frame_number,
+                "seconds": outcome.candidate.seconds,
+                "frame_file": names[0],
+                "next_frame_file": names[1],
+            }
+        )
+    bars = {str(path): bars for path, bars in extraction.bars.items() if bars}
+    return {
+        "film": film.name,
+        "genre": film.genre,
+        "split": film.split,
+        "movie": place.movie,
+        "num_candidates": extraction.num_candidates,
+        "bars": {
+            path: dataclasses.asdict(found) for path, found in bars.items()
+        },
+        "source": _source(film),
+        "pairs": rows,
+    }
+
+
+def write_index(out):
+    """Writes `index.csv` from the records of all films that are done."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for record in read_records(out):
+        film = {name: record[name] for name in ("film", "genre", "split")}
+        for row in record["pairs"]:
+            cells = {name: row[name] for name in _ROW_TYPES}
+            time = film_list.format_time(row["seconds"])
+            writer.writerow({**film, **cells, "time": time})
+    files.write_text(out / "index.csv", text.getvalue())
+
+
+def csv_line(cells):
+    """Returns cells as one line of a CSV file, without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,266 @@
+"""A film -> its pairs: drawn at random, read, judged and encoded."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import hashlib
+import math
+import pathlib
+
+import numpy as np
+
+from keras_ssc.data import pair_files
+from keras_ssc.errors import FilmListError
+from keras_ssc.films import black_bars
+from keras_ssc.films import film_list
+from keras_ssc.films import frame_index
+from keras_ssc.films import frame_reading
+from keras_ssc.films import image_files
+from keras_ssc.films.cleaning import NUM_BAR_FRAMES
+from keras_ssc.films.cleaning import stored_frame
+from keras_ssc.films.cleaning import why_dropped
+
+# Threads that judge and encode the pairs of one film; decoding has its own.
+_NUM_JUDGES = 2
+
+# A scene's end is written in whole seconds, rounded up by many players.
+_END_TOLERANCE_SECONDS = 1.0
+
+# Scene times have milliseconds; a frame half of one before its scene is in.
+_TIME_TOLERANCE_SECONDS = 0.0005
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A pair that may be drawn.
+
+    Attributes:
+        scene: Integer, the scene's place in the film, from 1.
+        path: `pathlib.Path` of the film's file.
+        frame_number: Integer, odd; the key frame's number in the file.
+        next_frame_number: Integer, the number of the frame behind it.
+        seconds: Float, the key frame's presentation time.
+    """
+
+    scene: int
+    path: pathlib.Path
+    frame_number: int
+    next_frame_number: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a drawn pair.
+
+    Attributes:
+        candidate: The `Candidate`.
+        reason: String, why the pair is dropped; empty when it is kept.
+        frame_png: Bytes, the first frame as PNG; None when dropped.
+        next_frame_png: Bytes, the next frame as PNG; None when dropped.
+    """
+
+    candidate: Candidate
+    reason: str
+    frame_png: bytes | None = None
+    next_frame_png: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Extraction:
+    """All that was drawn from a film.
+
+    Attributes:
+        outcomes: List of `Outcome`, in the film's order.
+        bars: Dict from each file's path to the `black_bars.Bars` cropped.
+        num_candidates: Integer, how many pairs the film's scenes hold.
+    """
+
+    outcomes: list
+    bars: dict
+    num_candidates: int
+
+    @property
+    def kept(self):
+        """The outcomes that were kept."""
+        return [outcome for outcome in self.outcomes if not outcome.reason]
+
+    @property
+    def dropped(self):
+        """The outcomes that were dropped."""
+        return [outcome for outcome in self.outcomes if outcome.reason]
+
+
+def extract_pairs(film, config, progress=None):
+    """Draws a film's pairs and judges them.
+
+    Args:
+        film: A `film_list.Film`.
+        config: An `ExtractConfig`.
+        progress: Function without arguments, called for each pair read.
+
+    Returns:
+        An `Extraction`. It holds fewer than `config.num_pairs` kept pairs
+        only when the film's scenes hold no more.
+
+    Raises:
+        keras_ssc.errors.VideoError: If a file of the film cannot be read.
+        keras_ssc.errors.FilmListError: If a scene lies outside its film, or
+            no scene holds a pair.
+    """
+    indexes = {
+        path: frame_index.index_frames(path)
+        for path in dict.fromkeys(scene.path for scene in film.scenes)
+    }
+    candidates = _candidates(film, indexes, config.stride)
+    bars = _find_bars(film, indexes) if config.crop_bars else {}
+    order = _shuffle(candidates, config.seed, film.name)
+    outcomes, num_kept = [], 0
+    while num_kept < config.num_pairs and len(outcomes) < len(order):
+        # A few more than are missing, as many are dropped as were so far: so
+        # most films are read once.
+        rate = max(num_kept / len(outcomes), 0.1) if outcomes else 0.95
+        num_more = math.ceil((config.num_pairs - num_kept) / rate) + 2
+        batch = order[len(outcomes) : len(outcomes) + num_more]
+        judged = _judge(batch, indexes, bars, config, progress)
+        outcomes += [judged[candidate] for candidate in batch]
+        num_kept = sum(not outcome.reason for outcome in outcomes)
+    outcomes = _until_enough(outcomes, config.num_pairs)
+    outcomes.sort(key=lambda outcome: candidates[outcome.candidate])
+    return Extraction(outcomes, bars, len(candidates))
+
+
+def _candidates(film, indexes, stride):
+    """Returns a dict from each `Candidate` to its place in the film."""
+    found = []
+    for number, scene in enumerate(film.scenes, start=1):
+        index = indexes[scene.path]
+        seconds = index.seconds
+        _check_range(scene, index)
+        first, end = np.searchsorted(
+            seconds,
+            np.array([scene.start_seconds, scene.end_seconds])
+            - _TIME_TOLERANCE_SECONDS,
+        )
+        found += [
+            Candidate(
+                number, scene.path, key, key + stride, float(seconds[key])
+            )
+            for key in pair_files.key_frames(int(first), int(end) - 1, stride)
+        ]
+    if not found:
+        raise FilmListError(
+            f"film {film.name!r} (line {film.scenes[0].line}): its scenes "
+            f"hold no pair of an odd frame and the frame {stride} behind it. "
+            "Mark longer scenes."
+        )
+    return {candidate: place for place, candidate in enumerate(found)}
+
+
+def _check_range(scene, index):
+    end = index.end_seconds
+    too_late = (
+        ("start", scene.start_seconds, end),
+        ("end", scene.end_seconds, end + _END_TOLERANCE_SECONDS),
+    )
+    for column, seconds, limit in too_late:
+        if limit <= seconds < math.inf:
+            raise FilmListError(
+                f"line {scene.line}, column {column}: "
+                f"{film_list.format_time(seconds)} is past the end of "
+                f"{scene.path}, which ends at {film_list.format_time(end)}. "
+                "Correct the time, or fetch the whole film."
+            )
+
+
+def _find_bars(film, indexes):
+    bars = {}
+    for path, index in indexes.items():
+        # In grey: two dozen frames of 8K would take gigabytes.
+        samples = [
+            (seconds, black_bars.grey(frame))
+            for _, seconds, frame in frame_reading.sample_frames(
+                path, NUM_BAR_FRAMES, index
+            )
+        ]
+        inside = [
+            frame
+            for seconds, frame in samples
+            if any(
+                scene.start_seconds <= seconds < scene.end_seconds
+                for scene in film.scenes
+                if scene.path == path
+            )
+        ]
+        # Scenes so short that few samples fall into them: the whole file
+        # says more than three frames of one shot.
+        if len(inside) < 4:
+            inside = [frame for _, frame in samples]
+        bars[path] = black_bars.find_bars(inside)
+    return bars
+
+
+def _shuffle(candidates, seed, film_name):
+    """Returns the candidates in an order of the seed and the film's name."""
+    digest = hashlib.sha256(film_name.encode("utf-8")).digest()
+    generator = np.random.default_rng(
+        [seed, int.from_bytes(digest[:8], "little")]
+    )
+    found = list(candidates)
+    return [found[place] for place in generator.permutation(len(found))]
+
+
+def _until_enough(outcomes, num_pairs):
+    num_kept = 0
+    for place, outcome in enumerate(outcomes):
+        if num_kept == num_pairs:
+            return outcomes[:place]
+        num_kept += not outcome.reason
+    return outcomes
+
+
+def _judge(batch, indexes, bars, config, progress):
+    """Reads the batch's frames; returns a dict Candidate -> Outcome."""
+    outcomes = {}
+    # Pairs are judged and encoded while the next ones are decoded. A few
+    # under way are enough; more would only fill the memory.
+    with concurrent.futures.ThreadPoolExecutor(_NUM_JUDGES) as pool:
+        waiting = collections.deque()
+        for candidate, frames in _read_pairs(batch, indexes, bars, config):
+            if progress is not None:
+                progress()
+            future = pool.submit(_outcome, candidate, frames, config)
+            waiting.append((candidate, future))
+            if len(waiting) > 4 * _NUM_JUDGES:
+                judged, future = waiting.popleft()
+                outcomes[judged] = future.result()
+        outcomes.update((judged, future.result()) for judged, future in waiting)
+    for candidate in batch:
+        outcomes.setdefault(
+            candidate, Outcome(candidate, "a frame could not be decoded")
+        )
+    return outcomes
+
+
+def _read_pairs(batch, indexes, bars, config):
+    """Yields (candidate, frames): its first frame, ..., its next frame."""
+    for path, index in indexes.items():
+        wanted = {c.frame_number: c for c in batch if c.path == path}
+        numbers = {
+            key + step for key in wanted for step in range(config.stride + 1)
+        }
+        recent = collections.deque(maxlen=config.stride + 1)
+        for number, _, frame in frame_reading.read_frames(path, numbers, index):
+            frame = stored_frame(frame, bars.get(path), config)
+            recent.append((number, frame))
+            key = number - config.stride
+            if key in wanted and recent[0][0] == key:
+                yield wanted[key], [frame for _, frame in recent]
+
+
+def _outcome(candidate, frames, config):
+    reason = why_dropped(frames, config)
+    if reason:
+        return Outcome(candidate, reason)
+    encoded = [image_files.encode_frame(x) for x in (frames[0], frames[-1])]
+    return Outcome(candidate, "", *encoded)

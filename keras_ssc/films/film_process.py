@@ -1,0 +1,193 @@
+"""Films, each read in a process of its own.
+
+A file that hangs the decoder, crashes it or makes it take all memory ends
+that process, and is one named error here; the other films go on.
+"""
+
+import contextlib
+import multiprocessing.connection
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+
+from keras_ssc.errors import FilmListError
+from keras_ssc.errors import VideoError
+from keras_ssc.films import container
+
+# What the process may take, in bytes of address space: frames of 8K that are
+# decoded by several threads, with room to spare.
+_MAX_MEMORY = 6 * 2**30
+
+# What the process runs.
+_PROGRAM = (
+    "import sys; from keras_ssc.films import film_process; "
+    "film_process.work(*sys.argv[1:])"
+)
+
+# A file without time stamps is decoded to its end for its list of frames, a
+# transport stream to the first pair: minutes in which the process says nothing
+# and reads its file. One that reads longer than so many silences is in a loop.
+_MAX_SILENCES = 15
+
+
+class ReaderDiedError(VideoError):
+    """A film whose process died: killed, crashed or out of memory."""
+
+
+def run(function, tasks, workers=1, max_silence=120.0, room=0):
+    """Calls a function for each film, in processes of their own.
+
+    Args:
+        function: Function at the top of a module. Its first argument is a
+            function that sends a value, which is a sign of life too.
+        tasks: List of tuples (name, arguments): what the film is called in
+            messages, and the function's other arguments.
+        workers: Integer, how many films are read at once.
+        max_silence: Float, seconds that a process may neither give a sign of
+            life nor read its file before it is ended.
+        room: Integer, bytes that a process may take in addition, for what it
+            keeps of its film.
+
+    Yields:
+        Tuples (place, value): a task's place in the list, and what its
+        function sent. The last value of each task is an exception:
+        `StopIteration`, or the `VideoError`, `FilmListError` or `OSError`
+        with which it ended.
+    """
+    waiting = list(enumerate(tasks))[::-1]
+    readers = {}
+    try:
+        while waiting or readers:
+            while waiting and len(readers) < workers:
+                place, (name, arguments) = waiting.pop()
+                reader = _Reader(place, name, (function, name, arguments, room))
+                readers[reader.connection] = reader
+            for reader in _heard(readers, max_silence):
+                value = reader.value()
+                if isinstance(value, Exception):
+                    readers.pop(reader.connection).end()
+                yield reader.place, value
+    finally:
+        for reader in readers.values():
+            reader.end()
+
+
+def _heard(readers, max_silence):
+    """Waits; returns the readers that sent something, ended or hang."""
+    checked = min(reader.checked for reader in readers.values())
+    timeout = max(checked + max_silence - time.monotonic(), 0)
+    ready = multiprocessing.connection.wait(readers, timeout)
+    return [readers[connection] for connection in ready] or [
+        reader for reader in readers.values() if reader.hangs(max_silence)
+    ]
+
+
+class _Reader:
+    """A process that reads a film.
+
+    Args:
+        place: Integer, the task's place.
+        name: What the film is called in messages.
+        call: Tuple, what `work` is sent.
+    """
+
+    def __init__(self, place, name, call):
+        self.place, self._name, self._error = place, name, None
+        self.connection, other = multiprocessing.Pipe()
+        number = other.fileno()
+        # Ctrl-C is for this process, which ends the other.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        # Not one of multiprocessing's own: those begin by running the
+        # caller's script once more, which is to be written for that.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, str(number)],
+            pass_fds=[number],
+            stdin=subprocess.DEVNULL,
+        )
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        other.close()
+        with contextlib.suppress(ConnectionError):  # told when it is read
+            self.connection.send(call)
+        self._sign_of_life()
+
+    def value(self):
+        """Returns what it sent, or the exception with which it ended."""
+        if self._error is not None:
+            return self._error
+        self._sign_of_life()
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionError):
+            code = self._process.wait()
+        ending = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return ReaderDiedError(
+            f"{self._name}: its reader died ({ending}). The file is damaged, "
+            "or needs more memory than it may take. Convert it, as with "
+            "ffmpeg -i, or leave it out."
+        )
+
+    def hangs(self, max_silence):
+        """Says whether it is silent and does not read, or in circles."""
+        now = time.monotonic()
+        if now < self.checked + max_silence:
+            return False
+        num_read, silence = self._num_bytes_read(), now - self._heard
+        is_reading = num_read != self._num_read
+        self.checked, self._num_read = now, num_read
+        if is_reading and silence < _MAX_SILENCES * max_silence:
+            return False
+        self._error = VideoError(
+            f"{self._name}: its reader gave no sign of life for {silence:.3g} "
+            "seconds. Convert the film, as with ffmpeg -i, or leave it out."
+        )
+        return True
+
+    def _sign_of_life(self):
+        self._heard = self.checked = time.monotonic()
+        self._num_read = self._num_bytes_read()
+
+    def _num_bytes_read(self):
+        """Returns how much it has read; 0 if the system hides it."""
+        path = pathlib.Path(f"/proc/{self._process.pid}/io")
+        try:
+            return int(path.read_text("ascii").split()[1])  # rchar: 4723
+        except OSError:
+            return 0
+
+    def end(self):
+        """Ends the process, if it has not ended."""
+        self._process.kill()
+        self._process.wait()
+        self.connection.close()
+
+
+def work(number):
+    """Reads a film in a process of its own; sends what it finds.
+
+    Args:
+        number: String, the number of the pipe to the process that asks.
+    """
+    connection = multiprocessing.connection.Connection(int(number))
+    function, name, arguments, room = connection.recv()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _MAX_MEMORY + room
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        function(connection.send, *arguments)
+        ending = StopIteration()
+    except ConnectionError:
+        return  # nobody listens any more
+    except (VideoError, FilmListError, OSError) as caught:
+        ending = caught
+    except (MemoryError, cv2.error) as caught:
+        if isinstance(caught, cv2.error) and caught.code != cv2.Error.StsNoMem:
+            raise
+        ending = container.out_of_memory(name)
+    connection.send(ending)

@@ -1,0 +1,402 @@
+"""A film file -> its shots and its pairs, read in a process of its own."""
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import queue
+import threading
+
+import cv2
+import numpy as np
+
+from keras_ssc import checks
+from keras_ssc.errors import VideoError
+from keras_ssc.films import black_bars
+from keras_ssc.films import cleaning
+from keras_ssc.films import cuts
+from keras_ssc.films import film_process
+from keras_ssc.films import frame_index
+from keras_ssc.films import frame_reading
+
+# Cuts are sought on frames of this long side, as `cuts` looks at them.
+_LONG_SIDE = 320
+
+# A cut changes the mean grey by more than this; a fifth of the frames of a
+# film does, and only they are looked at more closely.
+_LEAST_CHANGE = 3.0
+
+# Above this standard deviation in grey levels, a frame is surely not blank.
+_LEAST_CONTRAST = 10.0
+
+# Frames that are decoded ahead of the one that is looked at, and pairs of a
+# shot that are kept until it ends; fewer where they would take more bytes.
+_NUM_AHEAD = 16
+_MOST_KEPT = 24
+_MOST_BYTES = 2**28
+
+# Frames between two signs of life while all are read.
+_FRAMES_A_SIGN = 48
+
+# Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
+_LEAST_SIDE = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is read of a film.
+
+    Attributes:
+        num_pairs: Integer, pairs spread over the film at even times. A shot
+            that has none of them has one of about its middle.
+        every: Float, seconds from a pair to the next, instead of `num_pairs`.
+        quick: Boolean, whether the search for shots is left out: each pair
+            then stands for the part of the film around it.
+        max_seconds: Float, films that last longer are refused; None for none.
+    """
+
+    num_pairs: int = 300
+    every: float | None = None
+    quick: bool = False
+    max_seconds: float | None = None
+
+    def __post_init__(self):
+        for name in ("num_pairs", "every", "max_seconds"):
+            checks.above_zero(name, getattr(self, name))
+
+
+DEFAULT_PLAN = Plan()
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """A part of a film without a cut.
+
+    Attributes:
+        start_seconds: Float, presentation time of its first frame.
+        end_seconds: Float, when the frame after its last one is shown.
+    """
+
+    start_seconds: float
+    end_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pair:
+    """A pair that was read.
+
+    Attributes:
+        seconds: Float, the frame's presentation time.
+        reason: String, why it is not used: `blank`, `cut` or `a frame could
+            not be decoded`; empty if it is.
+        frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
+            the pair is not used.
+        next_frame: The same.
+        is_extra: Boolean. If true, the pair is at none of the even times: it
+            was read because its shot has no other.
+    """
+
+    seconds: float
+    reason: str
+    frame: np.ndarray | None = None
+    next_frame: np.ndarray | None = None
+    is_extra: bool = False
+
+
+def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
+    """Reads a film.
+
+    Args:
+        path: Path of a film file on this machine.
+        plan: A `Plan`.
+        max_silence: Float, seconds that the reading process may neither give
+            a sign of life nor read its file before it is ended.
+        progress: Function of a string and two integers, called while frames
+            or pairs are read: what is read, how many of how many.
+
+    Yields:
+        Each `Pair` in the film's order; behind the pairs of a shot, maybe
+        none, the `Shot`.
+
+    Raises:
+        VideoError: If the film cannot be read, or its reader hangs or dies.
+    """
+    tasks = [(path, (path, plan))]
+    reading = film_process.run(_read, tasks, max_silence=max_silence)
+    with contextlib.closing(reading):
+        for _, value in reading:
+            if isinstance(value, StopIteration):
+                return
+            if isinstance(value, Exception):
+                raise value
+            if isinstance(value, (Pair, Shot)):
+                yield value
+            elif progress is not None:
+                progress(*value)
+
+
+def _read(send, path, plan):
+    """Sends pairs and shots, and in tuples how far it is."""
+    index = frame_index.index_frames(path)
+    if plan.max_seconds is not None and index.end_seconds > plan.max_seconds:
+        raise VideoError(
+            f"{path}: expected a film of {plan.max_seconds:g} seconds or less. "
+            f"Received: {index.end_seconds:.0f} seconds"
+        )
+    send(("film", 0, index.num_frames))
+    config = cleaning.ExtractConfig()
+    samples = frame_reading.sample_frames(path, cleaning.NUM_BAR_FRAMES, index)
+    bars = black_bars.find_bars(frame for _, _, frame in samples)
+    numbers = _spread(index, plan)
+    read = _read_around if plan.quick else _read_all
+    for item in read(index, numbers, _PairMaker(index, bars, config)):
+        send(item)
+
+
+def _spread(index, plan):
+    """Returns frames at even times: the middles of equal parts of the film."""
+    if index.num_frames < 2:
+        return []
+    every = plan.every or index.end_seconds / plan.num_pairs
+    count = max(1, round(index.end_seconds / every))
+    times = index.end_seconds * (np.arange(count) + 0.5) / count
+    shown = np.searchsorted(index.seconds, times, "right") - 1
+    return np.unique(np.clip(shown, 0, index.num_frames - 2)).tolist()
+
+
+@dataclasses.dataclass(frozen=True)
+class _PairMaker:
+    """Makes a film's pairs, and its shots."""
+
+    index: frame_index.FrameIndex
+    bars: black_bars.Bars
+    config: cleaning.ExtractConfig
+
+    def pair(self, number, frames):
+        """Returns the `Pair` of two whole frames, as extract stores them."""
+        frames = [
+            cleaning.stored_frame(frame, self.bars, self.config)
+            for frame in frames
+        ]
+        reason = cleaning.why_dropped(frames, self.config)
+        return Pair(self._seconds(number), reason, *([] if reason else frames))
+
+    def unread(self, number):
+        """Returns the `Pair` of a frame that could not be decoded."""
+        return Pair(self._seconds(number), "a frame could not be decoded")
+
+    def shot(self, first, end):
+        """Returns the `Shot` from a frame up to, not with, another."""
+        return Shot(self._seconds(first), self._seconds(end))
+
+    def _seconds(self, number):
+        if number == self.index.num_frames:
+            return float(self.index.end_seconds)
+        return float(self.index.seconds[number])
+
+
+# ---- every frame, for every shot ----
+
+
+def _read_all(index, numbers, make):
+    """Finds the shots and reads their pairs, in one pass over the film."""
+    wanted = collections.deque(numbers)
+    most_kept = min(max(_num_frames(index, _MOST_BYTES) // 2, 2), _MOST_KEPT)
+    shot = _OpenShot(0, most_kept, wanted, make)
+    for number, is_first, whole in _with_cuts(index):
+        if is_first:
+            yield from shot.close(number)
+            shot = _OpenShot(number, most_kept, wanted, make)
+        yield from shot.add(number, whole)
+        if number % _FRAMES_A_SIGN == 0:
+            yield "frames", number, index.num_frames
+    yield from shot.close(index.num_frames)
+    yield "frames", index.num_frames, index.num_frames
+
+
+def _num_frames(index, num_bytes):
+    """Returns how many decoded frames of 10 bits a colour the bytes hold."""
+    return num_bytes // (3 * index.width * index.height)
+
+
+class _OpenShot:
+    """A shot whose end has not been seen yet.
+
+    Args:
+        first: Integer, its first frame.
+        most_kept: Integer, how many of its pairs are kept until it ends, for
+            that the one of its middle is among them, or nearly.
+        wanted: `collections.deque` of the frames whose pairs are to be read;
+            those of this shot are taken out.
+        make: A `_PairMaker`.
+    """
+
+    def __init__(self, first, most_kept, wanted, make):
+        self._first, self._most_kept = first, most_kept
+        self._wanted, self._make = wanted, make
+        self._kept, self._step = [], 1
+        self._before = self._latest = (None, None)
+        self._last_read = None
+        self._num_lost = 0
+
+    def add(self, number, whole):
+        """Takes the shot's next frame; yields a `Pair` if one is due."""
+        last, last_whole = self._before
+        self._before = number, whole
+        if last != number - 1:
+            return
+        self._latest = last, (last_whole, whole)
+        while self._wanted and self._wanted[0] < last:
+            yield self._lose(self._wanted.popleft())
+        if self._wanted and self._wanted[0] == last:
+            yield self._read(self._wanted.popleft(), self._latest[1])
+        if self._last_read is None:
+            self._keep(last)
+
+    def close(self, end):
+        """Yields what is left of the pairs up to a frame, and the `Shot`."""
+        # A pair's next frame is in its shot, too.
+        last = end - 2
+        while self._wanted and self._wanted[0] < end:
+            number = min(self._wanted.popleft(), last)
+            if number < self._first or number == self._last_read:
+                continue
+            if number == self._latest[0]:
+                yield self._read(*self._latest)
+            else:
+                yield self._lose(number)
+        if self._last_read is None:
+            middle = (self._first + last + 1) // 2
+            pair = None
+            if self._kept:
+                pair = self._read(
+                    *min(self._kept, key=lambda kept: abs(kept[0] - middle))
+                )
+            elif last >= self._first and not self._num_lost:
+                pair = self._lose(middle)
+            if pair is not None:
+                yield dataclasses.replace(pair, is_extra=True)
+        yield self._make.shot(self._first, end)
+
+    def _read(self, number, wholes):
+        self._last_read = number
+        self._kept.clear()
+        return self._make.pair(number, [whole() for whole in wholes])
+
+    def _lose(self, number):
+        self._num_lost += 1
+        return self._make.unread(number)
+
+    def _keep(self, number):
+        """Keeps a pair, at steps that double when there are too many."""
+        if (number - self._first) % self._step:
+            return
+        self._kept.append(self._latest)
+        if len(self._kept) > self._most_kept:
+            self._step *= 2
+            self._kept = [
+                kept
+                for kept in self._kept
+                if (kept[0] - self._first) % self._step == 0
+            ]
+
+
+def _with_cuts(index):
+    """Yields (number, whether a shot begins with it, whole) of all frames.
+
+    Shots begin behind a cut and behind a fade.
+    """
+    num_ahead = min(max(_num_frames(index, _MOST_BYTES // 4), 1), _NUM_AHEAD)
+    frames = frame_reading.scan_frames(index.path, index, _LONG_SIDE)
+    last, last_grey, was_blank = None, None, False
+    for number, _, frame, whole in _ahead(frames, num_ahead):
+        frame = _enlarged(frame)
+        grey = cv2.resize(
+            cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY),
+            (64, 36),
+            interpolation=cv2.INTER_AREA,
+        )
+        is_blank = grey.std() < _LEAST_CONTRAST and cuts.is_blank(frame)
+        is_first = False
+        if last is not None and not is_blank:
+            change = float(cv2.absdiff(grey, last_grey).mean())
+            # What comes out of black is another shot, however slowly.
+            is_first = was_blank or (
+                change > _LEAST_CHANGE and cuts.is_cut(last, frame)
+            )
+        last, last_grey, was_blank = frame, grey, is_blank
+        yield number, is_first, whole
+
+
+def _enlarged(frame):
+    height, width = frame.shape[:2]
+    if min(height, width) >= _LEAST_SIDE:
+        return frame
+    return cv2.resize(
+        frame, (max(width, _LEAST_SIDE), max(height, _LEAST_SIDE))
+    )
+
+
+def _ahead(items, num_ahead):
+    """Yields the items of an iterator that runs ahead in a thread of its own.
+
+    Decoders and OpenCV let go of Python's lock: the next frames are decoded
+    while one is looked at.
+    """
+    made = queue.Queue(num_ahead)
+
+    def make():
+        try:
+            for item in items:
+                made.put((item, None))
+            made.put((None, StopIteration()))
+        except BaseException as error:  # told where the items are used
+            made.put((None, error))
+
+    try:
+        threading.Thread(target=make, daemon=True).start()
+    except RuntimeError as error:  # no room for its stack
+        raise MemoryError(str(error)) from error
+    while True:
+        item, error = made.get()
+        if isinstance(error, StopIteration):
+            return
+        if error is not None:
+            raise error
+        yield item
+
+
+# ---- only what lies around the pairs ----
+
+
+def _read_around(index, numbers, make):
+    """Reads pairs, each of which stands for the part of the film around it."""
+    if not numbers:
+        yield make.shot(0, index.num_frames)
+        return
+    # Up to the middles between neighbours.
+    ends = [
+        (one + other + 1) // 2 for one, other in itertools.pairwise(numbers)
+    ]
+    parts = itertools.pairwise([0, *ends, index.num_frames])
+    frames = _groups(index, numbers)
+    for place, (number, part) in enumerate(zip(numbers, parts, strict=True)):
+        pair = next(frames)
+        yield make.unread(number) if pair is None else make.pair(number, pair)
+        yield make.shot(*part)
+        yield "pairs", place + 1, len(numbers)
+
+
+def _groups(index, numbers):
+    """Yields for each frame it and the next; None if one is missing."""
+    wanted = {number + step for number in numbers for step in (0, 1)}
+    frames = frame_reading.read_frames(index.path, wanted, index)
+    read = collections.deque(maxlen=2)
+    for number in numbers:
+        while not read or read[-1][0] <= number:
+            if (item := next(frames, None)) is None:
+                break
+            read.append((item[0], item[2]))
+        found = dict(read)
+        pair = [found.get(number), found.get(number + 1)]
+        yield None if any(frame is None for frame in pair) else pair

@@ -1,0 +1,106 @@
+"""Metrics -> Markdown tables."""
+
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import scoring
+
+
+def markdown_table(header, rows):
+    """Returns a Markdown table.
+
+    Args:
+        header: Sequence of strings.
+        rows: Sequence of sequences of the same length.
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(
+        "| "
+        + " | ".join(str(cell).replace("|", r"\|") for cell in line)
+        + " |\n"
+        for line in lines
+    )
+
+
+def markdown(metrics):
+    """Writes the metrics as Markdown tables."""
+    films = [
+        [
+            entry["film"],
+            entry["genre"],
+            entry["verdict"],
+            scoring.percent(entry["scores"][entry["verdict"]]),
+            scoring.percent(entry["pair_accuracy"]),
+        ]
+        for entry in metrics["films"]
+    ]
+    return (
+        f"# {metrics['model']}, {metrics['split']} split of "
+        f"{metrics['dataset']}\n\n"
+        + metrics_table(metrics["pair"], metrics["film"])
+        + "\n"
+        + markdown_table(
+            ["film", "genre", "verdict", "its score", "pairs right"], films
+        )
+        + f"\n{calibration_text(metrics)}\n"
+    )
+
+
+def metrics_table(pair, film):
+    """Writes the metrics by pair and by film as a Markdown table."""
+    rows = [
+        [label, scoring.percent(pair[key]), scoring.percent(film[key])]
+        for label, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
+    ]
+    rows += [
+        [
+            genre,
+            scoring.percent(pair["per_genre"][genre]),
+            scoring.percent(film["per_genre"][genre]),
+        ]
+        for genre in GENRES
+    ]
+    return markdown_table(
+        ["", f"by pair ({pair['num']:,})", f"by film ({film['num']:,})"], rows
+    )
+
+
+def films_table(data):
+    """Writes the films and pairs of each genre in each split as Markdown.
+
+    Args:
+        data: Dict from splits to dicts from genres to dicts of `films` and
+            `pairs`, as `evaluate`'s metrics have under `data`.
+
+    Returns:
+        String.
+    """
+    return markdown_table(
+        ["genre", *data],
+        [
+            [
+                genre,
+                *(
+                    f"{counts[genre]['films']} ({counts[genre]['pairs']:,})"
+                    for counts in data.values()
+                ),
+            ]
+            for genre in GENRES
+        ],
+    )
+
+
+def calibration_text(metrics):
+    """Says in a sentence or two how the scores are calibrated."""
+    fitted = metrics["calibration"]
+    error = fitted["expected_calibration_error"]
+    if fitted["split"] is None:
+        return (
+            "Not calibrated: the data set has no validation split. Expected "
+            f"calibration error by pair: {error['before']:.3f}."
+        )
+    return (
+        f"Temperature {fitted['temperature']:.3f}, fitted on "
+        f"{fitted['num_pairs']:,} pairs of the {fitted['split']} split. "
+        "Expected calibration error by pair, "
+        f"{metrics['split']} split: {error['before']:.3f} before, "
+        f"{error['after']:.3f} after."
+    )

@@ -1,0 +1,435 @@
+"""A trained model, wherever it is -> the scores of pairs of frames.
+
+    predictor = predictor.load("runs/20260101-120000_double_stack")
+    answer = predictor.predict_pair(frame, next_frame)
+    verdict = predictor.predict_film("film.mp4")
+
+A run, an export and a running TF Serving are asked alike.
+"""
+
+import collections
+import concurrent.futures
+import dataclasses
+import itertools
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ssc import files
+from keras_ssc import flow
+from keras_ssc.data import frame_folder
+from keras_ssc.data import pair_files
+from keras_ssc.data import resizing
+from keras_ssc.films import film_reader
+from keras_ssc.films import image_files
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import calibration
+from keras_ssc.prediction import grad_cam
+from keras_ssc.prediction import verdict
+from keras_ssc.serving import client as serving_client
+from keras_ssc.serving import exported
+from keras_ssc.serving import served_model
+from keras_ssc.serving.client import Answer
+from keras_ssc.training import runs
+
+# Pairs asked at once.
+_BATCH = 16
+
+
+def load(model, timeout=60.0):
+    """Loads what answers.
+
+    Args:
+        model: Path of a run that was evaluated, of an export's version (or of
+            the folder of versions: the newest one), or the URL of a running
+            TF Serving, see `serving_client.Client`.
+        timeout: Float, seconds that a server may keep silent.
+
+    Returns:
+        A `Predictor`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    text = str(model)
+    if text.startswith(("http://", "https://", "grpc://")):
+        client = serving_client.Client(text, timeout)
+        return Predictor(client.url, _ask_server(client), (270, 480))
+    path = pathlib.Path(model)
+    if (path / "config.json").exists():
+        model = runs.load_model(path)
+        return of_model(model, _temperature(path), text)
+    version = exported.newest_version(path)
+    if version is None:
+        raise ValueError(
+            "Expected a run's folder, an export's folder or a server's URL. "
+            f"Received: {model}"
+        )
+    return Predictor(str(version), *_ask_export(version))
+
+
+def of_model(model, temperature=1.0, name="model"):
+    """Makes a predictor of a Keras model that is at hand.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        temperature: Float above 0, see `calibration.fit_temperature`.
+        name: String, what it is called.
+
+    Returns:
+        A `Predictor`.
+    """
+    asked = _Model(model, temperature)
+    return Predictor(name, asked.ask, asked.image_size, asked.heat_maps)
+
+
+class Predictor:
+    """Answers for pairs and for films; `load` makes it.
+
+    Args:
+        name: String, what was loaded.
+        ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
+            returns scores, float32 (pairs, 6), and motion magnitudes, float32
+            (pairs,), or None for these if the model does not see motion.
+        image_size: Tuple of two integers, (height, width), that images are
+            decoded to.
+        heat_maps: Function of two such arrays and a genre's place, see
+            `grad_cam.GradCam`; None if what was loaded cannot tell.
+    """
+
+    def __init__(self, name, ask, image_size, heat_maps=None):
+        self.name = name
+        self._ask = ask
+        self._heat_maps = heat_maps
+        # As a graph, as it is served: its errors name the image.
+        self._decode_pairs = tf.function(
+            lambda *images: served_model.decode_pairs(*images, image_size),
+            input_signature=[tf.TensorSpec([None], tf.string)] * 2,
+        )
+
+    def scores(self, frame, next_frame):
+        """Computes the calibrated scores of pairs.
+
+        Args:
+            frame: uint8 array (pairs, height, width, 3), RGB.
+            next_frame: The same, the frames after them.
+
+        Returns:
+            A tuple: scores, float32 (pairs, 6), in the order of `GENRES`;
+            motion magnitudes, float32 (pairs,), or None of a model that does
+            not see motion.
+
+        Raises:
+            ValueError: If the frames are something else, or the model gives
+                no numbers.
+        """
+        frame, next_frame = np.asarray(frame), np.asarray(next_frame)
+        for name, array in (("frame", frame), ("next_frame", next_frame)):
+            is_frames = array.ndim == 4 and array.shape[-1] == 3
+            if array.dtype != np.uint8 or not is_frames:
+                raise ValueError(
+                    f"Expected {name} as uint8 RGB of shape (pairs, height, "
+                    f"width, 3). Received: {array.dtype} of {array.shape}"
+                )
+        if frame.shape != next_frame.shape:
+            raise ValueError(
+                "Expected frame and next_frame of one shape. Received: "
+                f"{frame.shape} and {next_frame.shape}"
+            )
+        answers = [
+            self._ask(
+                frame[start : start + _BATCH],
+                next_frame[start : start + _BATCH],
+            )
+            for start in range(0, len(frame), _BATCH)
+        ]
+        if not answers:
+            return np.zeros((0, len(GENRES)), np.float32), None
+        scores, magnitudes = zip(*answers, strict=True)
+        scores = np.concatenate(scores)
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                f"Expected scores that are numbers. {self.name} gives none: "
+                "its weights are damaged, or it was trained astray."
+            )
+        has_motion = all(part is not None for part in magnitudes)
+        return scores, np.concatenate(magnitudes) if has_motion else None
+
+    def predict_pair(self, frame, next_frame):
+        """Classifies one pair.
+
+        Args:
+            frame: uint8 array (height, width, 3), RGB.
+            next_frame: uint8 array of the same shape, the frame after it.
+
+        Returns:
+            A `serving_client.Answer`.
+        """
+        scores, magnitudes = self.scores(
+            np.asarray(frame)[np.newaxis], np.asarray(next_frame)[np.newaxis]
+        )
+        return Answer(
+            GENRES[int(scores[0].argmax())],
+            dict(zip(GENRES, scores[0].tolist(), strict=True)),
+            None if magnitudes is None else float(magnitudes[0]),
+        )
+
+    def heat_maps(self, frame, next_frame, genre):
+        """Shows where in a pair the evidence for a genre is.
+
+        Args:
+            frame: uint8 array (height, width, 3), RGB.
+            next_frame: uint8 array of the same shape, the frame after it.
+            genre: String, one of `GENRES`.
+
+        Returns:
+            A dict from what the model looks at (`"frame"`, `"flow"`) to a
+            float32 array of the model's height and width, 0..1, see
+            `grad_cam.GradCam`. Empty of a model without convolutions, of an
+            export and of a server: these give no gradients.
+        """
+        if self._heat_maps is None:
+            return {}
+        maps = self._heat_maps(
+            frame[np.newaxis], next_frame[np.newaxis], GENRES.index(genre)
+        )
+        return {name: heat[0] for name, heat in maps.items()}
+
+    def predict(self, encoded):
+        """Classifies pairs of encoded images, as `serving_client.Client`.
+
+        Args:
+            encoded: List of pairs (frame_bytes, next_frame_bytes): each the
+                bytes of a JPEG or a PNG.
+
+        Returns:
+            A list of `serving_client.Answer`.
+
+        Raises:
+            serving_client.ImageError: If an image is refused.
+        """
+        images = [tf.constant(part) for part in zip(*encoded, strict=True)]
+        try:
+            frames = self._decode_pairs(*images)
+        except tf.errors.InvalidArgumentError as error:
+            reason = serving_client.explain_error(str(error))
+            raise serving_client.ImageError(reason or error) from error
+        return [self.predict_pair(*pair) for pair in zip(*frames, strict=True)]
+
+    def predict_film(
+        self,
+        path,
+        plan=film_reader.DEFAULT_PLAN,
+        min_confidence=verdict.MIN_CONFIDENCE,
+        progress=None,
+        pictures=False,
+    ):
+        """Classifies a film.
+
+        Args:
+            path: Path of a film file on this machine.
+            plan: A `film_reader.Plan`, what is read of it.
+            min_confidence: Float, the score below which the verdict is
+                uncertain.
+            progress: See `film_reader.read_film`.
+            pictures: Boolean, whether the verdict keeps a small frame of
+                each shot, of the 200 longest ones at most, for a contact
+                sheet, and the pair with the most evidence for its genre.
+
+        Returns:
+            A `verdict.FilmVerdict`.
+
+        Raises:
+            VideoError: If the film cannot be read, or none of its pairs can
+                be used.
+        """
+        collected = verdict.Collector(pictures)
+        self._collect(
+            film_reader.read_film(path, plan, progress=progress), collected
+        )
+        return collected.verdict(path, min_confidence)
+
+    def predict_frames(self, root, min_confidence=verdict.MIN_CONFIDENCE):
+        """Classifies the films of a folder of pairs, as `evaluate` does.
+
+        Args:
+            root: Path of a folder that extract wrote, or of the report's
+                layout, see `pair_files.list_pairs`.
+            min_confidence: See `predict_film`.
+
+        Returns:
+            A list of `verdict.FilmVerdict`, without shots: a film's scores
+            are the mean of its pairs'.
+
+        Raises:
+            ValueError: If a frame cannot be decoded, or there is no pair.
+        """
+        by_film = collections.defaultdict(list)
+        for pair in pair_files.list_pairs(root)[0]:
+            by_film[pair_files.movie_name(pair.genre, pair.movie)].append(pair)
+        if not by_film:
+            raise ValueError(
+                f"Expected a folder of frames. {root} has no pair."
+            )
+        names = {
+            pair_files.movie_name(record["genre"], record["movie"]): record[
+                "film"
+            ]
+            for record in frame_folder.read_records(root)
+        }
+        verdicts = []
+        for movie, stored in by_film.items():
+            collected = verdict.Collector()
+            reading = (
+                film_reader.Pair(
+                    0.0,
+                    "",
+                    image_files.read_frame(pair.frame_path),
+                    image_files.read_frame(pair.next_frame_path),
+                )
+                for pair in stored
+            )
+            whole = film_reader.Shot(0.0, 1.0)
+            self._collect(itertools.chain(reading, [whole]), collected)
+            verdicts.append(
+                dataclasses.replace(
+                    collected.verdict(names.get(movie, movie), min_confidence),
+                    seconds=None,
+                    shots=[],
+                )
+            )
+        return verdicts
+
+    def _collect(self, reading, collected):
+        """Answers for pairs as they are read, a batch at a time."""
+        waiting = []
+        for item in reading:
+            if isinstance(item, film_reader.Pair) and item.reason:
+                collected.drop(item)
+                continue
+            waiting.append(item)
+            if len(waiting) == 2 * _BATCH:  # there are shots among them
+                self._answer(waiting, collected)
+                waiting = []
+        self._answer(waiting, collected)
+
+    def _answer(self, read, collected):
+        pairs_read = [
+            item for item in read if isinstance(item, film_reader.Pair)
+        ]
+        answers = iter(())
+        if pairs_read:
+            scores, magnitudes = self.scores(
+                np.stack([pair.frame for pair in pairs_read]),
+                np.stack([pair.next_frame for pair in pairs_read]),
+            )
+            if magnitudes is None:
+                magnitudes = itertools.repeat(None)
+            answers = zip(scores, magnitudes, strict=False)
+        for item in read:
+            if isinstance(item, film_reader.Pair):
+                collected.add(item, *next(answers))
+            else:
+                collected.end_shot(item)
+
+
+def _ask_server(client):
+    def ask(frame, next_frame):
+        answers = client.predict(
+            [
+                tuple(image_files.encode_frame(each) for each in pair)
+                for pair in zip(frame, next_frame, strict=True)
+            ]
+        )
+        scores = [[a.scores[genre] for genre in GENRES] for a in answers]
+        magnitudes = [a.motion_magnitude for a in answers]
+        if None in magnitudes:
+            return np.float32(scores), None
+        return np.float32(scores), np.float32(magnitudes)
+
+    return ask
+
+
+def _ask_export(version):
+    card = exported.read_card(version)
+    if card["format"] != "savedmodel":
+        raise ValueError(
+            f"Expected an export as savedmodel. {version} is {card['format']}."
+        )
+    exported.check_sums(version)
+    try:
+        signature = tf.saved_model.load(str(version)).signatures["frames"]
+    # As many kinds as a graph can be broken in ways.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"Expected a SavedModel of keras_ssc.export. {version} is none: "
+            f"{reason}"
+        ) from error
+
+    def ask(frame, next_frame):
+        answer = signature(
+            frame=tf.constant(frame), next_frame=tf.constant(next_frame)
+        )
+        magnitudes = answer.get("motion_magnitude")
+        return (
+            answer["scores"].numpy(),
+            None if magnitudes is None else magnitudes.numpy(),
+        )
+
+    return ask, tuple(card["image_size"])
+
+
+class _Model:
+    """A Keras model, asked as evaluate does, with OpenCV's flow."""
+
+    def __init__(self, model, temperature):
+        self._model = model
+        self._temperature = temperature
+        self._grad_cam = None
+        self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+        self._sees_flow = (
+            "flow" in model.input or served_model.flow_layer(model) is not None
+        )
+        self.image_size = model.input["frame"].shape[1:3]
+
+    def ask(self, frame, next_frame):
+        inputs = self._inputs(frame, next_frame)
+        logits = self._model.predict_on_batch(
+            {name: inputs[name] for name in self._model.input}
+        )
+        scores = calibration.probabilities(
+            np.asarray(logits), self._temperature
+        )
+        if not self._sees_flow:
+            return scores, None
+        return scores, flow.motion_magnitude(inputs["flow"])
+
+    def heat_maps(self, frame, next_frame, genre):
+        if self._grad_cam is None:
+            self._grad_cam = grad_cam.GradCam(self._model)
+        inputs = self._inputs(frame, next_frame)
+        return self._grad_cam(
+            {name: inputs[name] for name in self._model.input}, genre
+        )
+
+    def _inputs(self, *frames):
+        inputs = {
+            name: resizing.resize(array, self.image_size).numpy()
+            for name, array in zip(("frame", "next_frame"), frames, strict=True)
+        }
+        if self._sees_flow:
+            inputs["flow"] = np.stack(
+                list(self._threads.map(flow.farneback_flow, *inputs.values()))
+            )
+        return inputs
+
+
+def _temperature(run_dir):
+    try:
+        metrics = files.read_json(run_dir / "metrics.json")
+    except (OSError, ValueError):
+        metrics = None
+    return calibration.temperature_of(metrics, run_dir)

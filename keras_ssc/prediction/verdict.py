@@ -1,0 +1,262 @@
+"""What is said of a film, and the evidence for it."""
+
+import collections
+import csv
+import dataclasses
+import io
+
+import cv2
+import numpy as np
+
+from keras_ssc.errors import VideoError
+from keras_ssc.films import film_list
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import scoring
+from keras_ssc.prediction import words
+
+# Of `FilmVerdict.as_json`: raised when a field changes its name or meaning.
+VERSION = 1
+
+# Below, a verdict is uncertain: as likely wrong as right.
+MIN_CONFIDENCE = 0.5
+
+# More pictures would be too many to look at, and fill the memory: a long film
+# has thousands of shots.
+MOST_PICTURES = 200
+
+# Pictures of a shot that are kept until it ends.
+_MOST_SEEN = 32
+
+_PICTURE_SIZE = (240, 135)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ShotVerdict:
+    """What is said of a shot.
+
+    Attributes:
+        start_seconds: Float, presentation time of its first frame.
+        end_seconds: Float, when the next shot begins.
+        num_pairs: Integer, the pairs it is judged by.
+        genre: String, the genre of the highest score; None without a pair.
+        scores: Dict from each genre to a float, the mean of its pairs'; None
+            without a pair.
+        motion_magnitude: Float, the mean of its pairs'; None without a pair,
+            and of models that do not see motion.
+        picture: uint8 array (135, 240, 3), RGB, the frame of the pair nearest
+            to its middle. None if no pictures were asked for, or the film has
+            200 longer shots.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    num_pairs: int
+    genre: str | None
+    scores: dict | None
+    motion_magnitude: float | None
+    picture: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FilmVerdict:
+    """What is said of a film.
+
+    Attributes:
+        path: String, the film's path as it was given; of stored pairs, the
+            film's name.
+        genre: String, the genre of the highest score.
+        confidence: Float, that score.
+        is_sure: Boolean, whether it reaches the least confidence asked for.
+        runner_up: String, the genre of the second highest score.
+        scores: Dict from each genre to a float: the mean of its pairs' at
+            even times; the extra ones of shots that have none of these are
+            left out, unless no other can be used.
+        shares: Dict from each genre to a float: the share of the film, of
+            what could be judged of it, whose shots are evidence for the genre.
+        seconds: Float, the film's length; None of stored pairs.
+        num_pairs: Integer, the pairs that were judged, extra ones included.
+        dropped: Dict from a reason to how many pairs were dropped for it.
+        shots: List of `ShotVerdict`.
+        strongest: `film_reader.Pair`, the one with the highest score for
+            `genre`, if pictures were asked for.
+    """
+
+    path: str
+    genre: str
+    confidence: float
+    is_sure: bool
+    runner_up: str
+    scores: dict
+    shares: dict
+    seconds: float | None
+    num_pairs: int
+    dropped: dict
+    shots: list
+    strongest: object = None
+
+    def as_json(self):
+        """Returns plain values, with `version`; pictures are left out."""
+        film = _plain(self, "shots", "strongest")
+        shots = [_plain(shot, "picture") for shot in self.shots]
+        return {"version": VERSION, **film, "shots": shots}
+
+    def as_csv(self):
+        """Returns a CSV text, one row a shot.
+
+        The columns: start, end (hh:mm:ss.mmm), pairs, genre, a score for each
+        genre, motion_magnitude; cells are empty where there is no pair.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(
+            ("start", "end", "pairs", "genre", *GENRES, "motion_magnitude")
+        )
+        for shot in self.shots:
+            scores = shot.scores or dict.fromkeys(GENRES)
+            writer.writerow(
+                (
+                    film_list.format_time(shot.start_seconds),
+                    film_list.format_time(shot.end_seconds),
+                    shot.num_pairs,
+                    shot.genre,
+                    *(_digits(scores[genre]) for genre in GENRES),
+                    _digits(shot.motion_magnitude),
+                )
+            )
+        return text.getvalue()
+
+
+def _plain(value, *left_out):
+    return {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if field.name not in left_out
+    }
+
+
+def _digits(number):
+    return None if number is None else f"{number:.6g}"
+
+
+class Collector:
+    """Collects the answers for a film's pairs, and its shots, in its order.
+
+    Args:
+        pictures: Boolean, whether a small frame of each shot is kept, of the
+            200 longest ones at most, and each genre's strongest pair.
+    """
+
+    def __init__(self, pictures=False):
+        self._wants_pictures = pictures
+        self._shots = []
+        self._even, self._extra = [], []  # the scores of the film's pairs
+        self._pictures = {}  # from a shot's place to its picture
+        self._dropped = collections.Counter()
+        # Of each genre, the highest score of a pair, and that pair.
+        self._strongest = [(-1.0, None)] * len(GENRES)
+        self._begin_shot()
+
+    def _begin_shot(self):
+        self._scores, self._magnitudes = [], []
+        self._seen = []  # (seconds, picture) of pairs
+
+    def drop(self, pair):
+        """Counts a pair that is not used."""
+        self._dropped[pair.reason] += 1
+
+    def add(self, pair, scores, magnitude):
+        """Takes the answer for a pair.
+
+        Args:
+            pair: A `film_reader.Pair`.
+            scores: float32 array (genres,).
+            magnitude: Float; None if the model does not see motion.
+        """
+        self._scores.append(scores)
+        (self._extra if pair.is_extra else self._even).append(scores)
+        if magnitude is not None:
+            self._magnitudes.append(float(magnitude))
+        if not self._wants_pictures:
+            return
+        for place, score in enumerate(scores):
+            if score > self._strongest[place][0]:
+                self._strongest[place] = (float(score), pair)
+        picture = cv2.resize(
+            pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
+        )
+        self._seen.append((pair.seconds, picture))
+        # Where the shot's middle is, is known when it ends.
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[1::2]
+
+    def end_shot(self, shot):
+        """Takes the `film_reader.Shot` of the pairs since the last one."""
+        place = len(self._shots)
+        self._shots.append(self._judge(shot))
+        if self._seen:
+            middle = (shot.start_seconds + shot.end_seconds) / 2
+            _, self._pictures[place] = min(
+                self._seen, key=lambda seen: abs(seen[0] - middle)
+            )
+        if len(self._pictures) > MOST_PICTURES:
+            del self._pictures[min(self._pictures, key=self._length)]
+        self._begin_shot()
+
+    def _length(self, place):
+        shot = self._shots[place]
+        return shot.end_seconds - shot.start_seconds
+
+    def _judge(self, shot):
+        start, end = shot.start_seconds, shot.end_seconds
+        if not self._scores:
+            return ShotVerdict(start, end, 0, None, None, None)
+        mean = scoring.film_scores(self._scores)
+        return ShotVerdict(
+            start,
+            end,
+            len(self._scores),
+            GENRES[int(mean.argmax())],
+            dict(zip(GENRES, mean.tolist(), strict=True)),
+            float(np.mean(self._magnitudes)) if self._magnitudes else None,
+        )
+
+    def verdict(self, path, min_confidence=MIN_CONFIDENCE):
+        """Returns the film's `FilmVerdict`.
+
+        Raises:
+            VideoError: If none of its pairs can be used.
+        """
+        shots = [
+            dataclasses.replace(shot, picture=self._pictures.get(place))
+            for place, shot in enumerate(self._shots)
+        ]
+        judged = [shot for shot in shots if shot.num_pairs]
+        if not judged:
+            reasons = words.reasons(self._dropped)
+            raise VideoError(
+                f"{path}: no pair of frames can be judged "
+                f"({reasons or 'it has a single frame'})."
+            )
+        lengths = np.array([s.end_seconds - s.start_seconds for s in judged])
+        weights = lengths / lengths.sum()
+        scores = scoring.film_scores(self._even or self._extra)
+        is_evidence = np.array(
+            [[shot.genre == genre for genre in GENRES] for shot in judged]
+        )
+        shares = weights @ is_evidence
+        # Of equal scores, the first genre's, as `argmax` has it elsewhere.
+        first, second = np.argsort(-scores, kind="stable")[:2]
+        return FilmVerdict(
+            path=str(path),
+            genre=GENRES[first],
+            confidence=float(scores[first]),
+            is_sure=bool(scores[first] >= min_confidence),
+            runner_up=GENRES[second],
+            scores=dict(zip(GENRES, scores.tolist(), strict=True)),
+            shares=dict(zip(GENRES, shares.tolist(), strict=True)),
+            seconds=shots[-1].end_seconds,
+            num_pairs=sum(shot.num_pairs for shot in judged),
+            dropped=dict(self._dropped),
+            shots=shots,
+            strongest=self._strongest[first][1],
+        )

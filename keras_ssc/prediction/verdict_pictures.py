@@ -1,0 +1,280 @@
+"""A film's verdict as pictures: timeline, contact sheet, annotated film."""
+
+import bisect
+import os
+import pathlib
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+
+from keras_ssc import flow
+from keras_ssc.films import film_list
+from keras_ssc.films import frame_index
+from keras_ssc.films import frame_reading
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import figures
+from keras_ssc.prediction import words
+
+# The contact sheet: pictures across, their size, and what stands below each.
+_COLUMNS, _WIDTH, _HEIGHT, _STRIP, _GAP = 5, 240, 135, 22, 6
+
+# The annotated film: its largest long side, and the inset's share of it.
+_LONG_SIDE, _INSET = 854, 4
+
+# Pixels of motion that have their full colour in the inset, at the size of
+# the inset; one scale for the whole film, so that its parts can be compared.
+_FULL_COLOUR = 4.0
+
+# The colour wheel in the corner of a flow: its radius, of the picture's height.
+_WHEEL = 1 / 5
+
+# How bright a picture stays where the model did not look.
+_DARKEST = 0.15
+
+_WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
+
+
+def timeline(verdict):
+    """Draws a film's scores over its time.
+
+    Args:
+        verdict: A `verdict.FilmVerdict`.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    shots = verdict.shots
+    return figures.timeline_figure(
+        [shot.start_seconds for shot in shots],
+        [shot.end_seconds for shot in shots],
+        [shot.scores and list(shot.scores.values()) for shot in shots],
+        [shot.motion_magnitude for shot in shots],
+        GENRES,
+        f"{pathlib.Path(verdict.path).name}: {words.headline(verdict)}",
+    )
+
+
+def contact_sheet(verdict):
+    """Draws one frame of each shot that was judged, in its genre's colour.
+
+    Args:
+        verdict: A `verdict.FilmVerdict` that has pictures.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    shots = [shot for shot in verdict.shots if shot.picture is not None]
+    colours = {
+        name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        for name, colour in figures.genre_colours(GENRES).items()
+    }
+    columns = min(_COLUMNS, len(shots))
+    rows = -(-len(shots) // columns)
+    tall, wide = _HEIGHT + _STRIP + _GAP, _WIDTH + _GAP
+    sheet = np.full((rows * tall + _GAP, columns * wide + _GAP, 3), 255)
+    sheet = sheet.astype(np.uint8)
+    for place, shot in enumerate(shots):
+        row, column = divmod(place, columns)
+        top, left = _GAP + row * tall, _GAP + column * wide
+        sheet[top : top + _HEIGHT, left : left + _WIDTH] = shot.picture
+        colour = colours[shot.genre]
+        bottom = top + _HEIGHT
+        sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
+        # Dark letters on a light colour, light ones on a dark.
+        light = cv2.cvtColor(np.uint8([[colour]]), cv2.COLOR_RGB2GRAY)
+        start = film_list.format_time(shot.start_seconds)[:8]
+        text = f"{start}  {words.shot_text(shot)}"
+        cv2.putText(
+            sheet,
+            text,
+            (left + 5, bottom + 16),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.43,
+            _BLACK if light > 128 else _WHITE,
+            1,
+            cv2.LINE_AA,
+        )
+    _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    return data.tobytes()
+
+
+def evidence(frame, next_frame, heat_maps, genre):
+    """Draws what a model saw of a pair, and the evidence for a genre in it.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+        next_frame: The same, the frame after it.
+        heat_maps: Dict, see `predictor.Predictor.heat_maps`.
+        genre: String.
+
+    Returns:
+        A list of tuples: a picture, uint8 array (height, width, 3), RGB; and
+        the words below it.
+    """
+    motion = flow.farneback_flow(frame, next_frame)
+    # The noise of a still picture is no motion.
+    longest = max(flow.longest_motion(motion), 0.1)
+    colours = flow.flow_colours(motion, longest)
+    drawn = [
+        (frame, "frame"),
+        (next_frame, "next frame"),
+        (
+            _with_wheel(colours),
+            "motion: the wheel says where to; full colour is "
+            f"{longest:.1f} pixels or more, white is still",
+        ),
+    ]
+    name = words.genre_words(genre)
+    for branch, heat in heat_maps.items():
+        seen = "motion" if branch == "flow" else branch
+        if heat.max() > 0:
+            text = f"bright: evidence for {name} in the {seen} (Grad-CAM)"
+        else:
+            text = f"no evidence for {name} in the {seen} (Grad-CAM)"
+        picture = colours if branch == "flow" else frame
+        drawn.append((_lit(picture, heat), text))
+    return drawn
+
+
+def _with_wheel(picture):
+    """Adds the wheel of directions to a flow's colours."""
+    radius = max(int(picture.shape[0] * _WHEEL), 8)
+    places = np.arange(-radius, radius + 1) / radius
+    wheel = np.stack(np.meshgrid(places, places), axis=-1)
+    is_inside = np.hypot(wheel[..., 0], wheel[..., 1]) <= 1
+    picture = picture.copy()
+    # Lower left; cut off where the picture is smaller than the wheel.
+    corner = picture[-2 * radius - 5 : -4, 4 : 2 * radius + 5]
+    rows, columns = corner.shape[:2]
+    is_inside = is_inside[:rows, :columns]
+    wheel = flow.flow_colours(wheel, 1.0)[:rows, :columns]
+    corner[is_inside] = wheel[is_inside]
+    centre = (4 + radius, picture.shape[0] - 5 - radius)
+    cv2.circle(picture, centre, radius, _BLACK, 1, cv2.LINE_AA)
+    return picture
+
+
+def _lit(picture, heat):
+    """Darkens a picture where the model did not look."""
+    height, width = picture.shape[:2]
+    heat = cv2.resize(heat, (width, height))[..., np.newaxis]
+    light = _DARKEST + (1 - _DARKEST) * np.clip(heat, 0, 1)
+    return np.rint(picture * light).astype(np.uint8)
+
+
+def annotate(verdict, out, genre=None, progress=None):
+    """Writes the film with its verdict and its motion drawn on it.
+
+    Args:
+        verdict: A `verdict.FilmVerdict`.
+        out: Path of the film to write, a `.webm` that browsers play.
+        genre: String, the film's true genre: what is drawn is red where the
+            shot's genre is another. White throughout if None.
+        progress: Function of a string and two integers, as of
+            `film_reader.read_film`.
+
+    Raises:
+        ValueError: If `out` does not end in .webm.
+        VideoError: If the film cannot be read.
+        OSError: If it cannot be written.
+    """
+    out = pathlib.Path(out)
+    if out.suffix.lower() != ".webm":
+        raise ValueError(f"Expected a path that ends in .webm. Received: {out}")
+    index = frame_index.index_frames(verdict.path)
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    try:
+        _write_annotated(verdict, index, unfinished, genre, progress)
+        os.replace(unfinished, out)
+    except av.error.FFmpegError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write_annotated(verdict, index, path, genre, progress):
+    starts = [shot.start_seconds for shot in verdict.shots]
+    frames = frame_reading.read_frames(
+        index.path,
+        range(index.num_frames),
+        index,
+        way="forward",
+        long_side=_LONG_SIDE,
+    )
+    with av.open(str(path), "w", format="webm") as container:
+        stream, last = None, None
+        for number, seconds, frame in frames:
+            # The codec halves the colour planes: both sides are even.
+            frame = np.ascontiguousarray(
+                frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
+            )
+            if stream is None:
+                stream = _add_stream(container, frame.shape)
+            shot = verdict.shots[bisect.bisect_right(starts, seconds) - 1]
+            small = _shrunk(frame)
+            motion = _motion(last, small)
+            last = small
+            _draw(frame, shot, motion, genre)
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = round(seconds * 1000)
+            picture.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+            if progress is not None:
+                progress("annotate", number + 1, index.num_frames)
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def _add_stream(container, shape):
+    stream = container.add_stream("libvpx-vp9", rate=1000)
+    stream.height, stream.width = shape[:2]
+    stream.pix_fmt = "yuv420p"
+    # A film's rate may vary: each frame has its time, in milliseconds.
+    stream.codec_context.time_base = Fraction(1, 1000)
+    stream.options = {"deadline": "realtime", "cpu-used": "8", "crf": "32"}
+    stream.options |= {"b": "0", "row-mt": "1"}
+    return stream
+
+
+def _shrunk(frame):
+    height, width = frame.shape[:2]
+    size = (max(width // _INSET, 32), max(height // _INSET, 32))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def _motion(last, frame):
+    """Returns the motion up to a frame as a picture."""
+    if last is None:
+        return np.full_like(frame, 255)
+    return flow.flow_colours(flow.farneback_flow(last, frame), _FULL_COLOUR)
+
+
+def _draw(frame, shot, motion, genre):
+    height, width = motion.shape[:2]
+    frame[-height - 8 : -8, -width - 8 : -8] = motion
+    cv2.rectangle(
+        frame,
+        (frame.shape[1] - width - 9, frame.shape[0] - height - 9),
+        (frame.shape[1] - 8, frame.shape[0] - 8),
+        _BLACK,
+        1,
+    )
+    if shot.genre is None:
+        text, colour = "not judged", _WHITE
+    else:
+        text = words.shot_text(shot)
+        is_wrong = genre is not None and shot.genre != genre
+        colour = _RED if is_wrong else _WHITE
+    font = {
+        "fontFace": cv2.FONT_HERSHEY_SIMPLEX,
+        "fontScale": max(frame.shape[0] / 480, 0.5),
+        "thickness": 1,
+    }
+    # On a strip of its own: letters on a film are read on no colour else.
+    (wide, tall), below = cv2.getTextSize(text, **font)
+    cv2.rectangle(frame, (8, 8), (20 + wide, 20 + tall + below), _BLACK, -1)
+    cv2.putText(
+        frame, text, (14, 14 + tall), color=colour, lineType=cv2.LINE_AA, **font
+    )

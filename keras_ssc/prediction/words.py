@@ -1,0 +1,101 @@
+from keras_ssc.films import film_list
+
+"""A verdict in words: on the terminal, on the page and below pictures."""
+
+
+def percent(share):
+    """Writes a share as a percentage."""
+    return f"{100 * share:.1f} %"
+
+
+def genre_words(genre):
+    """Writes a genre's name for people: `science fiction`."""
+    return genre.replace("_", " ")
+
+
+def genre_score(scores, genre):
+    """Says a genre and its score: `horror, 75.0 %`."""
+    return f"{genre_words(genre)}, {percent(scores[genre])}"
+
+
+def headline(verdict):
+    """Says a `verdict.FilmVerdict` in a few words."""
+    uncertain = "" if verdict.is_sure else "uncertain; best guess: "
+    return uncertain + genre_score(verdict.scores, verdict.genre)
+
+
+def shot_text(shot):
+    """Says a `verdict.ShotVerdict` that has a genre in a few words."""
+    return f"{genre_words(shot.genre)} {100 * shot.scores[shot.genre]:.0f} %"
+
+
+def length(verdict):
+    """Says how long a film is, hh:mm:ss."""
+    return film_list.format_time(verdict.seconds)[:8]
+
+
+def reasons(dropped):
+    """Says how many pairs were dropped, and for what.
+
+    Args:
+        dropped: Dict from a reason to how many.
+    """
+    return ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+
+
+def film_text(verdict):
+    """Returns a film's verdict as lines for people."""
+    shares = verdict.shares if verdict.shots else None
+    found = f"{verdict.num_pairs} pairs"
+    if verdict.shots:
+        found = f"{length(verdict)} long, {len(verdict.shots)} shots, {found}"
+    if verdict.dropped:
+        found += f"; dropped: {reasons(verdict.dropped)}"
+    return "\n".join(
+        [
+            f"{verdict.path}: {headline(verdict)}; then "
+            f"{genre_score(verdict.scores, verdict.runner_up)}",
+            *_score_lines(verdict.scores, shares),
+            f"  {found}",
+        ]
+    )
+
+
+def pair_text(answer):
+    """Returns a pair's `serving_client.Answer` as lines for people."""
+    lines = [f"genre: {answer.genre}", *_score_lines(answer.scores)]
+    return "\n".join([*lines, *motion_lines(answer)])
+
+
+def motion_lines(answer):
+    """Says a pair's motion in a line; in none if the model does not see it."""
+    if answer.motion_magnitude is None:
+        return []
+    return [f"motion magnitude: {answer.motion_magnitude:.4g}"]
+
+
+def _score_lines(scores, shares=None):
+    for genre, score in sorted(scores.items(), key=lambda item: -item[1]):
+        line = f"  {genre:<16}{100 * score:5.1f} %"
+        if shares is not None:
+            line += f"  {100 * shares[genre]:5.1f} % of the film"
+        yield line
+
+
+def page_lines(verdict):
+    """Returns what the page says below a film's headline, line by line."""
+    shares = sorted(verdict.shares.items(), key=lambda item: -item[1])
+    evidence = ", ".join(
+        f"{genre_words(genre)} in {percent(share)} of the film"
+        for genre, share in shares
+        if share
+    )
+    pairs = f"{verdict.num_pairs} pairs of {len(verdict.shots)} shots"
+    if verdict.dropped:
+        pairs += f"; pairs not used: {reasons(verdict.dropped)}"
+    return [
+        f"{verdict.path}, {length(verdict)}",
+        f"Evidence for {evidence}. The runner-up is "
+        f"{genre_words(verdict.runner_up)}.",
+        f"Based on {pairs}.",
+    ]

@@ -1,0 +1,307 @@
+"""Writes a run's model as TF Serving serves it, or in another format."""
+
+import dataclasses
+import itertools
+import os
+import pathlib
+import shutil
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ssc import __version__
+from keras_ssc import files
+from keras_ssc.data import resizing
+from keras_ssc.errors import OutsideError
+from keras_ssc.films import image_files
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import calibration
+from keras_ssc.serving import export_formats
+from keras_ssc.serving import model_card
+from keras_ssc.serving import served_model
+from keras_ssc.serving import tf_serving
+from keras_ssc.serving.exported import CARD
+from keras_ssc.serving.exported import FORMATS
+from keras_ssc.serving.exported import read_card
+from keras_ssc.training import evaluation
+from keras_ssc.training import runs
+
+# How far a stored model's scores may be from the run's. Both compute in
+# float32, in other orders of summation.
+LARGEST_DIFFERENCE = 1e-5
+
+
+class ExportError(OutsideError):
+    """A stored model that does not answer as the run's does."""
+
+
+def export(
+    run_dir, out, model_format="savedmodel", data_dir=None, verbose=True
+):
+    """Writes the next version of a served model.
+
+    Args:
+        run_dir: The folder of a finished run, see `train`.
+        out: The folder of the versions. Its name is the served model's.
+        model_format: String, one of `FORMATS`.
+        data_dir: Where data sets are, if not where the run had them; asked
+            only if the run has not been evaluated.
+        verbose: Boolean, whether to show progress.
+
+    Returns:
+        `pathlib.Path` of the version's folder.
+
+    Raises:
+        ValueError: If the folder is no run with a model, `out` holds
+            something else, or Keras does not work on TensorFlow.
+        ExportError: If what was written does not answer as the run's model.
+        OSError: If a file cannot be written; nothing is left behind then.
+    """
+    if model_format not in FORMATS:
+        raise ValueError(
+            f"Unknown format. Expected one of: {', '.join(FORMATS)}. "
+            f"Received: {model_format!r}"
+        )
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            "Expected Keras on TensorFlow, whose graphs are written. Received: "
+            f"KERAS_BACKEND={backend}. Unset it: TensorFlow loads the run's "
+            "model, whatever trained it."
+        )
+    run_dir, out = pathlib.Path(run_dir), pathlib.Path(out)
+    config = runs.read_config(run_dir)
+    model = runs.load_model(run_dir)
+    _check_out(out, model_format)
+    metrics = read_or_measure(run_dir, data_dir, verbose)
+    temperature = calibration.temperature_of(metrics, run_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(out)
+    folder = out / f".{os.getpid()}.unfinished"
+    folder.mkdir()
+    try:
+        with files.named(folder):
+            parity = _write_model(model, temperature, model_format, folder)
+            _write_card(folder, run_dir, config, metrics, model_format, parity)
+            write_sums(folder)
+            return _move(folder, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_out(out, model_format):
+    """Raises `ValueError` if the folder holds what is not ours."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ValueError(f"Expected --out as a folder. {out} is a file.")
+    for path in sorted(out.iterdir()):
+        if _is_unfinished(path):
+            continue
+        card = read_card(path) if path.name.isdigit() else None
+        if card is None:
+            raise ValueError(
+                "Expected --out as a new or empty folder, or one that this "
+                f"command wrote. {path} is none of its versions."
+            )
+        if card["format"] != model_format:
+            raise ValueError(
+                f"Expected one format in all versions of {out}. {path} is "
+                f"{card['format']}; give another --out for {model_format}."
+            )
+
+
+def _is_unfinished(path):
+    return path.name.startswith(".") and path.name.endswith(".unfinished")
+
+
+def _remove_unfinished(out):
+    """Removes what killed exports left; not what one is at work on."""
+    for path in out.iterdir():
+        owner = path.name[1:].partition(".")[0]
+        if _is_unfinished(path) and not os.path.exists(f"/proc/{owner}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_or_measure(run_dir, data_dir=None, verbose=True):
+    """Reads a run's metrics; measures them if that has not been done.
+
+    Args:
+        run_dir: `pathlib.Path` of a finished run's folder.
+        data_dir: See `evaluation.evaluate`.
+        verbose: See `evaluation.evaluate`.
+
+    Returns:
+        The metrics, as `evaluation.evaluate` returns them.
+    """
+    path = run_dir / "metrics.json"
+    is_new = path.exists() and (
+        path.stat().st_mtime >= (run_dir / "model.keras").stat().st_mtime
+    )
+    if is_new:
+        metrics = files.read_json(path)
+        if not isinstance(metrics, dict):
+            raise _no_metrics(run_dir)
+        if "calibration" in metrics and "data" in metrics:
+            return metrics
+    return evaluation.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
+
+
+def _write_model(model, temperature, model_format, folder):
+    """Writes the model; returns how far its scores are from the run's."""
+    frames = _gradient_pairs()
+    if model_format == "savedmodel":
+        differences = {
+            "float32": _write_saved_model(model, temperature, folder, frames)
+        }
+        bounds = {"float32": LARGEST_DIFFERENCE}
+    else:
+        size = model.input["frame"].shape[1:3]
+        resized = {
+            name: resizing.resize(part, size).numpy()
+            for name, part in frames.items()
+        }
+        differences = export_formats.write(
+            model, temperature, folder, model_format, **resized
+        )
+        bounds = export_formats.SCORE_BOUNDS[model_format]
+    return {
+        "num_pairs": len(frames["frame"]),
+        "computed_in": {
+            precision: {
+                "largest_difference": difference,
+                "bound": bounds[precision],
+            }
+            for precision, difference in differences.items()
+        },
+    }
+
+
+def _write_saved_model(model, temperature, folder, frames):
+    """Writes a SavedModel and what TF Serving wants beside it.
+
+    Returns:
+        Float, the largest difference of a score to the Keras model's, of both
+        signatures.
+    """
+    served = served_model.ServedModel(model, temperature)
+    tf.saved_model.save(served, str(folder), signatures=served.signatures())
+    stored = tf.saved_model.load(str(folder)).signatures
+    encoded = {
+        f"{name}_bytes": [image_files.encode_frame(frame) for frame in part]
+        for name, part in frames.items()
+    }
+    answers = [
+        stored[signature](
+            **{name: tf.constant(part) for name, part in inputs.items()}
+        )
+        for signature, inputs in (
+            ("serving_default", encoded),
+            ("frames", frames),
+        )
+    ]
+    inputs = {
+        name: resizing.resize(part, served.image_size)
+        for name, part in frames.items()
+    }
+    expected = served_model.frames_model(model, temperature)(
+        inputs, training=False
+    )["scores"]
+    difference = float(
+        max(np.abs(answer["scores"] - expected).max() for answer in answers)
+    )
+    # Not the other way round: one that is no number is refused too.
+    if not difference <= LARGEST_DIFFERENCE:
+        raise ExportError(
+            "Expected the stored model's scores to be the run's to "
+            f"{LARGEST_DIFFERENCE}. They differ by {difference}."
+        )
+    tf_serving.write_files(
+        folder,
+        [images[0] for images in encoded.values()],
+        {name: value.numpy()[0] for name, value in answers[0].items()},
+        served.image_size,
+    )
+    return difference
+
+
+def _gradient_pairs():
+    """Makes pairs of gradients that move, each one in another direction.
+
+    Returns:
+        A dict, `frame` and `next_frame`: uint8 arrays (6, 270, 480, 3), RGB.
+    """
+    y, x = np.mgrid[:270, :480]
+    frames = []
+    for place in range(6):
+        angle, period = place * np.pi / 3, 40 + 25 * place
+        along = x * np.cos(angle) + y * np.sin(angle)
+        # The colours at other phases; the second frame is some pixels on.
+        colours = np.arange(3) * (0.2 + 0.3 * place)
+        for shift in (0, 1 + place):
+            phase = 2 * np.pi * (along - shift) / period
+            waves = np.sin(phase[..., np.newaxis] + colours)
+            frames.append(np.uint8(np.rint(127.5 + 127.5 * waves)))
+    return {
+        "frame": np.stack(frames[::2]),
+        "next_frame": np.stack(frames[1::2]),
+    }
+
+
+def _no_metrics(run_dir):
+    return ValueError(
+        f"Expected in {run_dir}/metrics.json what evaluate writes. Measure the "
+        f"run again: python -m keras_ssc.evaluate {run_dir}"
+    )
+
+
+def _write_card(folder, run_dir, config, metrics, model_format, parity):
+    """Writes what people and programs read beside the model."""
+    try:
+        card = model_card.card(config, metrics, model_format, parity)
+        text = model_card.markdown(card)
+    # Anyone may have written the metrics.
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _no_metrics(run_dir) from error
+    files.write_text(folder / "labels.txt", "\n".join(GENRES) + "\n")
+    files.write_json(
+        folder / "training_config.json",
+        {
+            # Without the folders of the machine that it was trained on.
+            **dataclasses.asdict(
+                dataclasses.replace(config, data_dir=None, run_dir=None)
+            ),
+            "keras_ssc": __version__,
+        },
+    )
+    files.write_json(folder / CARD, card)
+    files.write_text(folder / "model_card.md", text)
+
+
+def write_sums(folder):
+    """Writes SHA256SUMS, as `sha256sum --check` reads it.
+
+    Args:
+        folder: `pathlib.Path` of a version's folder.
+    """
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "SHA256SUMS":
+            lines.append(f"{files.sha256(path)}  {path.relative_to(folder)}\n")
+    files.write_text(folder / "SHA256SUMS", "".join(lines))
+
+
+def _move(folder, out):
+    """Gives a folder the next number; never one that is taken."""
+    numbers = [int(path.name) for path in out.iterdir() if path.name.isdigit()]
+    for number in itertools.count(max(numbers, default=0) + 1):
+        version = out / str(number)
+        try:
+            os.rename(folder, version)
+        except OSError:
+            # Another export was faster.
+            if not version.exists():
+                raise
+        else:
+            return version

@@ -1,0 +1,118 @@
+"""What a served model is, what it was trained on and what it can do."""
+
+import time
+
+from keras_ssc import __version__
+from keras_ssc import models
+from keras_ssc.films import image_limits
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import scoring
+from keras_ssc.metrics import tables
+from keras_ssc.serving import export_formats
+
+_LIMITS = (
+    "It knows six genres and always names one: a film of none of them, or of "
+    "two, gets one all the same.",
+    "It was measured on the films of the split above; on other kinds of films "
+    "it may do worse.",
+    "Frames are to be as in training: bars cropped, both of one shot and "
+    "consecutive. Over a cut, motion means nothing.",
+    "Farneback's flow sees little motion in flat areas: the magnitude mixes "
+    "motion with texture.",
+    "Where a server puts requests together (batching), an image that cannot be "
+    "read fails all pairs of its batch.",
+)
+
+
+def card(config, metrics, model_format, parity):
+    """Puts together what is known of a model.
+
+    Args:
+        config: The run's `TrainConfig`.
+        metrics: What `evaluation.evaluate` returned.
+        model_format: String, what it is exported as.
+        parity: Dict, how far the exported model's scores are from the run's.
+
+    Returns:
+        A dict of plain values, as `model_card.json` has it; `card_version` is
+        raised when a field changes its meaning.
+    """
+    accuracy = models.MODELS[config.model].report_accuracy
+    return {
+        "card_version": 1,
+        "model": config.model,
+        "format": model_format,
+        "keras_ssc": __version__,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "run": metrics["run"],
+        "seed": config.seed,
+        "genres": list(GENRES),
+        "image_size": list(config.image_size),
+        "max_pixels": image_limits.MAX_PIXELS,
+        "dataset": metrics["dataset"],
+        "data": metrics["data"],
+        "split": metrics["split"],
+        "metrics": {name: metrics[name] for name in ("pair", "film")},
+        "calibration": metrics["calibration"],
+        "parity": parity,
+        "report_accuracy": accuracy and accuracy / 100,
+        "limits": list(_LIMITS),
+    }
+
+
+def markdown(card):
+    """Writes a card for people.
+
+    Args:
+        card: What `card` returned.
+
+    Returns:
+        String, Markdown.
+    """
+    height, width = card["image_size"]
+    parts = [
+        f"# {card['model']}: the genre of a film from two consecutive frames\n",
+        f"Exported by keras_ssc {card['keras_ssc']} on {card['created']} as "
+        f"{card['format']}, from the run {card['run']} (seed {card['seed']}). "
+        f"It sees frames of {width}x{height} pixels.\n",
+        f"## Data: {card['dataset']}\n",
+        "Films (pairs) of each genre; no film is in two splits.\n",
+        tables.films_table(card["data"]),
+        f"## Measured on the {card['split']} split\n",
+        tables.metrics_table(card["metrics"]["pair"], card["metrics"]["film"]),
+        f"The 2019 report measured {scoring.percent(card['report_accuracy'])} "
+        "by pair with its model of this name, on films of its own: not "
+        "comparable.\n",
+        f"## Calibration\n\n{tables.calibration_text(card)}\n",
+        "## Exported against trained\n",
+        f"On {card['parity']['num_pairs']} pairs of moving gradients the "
+        "exported model's scores differ from the run's; above the bound, it "
+        "would not have been exported.\n",
+        tables.markdown_table(
+            ["computed in", "by at most", "bound"],
+            [
+                [
+                    precision,
+                    f"{measured['largest_difference']:.1e}",
+                    f"{measured['bound']:g}",
+                ]
+                for precision, measured in card["parity"]["computed_in"].items()
+            ],
+        ),
+        *_loading(card["format"]),
+        "## Limits\n",
+        "".join(f"- {limit}\n" for limit in card["limits"]),
+    ]
+    return "\n".join(parts)
+
+
+def _loading(model_format):
+    if model_format not in export_formats.LOADING:
+        return []
+    code = export_formats.LOADING[model_format]
+    return [
+        "## How to load it\n",
+        "`frame` and `next_frame` are uint8 arrays (pairs, height, width, 3), "
+        "RGB, of the size above.\n",
+        f"```python\n{code}```\n",
+    ]

@@ -1,0 +1,401 @@
+"""What is served: two frames -> genre, with everything between in one graph."""
+
+import keras
+import tensorflow as tf
+
+from keras_ssc import flow
+from keras_ssc.data import resizing
+from keras_ssc.films import image_limits
+from keras_ssc.films.image_limits import MAX_PIXELS
+from keras_ssc.films.image_limits import MIN_SIDE
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import calibration
+
+# Images of a batch whose place an error of the decoder names.
+_NUM_NAMED = 32
+
+# Images decoded at once: each can be of `MAX_PIXELS`.
+_NUM_PARALLEL = 4
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+# What other files have at which place, from their beginning.
+_MARKS = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, _PNG, "PNG"),
+    (0, b"GIF8", "a GIF"),
+    (8, b"WEBP", "a WebP"),
+    (0, b"BM", "a BMP"),
+    (0, b"II*\0", "a TIFF"),
+    (0, b"MM\0*", "a TIFF"),
+    (4, b"ftyp", "an AVIF, a HEIF or a video"),
+)
+
+
+def frames_model(model, temperature=1.0):
+    """Builds the functional model from two frames to scores.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        temperature: Float above 0, see `calibration.fit_temperature`.
+
+    Returns:
+        A `keras.Model` of `frame` and `next_frame`, uint8 (batch, height,
+        width, 3), RGB, of the model's size. Its outputs, a dict: `scores`,
+        float32 (batch, genres), probabilities; and of models that see flow
+        `motion_magnitude`, float32 (batch,).
+    """
+    image_size = model.input["frame"].shape[1:3]
+    inputs = {
+        name: keras.Input((*image_size, 3), dtype="uint8", name=name)
+        for name in ("frame", "next_frame")
+    }
+    given, motion = dict(inputs), None
+    if "flow" in model.input:
+        motion = flow.OpticalFlow(name="flow")(list(inputs.values()))
+        given["flow"] = motion
+    given = {name: given[name] for name in model.input}
+    inside = flow_layer(model)
+    if inside:  # trained with the flow in its graph
+        both = keras.Model(model.input, [model.output, inside.output])
+        logits, motion = both(given)
+    else:
+        logits = model(given)
+    outputs = {"scores": calibration.probabilities(logits, temperature)}
+    if motion is not None:
+        outputs["motion_magnitude"] = flow.motion_magnitude(motion)
+    return keras.Model(inputs, outputs, name="frames")
+
+
+def flow_layer(model):
+    """Returns the layer that computes the flow inside a model; None if none."""
+    layers = (x for x in model.layers if isinstance(x, flow.OpticalFlow))
+    return next(layers, None)
+
+
+class ServedModel(tf.Module):
+    """A model with TF Serving's signatures.
+
+    Both return a dict: `genre`, string (pairs,), the name; `scores`, float32
+    (pairs, 6), probabilities; `genres`, string (pairs, 6), the scores' names;
+    and of models that see flow `motion_magnitude`, float32 (pairs,), see
+    `flow.motion_magnitude`.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        temperature: Float above 0, see `calibration.fit_temperature`.
+    """
+
+    def __init__(self, model, temperature=1.0):
+        super().__init__(name="scene_genre")
+        self.image_size = tuple(model.input["frame"].shape[1:3])
+        # Only these are stored: the Keras model itself would be written with
+        # all that it was trained with, each weight twice.
+        self.weights = [variable.value for variable in model.variables]
+        frames = frames_model(model, temperature)
+        # One function for both signatures, so that it is stored once.
+        self._answer = tf.function(
+            lambda frame, next_frame: _answer(frames, frame, next_frame),
+            input_signature=[
+                tf.TensorSpec((None, *self.image_size, 3), tf.uint8)
+            ]
+            * 2,
+        )
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "frame_bytes"),
+            tf.TensorSpec([None], tf.string, "next_frame_bytes"),
+        ]
+    )
+    def from_bytes(self, frame_bytes, next_frame_bytes):
+        """Classifies pairs of JPEG or PNG images.
+
+        Grey, palette and 16-bit images and CMYK JPEGs are converted to RGB of
+        8 bits; transparency is dropped.
+
+        Args:
+            frame_bytes: String tensor (pairs,), the encoded frames.
+            next_frame_bytes: String tensor (pairs,), the frames after them.
+
+        Returns:
+            A dict, see the class.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If an image is no JPEG or PNG, is
+                cut off, too large or too small, or its pair's two are not of
+                one size; it names the input and the place in the batch.
+        """
+        return self._answer(
+            *decode_pairs(frame_bytes, next_frame_bytes, self.image_size)
+        )
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, None, 3], tf.uint8, "frame"),
+            tf.TensorSpec([None, None, None, 3], tf.uint8, "next_frame"),
+        ]
+    )
+    def from_frames(self, frame, next_frame):
+        """Classifies pairs of frames.
+
+        Args:
+            frame: uint8 tensor (pairs, height, width, 3), RGB, of any size.
+            next_frame: uint8 tensor of the same shape.
+
+        Returns:
+            A dict, see the class.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If the two are not of one shape.
+        """
+        shape, next_shape = tf.shape(frame), tf.shape(next_frame)
+        with tf.control_dependencies(
+            [
+                _refuse(
+                    tf.reduce_any(tf.not_equal(shape, next_shape)),
+                    "Expected frame and next_frame of one shape. Received: ",
+                    tf.strings.format("{} and {}", (shape, next_shape)),
+                ),
+                _refuse(
+                    tf.reduce_min(shape[1:3]) < MIN_SIDE,
+                    f"Expected frames of {MIN_SIDE} pixels or more on both "
+                    "sides. Received: ",
+                    tf.strings.format("{}", shape),
+                ),
+            ]
+        ):
+            frame = resizing.resize(frame, self.image_size)
+        next_frame = resizing.resize(next_frame, self.image_size)
+        return self._answer(frame, next_frame)
+
+    def signatures(self):
+        """Returns the signatures by their names, for `tf.saved_model.save`."""
+        return {
+            "serving_default": self.from_bytes,
+            "frames": self.from_frames,
+        }
+
+
+def decode_pairs(frame_bytes, next_frame_bytes, image_size):
+    """Decodes pairs of images, as a served model does.
+
+    Args:
+        frame_bytes: String tensor (pairs,): JPEG or PNG.
+        next_frame_bytes: The same, the frames after them.
+        image_size: Tuple of two integers, (height, width), to resize to.
+
+    Returns:
+        A tuple of two uint8 tensors (pairs, *image_size, 3), RGB.
+
+    Raises:
+        tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
+    """
+    num_frames, num_next_frames = (
+        tf.size(frame_bytes),
+        tf.size(next_frame_bytes),
+    )
+    with tf.control_dependencies(
+        [
+            _refuse(
+                tf.not_equal(num_frames, num_next_frames),
+                "Expected as many frame_bytes as next_frame_bytes. Received: ",
+                num_frames,
+                " and ",
+                num_next_frames,
+            )
+        ]
+    ):
+        frame, size = _decode(frame_bytes, "frame_bytes", image_size)
+    next_frame, next_size = _decode(
+        next_frame_bytes, "next_frame_bytes", image_size
+    )
+    with tf.control_dependencies([_refuse_other_sizes(size, next_size)]):
+        return tf.identity(frame), next_frame
+
+
+def _decode(images, name, image_size):
+    """Returns a batch of images, resized, and the sizes that they had."""
+    with tf.control_dependencies([_refuse_other_formats(images, name)]):
+        images = tf.identity(images)
+
+    def decode(given):
+        frame, size = _decode_one(*given, name)
+        return resizing.resize(frame, image_size), size
+
+    return tf.map_fn(
+        decode,
+        (tf.range(tf.size(images)), images),
+        fn_output_signature=(
+            tf.TensorSpec((*image_size, 3), tf.uint8),
+            tf.TensorSpec((2,), tf.int32),
+        ),
+        parallel_iterations=_NUM_PARALLEL,
+    )
+
+
+def _answer(frames, frame, next_frame):
+    """Returns what the signatures do, of frames of the model's size."""
+    outputs = frames({"frame": frame, "next_frame": next_frame}, training=False)
+    scores, names = outputs["scores"], tf.constant(GENRES)
+    return {
+        **outputs,
+        "genre": tf.gather(names, tf.argmax(scores, axis=-1)),
+        # A row for each pair: TF Serving splits a batch's answers so.
+        "genres": tf.tile(names[tf.newaxis], [tf.shape(scores)[0], 1]),
+    }
+
+
+def _refuse(condition, *words):
+    """Returns an op that fails with a message if the condition holds."""
+    words = [
+        word
+        if isinstance(word, str) or word.dtype == tf.string
+        else tf.strings.as_string(word)
+        for word in words
+    ]
+    message = tf.strings.join(words)
+    return tf.debugging.Assert(tf.logical_not(condition), [message])
+
+
+def _refuse_other_formats(images, name):
+    """Fails if an image is no JPEG or PNG; says which one and what it is."""
+    # The head alone, long enough for every mark.
+    heads = tf.strings.substr(images, 0, 256)
+    padded = tf.strings.join([heads, "\0" * 16])
+    kinds = tf.fill(tf.shape(images), "neither JPEG nor PNG")
+    is_svg = tf.strings.regex_full_match(heads, r"\C*<svg\C*")
+    kinds = tf.where(is_svg, "an SVG", kinds)
+    for start, mark, kind in _MARKS:
+        is_kind = tf.strings.substr(padded, start, len(mark)) == mark
+        kinds = tf.where(is_kind, kind, kinds)
+    kinds = tf.where(images == "", "empty", kinds)
+    is_bad = tf.logical_not((kinds == "JPEG") | (kinds == "PNG"))
+    # Of no image at all, the empty one appended stands for the first bad.
+    place = tf.argmax(tf.concat([is_bad, [True]], 0), output_type=tf.int32)
+    kind = tf.concat([kinds, [""]], 0)[place]
+    return _refuse(
+        tf.reduce_any(is_bad),
+        f"Expected JPEG or PNG images. {name}[",
+        place,
+        "] is ",
+        kind,
+    )
+
+
+def _refuse_other_sizes(size, next_size):
+    """Fails if a pair's two frames are not of one size."""
+    is_bad = tf.reduce_any(tf.not_equal(size, next_size), axis=-1)
+    padding = tf.zeros((1, 2), tf.int32)
+    place = tf.argmax(tf.concat([is_bad, [True]], 0), output_type=tf.int32)
+    size, next_size = (
+        tf.concat([x, padding], 0)[place] for x in (size, next_size)
+    )
+    return _refuse(
+        tf.reduce_any(is_bad),
+        "Expected both frames of a pair of one size. frame_bytes[",
+        place,
+        "] is ",
+        _size_text(size),
+        ", next_frame_bytes[",
+        place,
+        "] is ",
+        _size_text(next_size),
+    )
+
+
+def _size_text(size):
+    height, width = (tf.strings.as_string(size[axis]) for axis in (0, 1))
+    return tf.strings.join([width, "x", height])
+
+
+def _decode_one(place, image, name):
+    """Decodes one image; returns it and its size, (height, width)."""
+
+    def png():
+        return _check_size(_png_size(place, image, name), place, name)
+
+    def jpeg():
+        size = _naming_errors(
+            place, name, lambda: tf.io.extract_jpeg_shape(image)
+        )
+        return _check_size(size[:2], place, name)
+
+    is_png = tf.strings.substr(image, 0, len(_PNG)) == _PNG
+    size = tf.ensure_shape(tf.cond(is_png, png, jpeg), (2,))
+    with tf.control_dependencies([size]):
+        frame = tf.cond(
+            is_png,
+            lambda: _naming_errors(
+                place, name, lambda: tf.io.decode_png(image, channels=3)
+            ),
+            lambda: _naming_errors(
+                place, name, lambda: tf.io.decode_jpeg(image, channels=3)
+            ),
+        )
+    return frame, size
+
+
+def _png_size(place, image, name):
+    """Reads a PNG's size from its first chunk."""
+    # Padded, since a place behind a string's end would be an error.
+    head = tf.strings.substr(image, 0, 24)
+    head = tf.strings.substr(tf.strings.join([head, "\0" * 24]), 0, 24)
+    # A decoder skips chunks before the header that it does not know; a size
+    # in one of them is not the image's.
+    is_bad = tf.strings.length(image) < 24
+    is_bad |= tf.strings.substr(head, 12, 4) != "IHDR"
+    with tf.control_dependencies(
+        [
+            _refuse(
+                is_bad,
+                f"{name}[",
+                place,
+                "] is a PNG whose header is missing or cut off",
+            )
+        ]
+    ):
+        numbers = tf.io.decode_raw(
+            tf.strings.substr(head, 16, 8), tf.int32, little_endian=False
+        )
+    return tf.reshape(numbers, (2,))[::-1]
+
+
+def _check_size(size, place, name):
+    """Returns the size, unless it is one that is refused."""
+    num_pixels = tf.reduce_prod(tf.cast(size, tf.int64))
+    is_bad = (num_pixels > MAX_PIXELS) | (tf.reduce_min(size) < MIN_SIDE)
+    with tf.control_dependencies(
+        [
+            _refuse(
+                is_bad,
+                f"Expected images of {image_limits.RULE}. {name}[",
+                place,
+                "] is ",
+                _size_text(size),
+            )
+        ]
+    ):
+        return tf.identity(size)
+
+
+def _naming_errors(place, name, decode):
+    """Calls a decoder so that its errors say which image it was.
+
+    The decoders' own say nothing of the kind; but they end with the name of
+    the node that failed. So each place of a batch has a node of its own.
+    """
+
+    def branch(number):
+        which = f"{number}" if number < _NUM_NAMED else f"{number}_or_later"
+
+        def call():
+            with tf.name_scope(f"{name}_{which}_is_cut_off_or_corrupt"):
+                return decode()
+
+        return call
+
+    return tf.switch_case(
+        tf.minimum(place, _NUM_NAMED),
+        [branch(number) for number in range(_NUM_NAMED + 1)],
+    )

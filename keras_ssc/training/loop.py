@@ -1,0 +1,446 @@
+"""A built data set -> a trained model in a run's folder."""
+
+import dataclasses
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ssc import errors
+from keras_ssc import files
+from keras_ssc import models
+from keras_ssc.data import batching
+from keras_ssc.data import datasets
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import balanced_accuracy
+from keras_ssc.metrics import figures
+from keras_ssc.training import checkpoints
+from keras_ssc.training import devices
+from keras_ssc.training import runs
+from keras_ssc.training import tensorboard_pictures
+from keras_ssc.training import train_config
+
+
+class TrainingError(errors.OutsideError):
+    """A training that cannot continue, such as one whose loss is not finite."""
+
+
+def train(config, verbose=True, splits=None):
+    """Trains a model.
+
+    Args:
+        config: A `TrainConfig`.
+        verbose: Boolean, whether to show progress.
+        splits: Where the pairs come from, see `datasets.DatasetSplits`;
+            the config's data set as it was built if None.
+
+    Returns:
+        `pathlib.Path` of the run's folder.
+
+    Raises:
+        ValueError: If a setting is wrong, the data set is not built, or the
+            run's folder holds something.
+        TrainingError: If the loss is not finite any more.
+        OSError: If a file cannot be written.
+    """
+    config = train_config.fill_in(config)
+    strategy, config = _set_up(config)
+    splits = _open(config, splits)
+    with strategy.scope():
+        model = _build(config)
+    prepared = _prepare_splits(splits, config, model, strategy, verbose)
+    run_dir = _make_run_dir(config, strategy)
+    _adapt(model, prepared["train"], config.batch_size)
+    state = checkpoints.State(0)
+    return _fit(model, config, run_dir, prepared, strategy, state, verbose)
+
+
+def resume(run_dir, verbose=True, splits=None):
+    """Resumes an interrupted training from its last checkpoint.
+
+    Weights, optimizer, learning rate, order of the pairs, and what was best
+    on the validation split are as they were; with `deterministic`, the
+    training ends in weights identical to those of an uninterrupted one.
+
+    Args:
+        run_dir: The run's folder.
+        verbose: Boolean, whether to show progress.
+        splits: What it was trained with, see `train`.
+
+    Returns:
+        `pathlib.Path` of the run's folder. Nothing is done to a run that is
+        finished.
+
+    Raises:
+        ValueError: If the folder is no run, or the data set is not built.
+        TrainingError: If the loss is not finite any more.
+        OSError: If a file cannot be written.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = runs.read_config(run_dir)
+    if (run_dir / "model.keras").exists():
+        return run_dir
+    strategy, config = _set_up(config)
+    splits = _open(config, splits)
+    with strategy.scope():
+        state, model = checkpoints.load_newest(
+            run_dir / "checkpoints", devices.is_chief(strategy)
+        )
+        is_new = model is None
+        model, state = model or _build(config), state or checkpoints.State(0)
+    models.check(model, run_dir / "checkpoints")
+    devices.check_agreement(strategy, state.name())
+    prepared = _prepare_splits(splits, config, model, strategy, verbose)
+    if is_new:
+        _adapt(model, prepared["train"], config.batch_size)
+    elif verbose:
+        step = f", step {state.step}" if state.step else ""
+        print(f"resuming after epoch {state.epoch}{step} of {config.epochs}")
+    if state.metrics is not None:
+        devices.build_metrics(model, strategy)
+    if devices.is_chief(strategy):
+        runs.cut_history(run_dir, state.epoch)
+    return _fit(model, config, run_dir, prepared, strategy, state, verbose)
+
+
+def _set_up(config):
+    """Returns the strategy, and the config with what the machine decides."""
+    # Before anything else of TensorFlow: several hosts join at its start.
+    strategy = devices.make_strategy(config.strategy)
+    devices.check_batch_size(strategy, config.batch_size)
+    if config.jit_compile and strategy.num_replicas_in_sync > 1:
+        raise ValueError(
+            "Expected --jit-compile on one device: tf.distribute does not "
+            f"work with it. Received: {strategy.num_replicas_in_sync} "
+            "devices. Leave it out, or add --strategy one_device."
+        )
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    precision = devices.precision_of_machine(config.precision)
+    return strategy, dataclasses.replace(config, precision=precision)
+
+
+def _open(config, splits):
+    """Returns the splits, which have what the config needs."""
+    if splits is None:
+        splits = datasets.open_splits(config.dataset, config.data_dir)
+    if config.patience is not None and "validation" not in splits.names:
+        raise ValueError(
+            f"--patience needs a validation split; {config.dataset} has "
+            f"{', '.join(splits.names)}. Name films of the split "
+            "validation in the film list, and build again."
+        )
+    return splits
+
+
+def _prepare_splits(splits, config, model, strategy, verbose):
+    with devices.chief_first(strategy):
+        prepared = {
+            split: splits.prepare(
+                split, config.image_size, model.input, verbose
+            )
+            for split in ("train", "validation")
+            if split == "train" or split in splits.names
+        }
+    batching.check_batch_size(prepared["train"], config.batch_size)
+    _tell_of_missing_genres(prepared["train"], config.dataset)
+    return prepared
+
+
+def _tell_of_missing_genres(prepared, dataset):
+    present = set(np.unique(prepared.label).tolist())
+    missing = [name for i, name in enumerate(GENRES) if i not in present]
+    if missing:
+        print(
+            f"warning: {dataset} has no pair of {', '.join(missing)} to train "
+            "on: no film can be classified as one.",
+            file=sys.stderr,
+        )
+
+
+def _fit(model, config, run_dir, prepared, strategy, state, verbose):
+    """Trains from the state to the end; returns the run's folder."""
+    is_chief = devices.is_chief(strategy)
+    keeper = checkpoints.Checkpoints(
+        run_dir / "checkpoints" if is_chief else None,
+        config.keep_checkpoints,
+        config.patience,
+        state,
+        config.checkpoint_steps,
+    )
+    devices.synchronize(model, strategy)
+    for first_epoch, first_step, end_epoch in _stretches(config, state):
+        if keeper.state.is_over(config):
+            break
+        if first_step == 0 and first_epoch in (0, config.freeze):
+            with strategy.scope():
+                _begin_phase(model, config, first_epoch, prepared)
+        _fit_stretch(
+            model,
+            config,
+            prepared,
+            strategy,
+            first_epoch,
+            first_step,
+            epochs=end_epoch,
+            callbacks=_callbacks(
+                run_dir, keeper, prepared, first_step, is_chief
+            ),
+            verbose=1 if verbose and is_chief else 0,
+        )
+    if is_chief:
+        _finish(config, run_dir, keeper)
+    devices.wait_for_all(strategy)
+    return run_dir
+
+
+def _stretches(config, state):
+    """Yields (first epoch, first step, end epoch), for one `fit` each.
+
+    An epoch that was begun is one of them, and an end is where the trunk is
+    no longer frozen.
+    """
+    epoch = state.epoch
+    if state.step:
+        yield epoch, state.step, epoch + 1
+        epoch += 1
+    if epoch < config.freeze:
+        yield epoch, 0, config.freeze
+        epoch = config.freeze
+    if epoch < config.epochs:
+        yield epoch, 0, config.epochs
+
+
+def _begin_phase(model, config, epoch, prepared):
+    """Freezes what this phase leaves as it is; compiles with a new optimizer.
+
+    The old one's averages of gradients know nothing of the layers that are
+    trained from now on.
+    """
+    is_frozen = epoch < config.freeze
+    if config.freeze or config.unfreeze_from:
+        models.freeze(model, None if is_frozen else config.unfreeze_from)
+    is_fine = config.freeze and not is_frozen
+    rate = config.fine_learning_rate if is_fine else config.learning_rate
+    end = config.freeze if is_frozen else config.epochs
+    steps = _num_steps(prepared, config)
+    compile_model(model, config, rate, (end - epoch) * steps, steps)
+
+
+def _num_steps(prepared, config):
+    return prepared["train"].num_pairs // config.batch_size
+
+
+def _fit_stretch(
+    model, config, prepared, strategy, first_epoch, first_step, **settings
+):
+    """Calls Keras' `fit`, or on several hosts what stands in for it."""
+    batches = devices.distribute(
+        strategy,
+        lambda *share: one_hot(
+            batching.training_batches(
+                prepared["train"],
+                config.batch_size,
+                config.seed,
+                config.balanced,
+                first_epoch,
+                config.augmentation(),
+                first_step,
+                batching.Share(*share),
+            )
+        ),
+    )
+    settings |= {
+        "initial_epoch": first_epoch,
+        "steps_per_epoch": _num_steps(prepared, config) - first_step,
+        "validation_data": _validation_batches(prepared, config, strategy),
+    }
+    if devices.has_several_hosts(strategy):
+        devices.fit_on_hosts(model, strategy, batches, **settings)
+    else:
+        # The batches are shuffled already.
+        model.fit(batches, shuffle=False, **settings)
+
+
+def _finish(config, run_dir, keeper):
+    """Writes what a finished run has."""
+    title = f"{config.model} on {config.dataset}, seed {config.seed}"
+    history = runs.read_history(run_dir)
+    files.write_bytes(
+        run_dir / "curves.png", figures.curves_figure(history, title)
+    )
+    # Last of all: a run with a model is finished.
+    keeper.write_final(run_dir / "model.keras")
+
+
+def _build(config):
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        model = models.build_model(
+            config.model, config.image_size, **config.model_options()
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if config.unfreeze_from:
+        # An unknown block is an error now, not after the first phase.
+        models.freeze(model, config.unfreeze_from)
+    return model
+
+
+def _adapt(model, prepared, batch_size):
+    """Lets the magnitude's layer see the training pairs' magnitudes."""
+    for layer in model.layers:
+        if layer.name == "log_magnitude":
+            # What the model itself makes of them, whoever computes the flow.
+            before = keras.Model(model.input, layer.input)
+            batches = batching.evaluation_batches(prepared, batch_size)
+            layer.adapt(before.predict(batches, verbose=0))
+
+
+def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):
+    """Compiles a model as a training does.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+        config: A `TrainConfig` that is filled in.
+        learning_rate: Float, the rate at its highest.
+        num_steps: Integer, steps over which a schedule runs.
+        steps_per_epoch: Integer.
+    """
+    rate = _schedule(config, learning_rate, num_steps, steps_per_epoch)
+    optimizers = {
+        "adam": lambda: keras.optimizers.Adam(rate),
+        "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9),
+    }
+    model.compile(
+        optimizer=optimizers[config.optimizer](),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=config.label_smoothing
+        ),
+        metrics=["accuracy", balanced_accuracy.BalancedAccuracy(len(GENRES))],
+        jit_compile=config.jit_compile,
+    )
+    # Before the first step: on several hosts it cannot be done within one.
+    model.optimizer.build(model.trainable_variables)
+
+
+def _schedule(config, learning_rate, num_steps, steps_per_epoch):
+    schedules = keras.optimizers.schedules
+    if config.schedule == "exponential":
+        return schedules.ExponentialDecay(
+            learning_rate, steps_per_epoch, decay_rate=0.96, staircase=True
+        )
+    if config.schedule == "cosine" and config.warmup_steps:
+        return schedules.CosineDecay(
+            0.0,
+            max(num_steps - config.warmup_steps, 1),
+            warmup_target=learning_rate,
+            warmup_steps=config.warmup_steps,
+        )
+    if config.schedule == "cosine":
+        return schedules.CosineDecay(learning_rate, num_steps)
+    return learning_rate
+
+
+def one_hot(batches):
+    """Makes the labels of batches one-hot, as the loss takes them."""
+    return batches.map(
+        lambda inputs, label: (inputs, tf.one_hot(label, len(GENRES)))
+    )
+
+
+def _validation_batches(splits, config, strategy):
+    if "validation" not in splits:
+        return None
+    return devices.distribute(
+        strategy,
+        lambda *share: one_hot(
+            batching.evaluation_batches(
+                splits["validation"], config.batch_size, batching.Share(*share)
+            )
+        ),
+    )
+
+
+def _make_run_dir(config, strategy):
+    """Makes the run's folder and writes its config, the first thing in it."""
+    if config.run_dir is None and devices.has_several_hosts(strategy):
+        raise ValueError(
+            "Expected --run-dir: several hosts need one folder, on a disk "
+            "that all of them see."
+        )
+    run_dir = runs.folder_of(config)
+    if devices.is_chief(strategy):
+        runs.make_folder(config, run_dir)
+    devices.wait_for_all(strategy)
+    return run_dir
+
+
+def _callbacks(run_dir, keeper, prepared, first_step, is_chief):
+    """Returns what watches a training; one host alone writes files."""
+    if not is_chief:
+        return [
+            _StopAtNaN(first_step),
+            keeper,
+            tensorboard_pictures.Pictures(None, {}),
+        ]
+    return [
+        *watching_callbacks(run_dir, first_step),
+        keeper,
+        tensorboard_pictures.Pictures(run_dir / "logs", prepared),
+    ]
+
+
+def watching_callbacks(run_dir, first_step=0):
+    """Returns the callbacks that act at every step."""
+    return [
+        _StopAtNaN(first_step),
+        keras.callbacks.CSVLogger(run_dir / "history.csv", append=True),
+        _TensorBoard(run_dir / "logs", write_graph=False, update_freq=1),
+    ]
+
+
+class _TensorBoard(keras.callbacks.TensorBoard):
+    """Continues the step count of a resumed training.
+
+    Keras' begins at step 0 and would draw the curve over itself.
+    """
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._global_train_batch = int(
+            keras.ops.convert_to_numpy(self.model.optimizer.iterations)
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Of a step, the loss alone: writing takes as long as a small model's
+        # step, and accuracies are an epoch's.
+        loss = {"loss": logs["loss"]} if logs else {}
+        super().on_train_batch_end(batch, loss)
+
+
+class _StopAtNaN(keras.callbacks.Callback):
+    """Ends a training whose loss is not finite, before it is stored.
+
+    Keras' TerminateOnNaN ends it too, but as if all were well.
+    """
+
+    def __init__(self, first_step):
+        super().__init__()
+        self.first_step = first_step
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"The loss is {loss} in epoch {self.epoch + 1}, step "
+                f"{self.first_step + batch + 1}. The last good checkpoint is "
+                "kept. Try a lower --learning-rate."
+            )

@@ -1,0 +1,141 @@
+"""A training's folder: its config, its history and its model."""
+
+import csv
+import dataclasses
+import pathlib
+import time
+
+import numpy as np
+
+from keras_ssc import __version__
+from keras_ssc import files
+from keras_ssc import models
+from keras_ssc.metrics import scoring
+from keras_ssc.training import train_config
+from keras_ssc.training.train_config import TrainConfig
+
+
+def folder_of(config):
+    """Returns the path of the folder that a new run gets."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}_{config.model}"
+    return pathlib.Path(config.run_dir or pathlib.Path("runs") / name)
+
+
+def make_folder(config, run_dir):
+    """Makes a run's folder and writes its config, the first thing in it.
+
+    Raises:
+        ValueError: If the folder holds something.
+    """
+    if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+        raise ValueError(
+            f"Expected --run-dir as a new or empty folder. {run_dir} holds "
+            "something, perhaps another run."
+        )
+    (run_dir / "checkpoints").mkdir(parents=True, exist_ok=True)
+    files.write_json(
+        run_dir / "config.json",
+        {**dataclasses.asdict(config), "keras_ssc": __version__},
+    )
+
+
+def read_config(run_dir):
+    """Reads the config of a run.
+
+    Raises:
+        ValueError: If the folder is no run.
+    """
+    path = pathlib.Path(run_dir) / "config.json"
+    try:
+        values = files.read_json(path)
+        kept = {
+            field.name: _value_of(field, values[field.name])
+            for field in dataclasses.fields(TrainConfig)
+        }
+        config = TrainConfig(**kept)
+        train_config.check(config)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"Expected a run's folder, which `python -m keras_ssc.train` "
+            f"wrote. {path} is missing or none of ours ({error})."
+        ) from error
+    return config
+
+
+def _value_of(field, value):
+    """Returns a field's value of what JSON has; `TypeError` if it is none."""
+    if isinstance(value, list):
+        value = tuple(value)
+        is_pair = field.name != "image_size" or len(value) == 2
+        if not is_pair or any(type(n) is not int or n < 1 for n in value):
+            raise TypeError(f"{field.name} is {value}")
+    is_whole = type(value) is int and isinstance(1.0, field.type)
+    if not isinstance(value, field.type) and not is_whole:
+        raise TypeError(f"{field.name} is {value!r}")
+    return value
+
+
+def read_history(run_dir):
+    """Reads `history.csv` as a dict from column to a list of floats.
+
+    Columns that were not measured, as those of a validation split that the
+    data set lacks, are left out.
+    """
+    with open(pathlib.Path(run_dir) / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: [float(row[name]) for row in rows]
+        for name in rows[0]
+        if rows[0][name] != "NA"
+    }
+
+
+def cut_history(run_dir, num_epochs):
+    """Takes epochs out of history.csv that no checkpoint has."""
+    path = run_dir / "history.csv"
+    if path.exists():
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        kept = "".join(lines[: num_epochs + 1]) if num_epochs else ""
+        files.write_text(path, kept)
+
+
+def load_model(run_dir):
+    """Loads the model of a finished run.
+
+    Args:
+        run_dir: The run's folder, see `train`.
+
+    Returns:
+        A `keras.Model`, not compiled; its output is logits.
+
+    Raises:
+        ValueError: If the run has no model, or what is there is damaged or
+            none of ours.
+    """
+    path = pathlib.Path(run_dir) / "model.keras"
+    if not path.exists():
+        raise ValueError(
+            f"Expected a finished run. {path} is missing: the training was "
+            "interrupted, or is still running."
+        )
+    model = models.load(path)
+    models.check(model, path)
+    return model
+
+
+def summary(run_dir):
+    """Says in a line how a finished run ended."""
+    config, history = read_config(run_dir), read_history(run_dir)
+    parts = [
+        f"{config.model}, {len(history['loss'])} epochs",
+        f"loss {history['loss'][-1]:.4f}",
+        f"accuracy {scoring.percent(history['accuracy'][-1])}",
+    ]
+    if "val_loss" in history:
+        best = int(np.argmin(history["val_loss"]))
+        parts.append(
+            f"best on validation in epoch {best + 1}: loss "
+            f"{history['val_loss'][best]:.4f}, accuracy "
+            f"{scoring.percent(history['val_accuracy'][best])}"
+        )
+    return "; ".join(parts)

@@ -1,0 +1,270 @@
+"""The settings of a training, and their flags."""
+
+import argparse
+import dataclasses
+
+from keras_ssc import checks
+from keras_ssc import models
+from keras_ssc.data.augmentation import Augmentation
+from keras_ssc.training import devices
+
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("constant", "exponential", "cosine")
+PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
+
+# Who computes the flow, and the models' own word for it.
+FLOWS = {"opencv": "given", "graph": "graph"}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """All settings of a training. None: the model's default for the data."""
+
+    model: str = "double_stack"  # a key of models.MODELS
+    dataset: str = "scene_genre/sample"  # the data set that needs no input
+    data_dir: str | None = None  # where data sets are; TFDS's default
+    run_dir: str | None = None  # default: runs/<time>_<model>
+    image_size: tuple | None = None  # (height, width) of the model's frames
+    weights: str | None = None  # "imagenet" or a file; None for random ones
+    dense_units: tuple | None = None  # the model's fully connected layers
+    trunk: str | None = None  # double_stack: shared, separate or flownet
+    encoding: int | None = None  # motion_magnitude_stack: 1 in the report
+    single_frame: bool | None = None  # flownet_fc: one frame, as the report
+    flow: str = "auto"  # where a model sees it: graph on GPUs, else opencv
+    freeze: int = 0  # epochs in which the pretrained part stays as it is
+    unfreeze_from: str | None = None  # the block to train from, then; all
+    fine_learning_rate: float | None = None  # then; a tenth of the other
+    epochs: int | None = None
+    batch_size: int | None = None  # over all devices together
+    optimizer: str | None = None  # adam, or sgd with momentum 0.9
+    learning_rate: float | None = None  # at its highest
+    schedule: str | None = None  # constant unless the model says otherwise
+    warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
+    label_smoothing: float = 0.0  # share of the label spread over all genres
+    balanced: bool = False  # sample genres, and films in each, equally often
+    mirror: bool = True  # half of the pairs; genres know no left and right
+    crop: float = 0.0  # largest share of each side cut away; 0, as the report
+    colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
+    patience: int | None = None  # epochs without a better validation loss
+    precision: str = "float32"  # mixed: float16 on GPUs, bfloat16 on CPUs
+    jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
+    seed: int = 0  # of weights, order and augmentation
+    strategy: str = "auto"  # all hosts of TF_CONFIG, else all GPUs of this one
+    deterministic: bool = False  # same seed, same weights; slower on GPUs
+    checkpoint_steps: int | None = None  # within an epoch too; None: no
+    keep_checkpoints: int = 2  # the newest ones; each is a whole model
+
+    def model_options(self):
+        """Returns the options that are set, as the model's function has them.
+
+        Returns:
+            A dict of keyword arguments.
+        """
+        known = {
+            option
+            for name in models.MODELS
+            for option in models.options_of(name)
+        }
+        options = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name in known and value is not None
+        }
+        if self.flow == "auto":
+            del options["flow"]
+        else:
+            options["flow"] = FLOWS[self.flow]
+        return options
+
+    def augmentation(self):
+        """Returns what is changed at random in training pairs.
+
+        Returns:
+            An `augmentation.Augmentation`.
+
+        Raises:
+            ValueError: If a number is out of its range.
+        """
+        return Augmentation(self.mirror, self.crop, self.colour)
+
+
+def fill_in(config):
+    """Returns the config with the defaults of its model, data and machine.
+
+    Raises:
+        ValueError: If there is no such model, option or choice, or a number
+            is out of its range.
+    """
+    _check_choice("model", config.model, models.MODELS)
+    is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
+    model = models.MODELS[config.model]
+    settings = model.sample if is_sample else model.report
+    defaults = {"schedule": "constant", **settings}
+    config = dataclasses.replace(
+        config,
+        **{
+            name: value
+            for name, value in defaults.items()
+            if getattr(config, name) is None
+        },
+    )
+    check(config)
+    if config.flow == "auto" and "flow" in models.options_of(config.model):
+        config = dataclasses.replace(config, flow=devices.flow_of_machine())
+    if config.freeze or config.unfreeze_from:
+        config = _fill_in_phases(config)
+    return config
+
+
+def _fill_in_phases(config):
+    """Returns the config with what fine-tuning needs."""
+    if config.weights is None:
+        raise ValueError(
+            "Expected --weights with --freeze and --unfreeze-from: random "
+            "weights that are not trained give no useful features."
+        )
+    return dataclasses.replace(
+        config,
+        unfreeze_from=config.unfreeze_from or models.ALL_BLOCKS,
+        fine_learning_rate=config.fine_learning_rate
+        or config.learning_rate / 10,
+    )
+
+
+def check(config):
+    """Checks a config that is filled in.
+
+    Args:
+        config: A `TrainConfig`.
+
+    Raises:
+        ValueError: If there is no such option or choice, or a number is out of
+            its range.
+    """
+    _check_choice("strategy", config.strategy, devices.STRATEGIES)
+    _check_choice("optimizer", config.optimizer, OPTIMIZERS)
+    _check_choice("schedule", config.schedule, SCHEDULES)
+    _check_choice("precision", config.precision, PRECISIONS)
+    _check_choice("flow", config.flow, ("auto", *FLOWS))
+    for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
+        if not getattr(config, name) > 0:
+            raise ValueError(
+                f"Expected {name} above 0. Received: {getattr(config, name)}"
+            )
+    for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"Expected {name} above 0. Received: {value}")
+    if not 0 <= config.freeze <= config.epochs:
+        raise ValueError(
+            f"Expected freeze of 0 to {config.epochs}, the epochs. "
+            f"Received: {config.freeze}"
+        )
+    if not 0 <= config.label_smoothing < 1:
+        raise ValueError(
+            "Expected label_smoothing of 0 or more, below 1. "
+            f"Received: {config.label_smoothing}"
+        )
+    config.augmentation()
+    known = models.options_of(config.model)
+    for name in config.model_options():
+        if name not in known:
+            raise ValueError(
+                f"{config.model} has no option {name}. It has: "
+                f"{', '.join(known) or 'none'}."
+            )
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ValueError(
+            f"Unknown {name}. Expected one of: {', '.join(choices)}. "
+            f"Received: {value!r}"
+        )
+
+
+def image_size(text):
+    """Reads `96` or `120x68`; returns (height, width)."""
+    expected = "N or WIDTHxHEIGHT, such as 96 or 120x68"
+    return checks.parse_size(text, expected, (1, 2))
+
+
+def _units(text):
+    try:
+        units = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        units = (0,)
+    if min(units) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers such as 512,256, received {text!r}"
+        )
+    return units
+
+
+# What a flag's help says, by the config's fields.
+_HELP = {
+    "model": ", ".join(models.MODELS),
+    "dataset": "scene_genre/CONFIG, a data set that is built",
+    "data_dir": "where data sets are built",
+    "run_dir": "default: runs/<time>_<model>",
+    "image_size": "pixels of the model's frames, such as 96 or 120x68",
+    "weights": "none, imagenet, or a file of the three-channel network",
+    "dense_units": "the fully connected layers, such as 512,256",
+    "trunk": "of double_stack: shared, separate or flownet",
+    "encoding": "of motion_magnitude_stack: neurons for the frame",
+    "single_frame": "of flownet_fc: one frame and not the pair",
+    "flow": "of double_stack and motion_magnitude_stack: opencv computes it "
+    "once for all trainings, graph within the model at every step; default: "
+    "graph with a GPU, else opencv",
+    "freeze": "epochs in which the pretrained part is frozen",
+    "unfreeze_from": "block to train the pretrained part from afterwards, "
+    "such as block5, conv5 or mixed9; default: all",
+    "fine_learning_rate": "then; default: a tenth of the learning rate",
+    "batch_size": "pairs in a batch, over all devices together",
+    "optimizer": ", ".join(OPTIMIZERS),
+    "learning_rate": "at its highest",
+    "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
+    "warmup_steps": "steps over which a cosine's rate rises from 0",
+    "label_smoothing": "share of a label spread over all genres",
+    "balanced": "sample all genres, and all films of each, equally often",
+    "mirror": "mirror half of the pairs left to right",
+    "crop": "largest share of each side cut away at random, such as 0.2",
+    "colour": "random brightness, contrast and saturation, such as 0.2",
+    "patience": "stop after so many epochs without a better validation loss",
+    "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
+    "bfloat16 on processors that have it",
+    "jit_compile": "compile with XLA",
+    "strategy": ", ".join(devices.STRATEGIES),
+    "deterministic": "the same seed gives the same weights",
+    "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
+    "keep_checkpoints": "how many of the newest are kept",
+}
+
+_ALIASES = {"batch_size": "--bs", "learning_rate": "--lr"}
+
+_PARSERS = {
+    "image_size": image_size,
+    "dense_units": _units,
+    "weights": lambda text: None if text == "none" else text,
+    **dict.fromkeys(
+        ("encoding", "epochs", "batch_size", "warmup_steps", "patience"), int
+    ),
+    **dict.fromkeys(("seed", "freeze", "keep_checkpoints"), int),
+    **dict.fromkeys(("learning_rate", "fine_learning_rate"), float),
+    **dict.fromkeys(("label_smoothing", "crop", "colour"), float),
+    "checkpoint_steps": int,
+}
+
+
+def add_flags(parser):
+    """Adds a flag for each field of `TrainConfig` to an argument parser."""
+    for field in dataclasses.fields(TrainConfig):
+        flags = [f"--{field.name.replace('_', '-')}"]
+        flags += [_ALIASES[field.name]] if field.name in _ALIASES else []
+        settings = {"default": field.default, "help": _HELP.get(field.name)}
+        if "bool" in str(field.type):
+            settings["action"] = argparse.BooleanOptionalAction
+        else:
+            settings["type"] = _PARSERS.get(field.name, str)
+            settings["metavar"] = field.name.split("_")[-1].upper()
+        parser.add_argument(*flags, **settings)

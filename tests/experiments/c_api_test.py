@@ -1,0 +1,92 @@
+import pytest
+import tensorflow as tf
+
+from experiments import c_api
+from keras_ssc.serving import client as serving_client
+from tests.helpers import tiny_served
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    try:
+        return c_api.build(tmp_path_factory.mktemp("c"))
+    except OSError as error:
+        pytest.skip(error.strerror)
+
+
+def write(folder, images):
+    paths = [folder / f"{place}.png" for place in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(image)
+    return paths
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3])
+def test_c_gives_pythons_answers(program, served_dir, tmp_path, num_pairs):
+    pairs = tiny_served.pairs(4)[-num_pairs:]
+    paths = write(tmp_path, [image for pair in pairs for image in pair])
+    body = c_api.ask(program, served_dir, paths)
+    answers = serving_client.read_response(body, num_pairs)
+    frames, next_frames = zip(*pairs, strict=True)
+    expected = tf.saved_model.load(str(served_dir)).signatures[
+        "serving_default"
+    ](
+        frame_bytes=tf.constant(frames),
+        next_frame_bytes=tf.constant(next_frames),
+    )
+    for place, answer in enumerate(answers):
+        assert answer.genre == expected["genre"].numpy()[place].decode()
+        assert list(answer.scores.values()) == pytest.approx(
+            expected["scores"].numpy()[place].tolist(), abs=1e-5
+        )
+        assert answer.motion_magnitude == pytest.approx(
+            float(expected["motion_magnitude"][place]), abs=1e-5
+        )
+
+
+def test_c_asks_a_model_that_sees_no_motion(program, tmp_path):
+    tiny_served.save_model(tiny_served.build(), tmp_path / "still")
+    [pair] = tiny_served.pairs(1)
+    body = c_api.ask(program, tmp_path / "still", write(tmp_path, pair))
+    [answer] = serving_client.read_response(body, 1)
+    assert answer.motion_magnitude is None
+    assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_c_tells_of_a_bad_image_by_its_place(program, served_dir, tmp_path):
+    frame, next_frame = tiny_served.pairs(1)[0]
+    paths = write(tmp_path, (frame, next_frame, frame, next_frame[:3000]))
+    with pytest.raises(c_api.ProgramError) as failed:
+        c_api.ask(program, served_dir, paths)
+    message = str(failed.value).rpartition("error: the model: ")[2]
+    assert serving_client.explain_error(message) == (
+        "next_frame_bytes[1] is cut off or corrupt "
+        "(Invalid PNG data, size 3000)"
+    )
+
+
+@pytest.mark.parametrize(
+    "missing,expected",
+    [
+        ("folder", "error: {}/none: "),
+        ("image", "error: {}/none: cannot be opened"),
+        ("tensor", "error: scores: expected NAME=TENSOR"),
+        ("frame", "expected FOLDER, five or six NAME=TENSOR, FRAME NEXT_FRAME"),
+    ],
+)
+def test_c_tells_what_is_missing(
+    program, served_dir, tmp_path, missing, expected
+):
+    tensors = c_api.tensors_of(served_dir)
+    folder, paths = served_dir, write(tmp_path, [b"", b""])
+    if missing == "folder":
+        folder = tmp_path / "none"
+    elif missing == "image":
+        paths[0] = tmp_path / "none"
+    elif missing == "frame":
+        paths = paths[:1]
+    else:
+        tensors = [name.replace("scores=", "other=") for name in tensors]
+    with pytest.raises(c_api.ProgramError) as failed:
+        c_api.ask(program, folder, paths, tensors)
+    assert expected.format(tmp_path) in str(failed.value)

@@ -1,0 +1,345 @@
+"""The layer `OpticalFlow` against OpenCV, and against drawn motion."""
+
+import json
+import re
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from experiments import flow_parity
+from experiments.flow_parity import opencv_flow
+from keras_ssc import flow
+from keras_ssc.flow import optical_flow
+from tests.helpers import drawn_films
+
+SIZE = (299, 299)
+
+# What a camera does: (zoom, degrees, pixels to the right, pixels downward).
+MOTIONS = {
+    "translation": (1.0, 0.0, 2.4, -1.7),
+    "zoom": (1.03, 0.0, 0.0, 0.0),
+    "rotation": (1.0, 1.5, 0.0, 0.0),
+    "fast pan": (1.0, 0.0, 17.0, -3.0),
+}
+
+
+def place(size, seed, contrast=235):
+    """A place, 20 pixels around the size, that has a flat wall in it."""
+    height, width = size[0] + 40, size[1] + 40
+    noise = np.random.default_rng(seed).uniform(0, 1, (height, width, 3))
+    smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 2.5)
+    picture = cv2.normalize(smooth, None, 10, 10 + contrast, cv2.NORM_MINMAX)
+    picture[height // 2 : 3 * height // 4, : width // 3] = (90, 120, 60)
+    return picture.astype(np.uint8)
+
+
+def transform(size, motion):
+    zoom, degrees, x, y = MOTIONS[motion]
+    middle = (size[1] / 2 + 20, size[0] / 2 + 20)
+    matrix = cv2.getRotationMatrix2D(middle, degrees, zoom)
+    matrix[:, 2] += (x, y)
+    return matrix
+
+
+def drawn_pair(motion, size=SIZE, seed=0, contrast=235):
+    """A frame and the next one of a moving camera, or of a cut."""
+    before = place(size, seed, contrast)
+    if motion == "cut":
+        after = place(size, seed + 1000, contrast)
+    else:
+        after = cv2.warpAffine(
+            before,
+            transform(size, motion),
+            before.shape[1::-1],
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+    return before[20:-20, 20:-20], after[20:-20, 20:-20]
+
+
+def true_flow(motion, size):
+    """The flow that was drawn, (height, width, 2)."""
+    y, x = np.mgrid[: size[0], : size[1]] + 20.0
+    matrix = transform(size, motion)
+    moved = np.stack([x, y, np.ones_like(x)], axis=-1) @ matrix.T
+    return moved - np.stack([x, y], axis=-1)
+
+
+def batch_of(pairs):
+    return [np.stack(frames) for frames in zip(*pairs, strict=True)]
+
+
+def drawn_batch(size=SIZE):
+    """A batch of all motions and a cut, at the low contrast of films."""
+    return batch_of(
+        [
+            drawn_pair(motion, size, seed, contrast=60)
+            for seed, motion in enumerate([*MOTIONS, "cut"])
+        ]
+    )
+
+
+def layer_flow(frame, next_frame):
+    return np.array(flow.OpticalFlow()([frame, next_frame]))
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A drawn batch at the models' size, and OpenCV's flow of it."""
+    frames = drawn_batch()
+    return frames, opencv_flow(*frames)
+
+
+@pytest.mark.parametrize("motion", ["translation", "zoom", "rotation"])
+@pytest.mark.parametrize("implementation", [opencv_flow, layer_flow])
+def test_the_flow_is_the_motion_that_was_drawn(implementation, motion):
+    size = (120, 144)
+    frames = batch_of([drawn_pair(motion, size)])
+    error = implementation(*frames)[0] - true_flow(motion, size)
+    inside = np.hypot(*np.moveaxis(error, -1, 0))[16:-16, 16:-16]
+    assert np.median(inside) < 0.1
+
+
+def test_the_layer_equals_opencv_to_rounding(large):
+    frames, expected = large
+    parity = flow_parity.compare(layer_flow(*frames), expected)
+    assert parity.holds, parity
+    # What it moves by is far more than what the bar forgives.
+    assert flow.motion_magnitude(expected)[0] > 0.005
+
+
+# 480x270 has other levels than 299x299; the others are odd, and of fewer.
+@pytest.mark.parametrize(
+    "size", [(270, 480), (150, 97), (75, 80), (63, 64), (33, 47), (10, 21)]
+)
+def test_the_layer_equals_opencv_at_other_sizes(size):
+    frames = drawn_batch(size)
+    parity = flow_parity.compare(layer_flow(*frames), opencv_flow(*frames))
+    assert parity.holds, parity
+
+
+def test_flat_and_wild_pairs_equal_opencv_too():
+    size = (64, 70, 3)
+    generator = np.random.default_rng(0)
+    noise, other_noise = generator.integers(0, 2, (2, *size)) * 255
+    pairs = [
+        (np.full(size, 0), np.full(size, 0)),
+        (np.full(size, 30), np.full(size, 220)),
+        (noise, other_noise),
+        (np.full(size, 255), noise),
+    ]
+    frames = [part.astype(np.uint8) for part in batch_of(pairs)]
+    measured, expected = layer_flow(*frames), opencv_flow(*frames)
+    assert np.isfinite(measured).all()
+    assert flow_parity.compare(measured, expected).holds
+    assert np.abs(measured[:2]).max() < 1e-3
+
+
+def test_grey_is_cvtcolors_for_every_colour():
+    green_blue = np.mgrid[:256, :256].transpose(1, 2, 0)
+    for red in range(0, 256, 32):
+        colours = np.empty((32, 256, 256, 3), np.uint8)
+        colours[..., 0] = np.arange(red, red + 32)[:, None, None]
+        colours[..., 1:] = green_blue
+        grey = cv2.cvtColor(
+            colours.reshape(-1, 256, 3), cv2.COLOR_RGB2GRAY
+        ).reshape(colours.shape[:3])
+        np.testing.assert_array_equal(optical_flow._grey(colours), grey)
+
+
+def zeros_beyond(margin_of_mistake):
+    """Zero padding, in the filter that has this margin."""
+    repeat_edge = optical_flow._repeat_edge
+
+    def pad(x, margin, axis):
+        if margin != margin_of_mistake:
+            return repeat_edge(x, margin, axis)
+        widths = [(0, 0)] * len(x.shape)
+        widths[axis] = (margin, margin)
+        return ops.pad(x, widths)
+
+    return pad
+
+
+def grey_without_rounding(frame):
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return ops.sum(ops.cast(frame, "float32") * weights, axis=-1)
+
+
+def in_bfloat16(function):
+    return lambda *inputs: ops.cast(
+        ops.cast(function(*inputs), "bfloat16"), "float32"
+    )
+
+
+def no_blur_at_the_finest(scale):
+    return np.ones(1) if scale == 1 else BLUR_KERNEL(scale)
+
+
+GREY, BLUR_KERNEL = optical_flow._grey, optical_flow._blur_kernel
+
+# What is wrong, the private name it hides in, what stands there then, and the
+# least mean error that it makes, in pixels: half of what was measured.
+MISTAKES = {
+    "frames scaled to 0..1": ("_grey", lambda x: GREY(x) / 255, 1.0),
+    "three resolutions": ("_NUM_LEVELS", 2, 0.3),
+    "no border weights": ("_border_weights", np.ones, 0.4),
+    "zeros beyond the expansion": ("_repeat_edge", zeros_beyond(5), 0.2),
+    "zeros beyond the box": ("_repeat_edge", zeros_beyond(7), 6e-4),
+    "no blur at the finest": ("_blur_kernel", no_blur_at_the_finest, 0.3),
+    "grey not rounded": ("_grey", grey_without_rounding, 0.018),
+    "border repeated": (
+        "_mirrored_places",
+        lambda size, margin: np.pad(np.arange(size), margin, mode="edge"),
+        8e-4,
+    ),
+    "bfloat16": ("_box_sum", in_bfloat16(optical_flow._box_sum), 2.5e-3),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_no_known_mistake_would_meet_the_bar(monkeypatch, large, mistake):
+    frames, expected = large
+    name, wrong, least_error = MISTAKES[mistake]
+    monkeypatch.setattr(optical_flow, name, wrong)
+    parity = flow_parity.compare(layer_flow(*frames), expected)
+    assert not parity.holds
+    assert parity.mean > least_error
+
+
+def op_types(function):
+    """The kinds of operations in a traced function, loops included."""
+    graph = function.get_concrete_function().graph.as_graph_def()
+    return set(re.findall(r'^ *op: "(\w+)"$', str(graph), re.MULTILINE))
+
+
+def traced(size, **options):
+    frames = tf.TensorSpec((None, *size, 3), tf.uint8)
+    layer = flow.OpticalFlow()
+    return tf.function(
+        lambda frame, next_frame: layer([frame, next_frame]),
+        input_signature=[frames, frames],
+        **options,
+    )
+
+
+def test_no_operation_uses_tf32():
+    found = op_types(traced((64, 64)))
+    assert {"GatherV2", "Maximum"} <= found  # the loop was looked into
+    for kind in ("conv", "matmul", "einsum"):
+        assert not [op for op in found if kind in op.lower()]
+
+
+def test_xla_computes_the_same():
+    frames = drawn_batch((75, 80))
+    measured = traced((75, 80), jit_compile=True)(*frames).numpy()
+    assert flow_parity.compare(measured, opencv_flow(*frames)).holds
+
+
+def test_a_saved_model_computes_the_same_at_every_batch_size(tmp_path):
+    size = (75, 80)
+    frames = [np.tile(part, (4, 1, 1, 1))[:16] for part in drawn_batch(size)]
+    expected = opencv_flow(*frames)
+    saved = flow_parity.saved_flow(size, tmp_path)
+    for batch_size in flow_parity.BATCH_SIZES:
+        measured = flow_parity.in_batches(saved, batch_size, *frames)
+        assert flow_parity.compare(measured, expected).holds, batch_size
+    assert saved(frames[0][:0], frames[1][:0]).shape == (0, *size, 2)
+
+
+def test_no_pairs_have_no_flow():
+    frames = np.zeros((0, 32, 40, 3), np.uint8)
+    assert layer_flow(frames, frames).shape == (0, 32, 40, 2)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_leaves_the_flow_in_float32(policy, tmp_path):
+    size = (64, 70)
+    frames = drawn_batch(size)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = flow_parity.flow_model(size)
+        model.save(tmp_path / "model.keras")
+        reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert not reloaded.weights
+    measured = reloaded.predict(frames, verbose=0)
+    assert measured.dtype == np.float32
+    assert flow_parity.compare(measured, opencv_flow(*frames)).holds
+
+
+def test_jax_computes_the_same(tmp_path):
+    pytest.importorskip("jax")
+    frames = drawn_batch((140, 150))
+    measured = flow_parity.jax_flow(*frames, tmp_path)
+    assert flow_parity.compare(measured, opencv_flow(*frames)).holds
+
+
+def test_films_are_measured_at_their_cuts(monkeypatch, tmp_path):
+    shots = [*drawn_films.shot(1, 12), *drawn_films.shot(2, 12)]
+    film = drawn_films.write_film(tmp_path / "film.mp4", shots)
+    pairs = flow_parity.read_pairs(film, 6)
+    change = [
+        np.abs(after.astype(int) - before).mean() for before, after in pairs
+    ]
+    assert len(pairs) == 6
+    assert max(change) > 3 * np.median(change)  # the cut
+    monkeypatch.setattr(flow_parity, "SIZES", ((64, 96),))
+    out = str(tmp_path / "out")
+    monkeypatch.setattr(
+        "sys.argv", ["", str(film), "--pairs", "6", "--no-jax", "--out", out]
+    )
+    assert flow_parity.main() == 0
+    results = json.loads((tmp_path / "out" / "parity.json").read_text("utf-8"))
+    ways = {row["way"]: row for row in results["rows"] if row["pairs"] == "all"}
+    assert len(ways) == 5
+    assert ways["TensorFlow"]["mean"] < 1e-3
+    assert f"| {film} | 96x64 | TensorFlow | all |" in (
+        tmp_path / "out" / "parity.md"
+    ).read_text("utf-8")
+
+
+def inputs(shape, dtype="uint8", next_shape=None):
+    return [
+        keras.Input(shape, dtype=dtype),
+        keras.Input(next_shape or shape, dtype=dtype),
+    ]
+
+
+@pytest.mark.parametrize(
+    "pair, message",
+    [
+        (inputs((32, 32, 3), "float32"), "uint8.*float32"),
+        (inputs((32, 32, 1)), r"height, width, 3\).*32, 1\)"),
+        (inputs((32, 3)), r"batch, height.*\(None, 32, 3\)"),
+        (inputs((32, 32, 3), next_shape=(32, 33, 3)), "one shape.*33"),
+        (inputs((9, 32, 3)), "10 pixels or more"),
+        (inputs((None, 32, 3)), "known height and width"),
+        (inputs((32, 32, 3))[:1], "two tensors.*list of 1"),
+    ],
+)
+def test_other_inputs_are_refused_when_the_model_is_built(pair, message):
+    with pytest.raises(ValueError, match=message):
+        flow.OpticalFlow()(pair)
+
+
+def test_another_dtype_is_refused():
+    with pytest.raises(ValueError, match="float32.*mixed_float16"):
+        flow.OpticalFlow(dtype="mixed_float16")
+
+
+def test_the_magnitude_of_a_tensor_is_the_arrays():
+    motion = np.random.default_rng(0).normal(0, 3, (3, 90, 120, 2))
+    motion = motion.astype(np.float32)
+    motion[2] = 0
+    expected = flow.motion_magnitude(motion)
+    measured = flow.motion_magnitude(ops.convert_to_tensor(motion))
+    np.testing.assert_allclose(measured, expected, rtol=1e-5)
+    symbolic = flow.motion_magnitude(keras.Input((90, 120, 2)))
+    assert symbolic.shape == (None,)

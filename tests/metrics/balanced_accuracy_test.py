@@ -1,0 +1,203 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from keras_ssc.metrics import balanced_accuracy
+
+
+def drawn(num_pairs, genres=range(6), seed=0):
+    """Labels of some genres, unevenly many, and logits that lean to them."""
+    generator = np.random.default_rng(seed)
+    labels = generator.choice(genres, num_pairs)
+    labels[: num_pairs // 2] = genres[0]
+    logits = generator.normal(size=(num_pairs, 6)).astype(np.float32)
+    logits[np.arange(num_pairs), labels] += 1
+    return labels, logits
+
+
+def one_hot(labels):
+    return keras.utils.to_categorical(labels, 6)
+
+
+def counted(labels, logits, batch_size=7):
+    metric = balanced_accuracy.BalancedAccuracy(6)
+    for start in range(0, len(labels), batch_size):
+        part = slice(start, start + batch_size)
+        metric.update_state(one_hot(labels[part]), logits[part])
+    return metric
+
+
+@pytest.mark.parametrize("genres", [range(6), (1, 4), (3,)])
+def test_it_is_scikit_learn_s_over_the_genres_that_occur(genres):
+    labels, logits = drawn(100, genres)
+    predicted = logits.argmax(axis=1)
+    metric = counted(labels, logits)
+    present = np.unique(labels)
+    expected = sklearn.metrics.recall_score(
+        labels, predicted, labels=present, average="macro"
+    )
+    np.testing.assert_allclose(float(metric.result()), expected, rtol=1e-6)
+    if len(genres) == 6:
+        other = sklearn.metrics.balanced_accuracy_score(labels, predicted)
+        np.testing.assert_allclose(float(metric.result()), other, rtol=1e-6)
+    np.testing.assert_array_equal(
+        metric.confusion.numpy(),
+        sklearn.metrics.confusion_matrix(labels, predicted, labels=range(6)),
+    )
+
+
+def test_a_sample_weight_counts_as_scikit_learn_s():
+    labels, logits = drawn(60)
+    weight = np.random.default_rng(5).uniform(0, 3, 60)
+    metric = balanced_accuracy.BalancedAccuracy(6)
+    metric.update_state(one_hot(labels), logits, sample_weight=weight)
+    expected = sklearn.metrics.balanced_accuracy_score(
+        labels, logits.argmax(axis=1), sample_weight=weight
+    )
+    np.testing.assert_allclose(float(metric.result()), expected, rtol=1e-5)
+
+
+def test_it_is_zero_before_it_has_seen_anything_and_after_a_reset():
+    metric = counted(*drawn(20))
+    assert metric.result() > 0
+    metric.reset_state()
+    assert metric.result() == 0
+    assert not metric.confusion.numpy().any()
+
+
+def test_it_is_made_again_from_its_config():
+    metric = balanced_accuracy.BalancedAccuracy(6, name="evenly")
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(metric)
+    )
+    assert isinstance(again, balanced_accuracy.BalancedAccuracy)
+    assert (again.num_genres, again.name) == (6, "evenly")
+
+
+def compiled_model():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+    model.compile(
+        "sgd",
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy", balanced_accuracy.BalancedAccuracy(6)],
+    )
+    return model
+
+
+class ConfusionReader(keras.callbacks.Callback):
+    """Keeps what a callback can read at each epoch's end."""
+
+    def on_train_begin(self, logs=None):
+        self.confusions, self.logs = [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.confusions.append(balanced_accuracy.read_confusion(self.model))
+        self.logs.append(dict(logs))
+
+
+def test_an_epoch_ends_with_the_confusion_of_its_validation():
+    labels, values = drawn(64)
+    other_labels, other_values = drawn(40, seed=1)
+    model, reader = compiled_model(), ConfusionReader()
+    model.fit(
+        values,
+        one_hot(labels),
+        validation_data=(other_values, one_hot(other_labels)),
+        epochs=2,
+        callbacks=[reader],
+        verbose=0,
+    )
+    predicted = model.predict(other_values, verbose=0).argmax(axis=1)
+    np.testing.assert_array_equal(
+        reader.confusions[-1],
+        sklearn.metrics.confusion_matrix(other_labels, predicted),
+    )
+    np.testing.assert_allclose(
+        reader.logs[-1]["val_balanced_accuracy"],
+        sklearn.metrics.balanced_accuracy_score(other_labels, predicted),
+        rtol=1e-6,
+    )
+
+
+def test_without_validation_it_is_the_epoch_s_own():
+    labels, values = drawn(64)
+    model, reader = compiled_model(), ConfusionReader()
+    model.fit(values, one_hot(labels), epochs=2, callbacks=[reader], verbose=0)
+    for confusion, logs in zip(reader.confusions, reader.logs, strict=True):
+        np.testing.assert_array_equal(
+            confusion.sum(axis=1), np.bincount(labels)
+        )
+        recalls = confusion.diagonal() / confusion.sum(axis=1)
+        assert logs["balanced_accuracy"] == pytest.approx(recalls.mean())
+
+
+def test_a_model_without_the_metric_has_no_confusion():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+    model.compile("sgd", "mse", metrics=["accuracy"])
+    assert balanced_accuracy.read_confusion(model) is None
+
+
+# Each in a process of its own: this one has chosen backend and devices.
+ON_JAX = """
+import sys
+import keras, numpy as np, sklearn.metrics
+from tests.metrics import balanced_accuracy_test as metrics_test
+
+assert keras.backend.backend() == "jax"
+assert "tensorflow" not in sys.modules
+model, reader = metrics_test.compiled_model(), metrics_test.ConfusionReader()
+labels, values = metrics_test.drawn(64)
+model.fit(values, metrics_test.one_hot(labels), epochs=1, verbose=0,
+          callbacks=[reader])
+measured = model.evaluate(values, metrics_test.one_hot(labels), verbose=0,
+                          return_dict=True)["balanced_accuracy"]
+predicted = model.predict(values, verbose=0).argmax(axis=1)
+expected = sklearn.metrics.balanced_accuracy_score(labels, predicted)
+assert abs(measured - expected) < 1e-6, (measured, expected)
+"""
+
+ON_TWO_DEVICES = """
+import keras, numpy as np, sklearn.metrics, tensorflow as tf
+from tests.metrics import balanced_accuracy_test as metrics_test
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assert strategy.num_replicas_in_sync == 2
+with strategy.scope():
+    model = metrics_test.compiled_model()
+reader = metrics_test.ConfusionReader()
+labels, values = metrics_test.drawn(64)
+other_labels, other_values = metrics_test.drawn(32, seed=1)
+model.fit(values, metrics_test.one_hot(labels), batch_size=16, verbose=0,
+          validation_data=(other_values, metrics_test.one_hot(other_labels)),
+          validation_batch_size=16, callbacks=[reader])
+predicted = np.argmax(model(other_values, training=False), axis=1)
+confusion = sklearn.metrics.confusion_matrix(other_labels, predicted)
+np.testing.assert_array_equal(reader.confusions[0], confusion)
+expected = sklearn.metrics.balanced_accuracy_score(other_labels, predicted)
+measured = reader.logs[0]["val_balanced_accuracy"]
+assert abs(measured - expected) < 1e-6, (measured, expected)
+"""
+
+
+@pytest.mark.parametrize(
+    "program, backend", [(ON_JAX, "jax"), (ON_TWO_DEVICES, "tensorflow")]
+)
+def test_it_is_the_same_on_jax_and_on_two_devices(program, backend):
+    if backend == "jax":
+        pytest.importorskip("jax")
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]

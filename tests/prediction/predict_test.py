@@ -1,0 +1,280 @@
+import dataclasses
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssc
+from keras_ssc import flow
+from keras_ssc import predict
+from keras_ssc.data import datasets
+from keras_ssc.data import pair_files
+from keras_ssc.data import resizing
+from keras_ssc.errors import VideoError
+from keras_ssc.films import film_reader
+from keras_ssc.films import frame_index
+from keras_ssc.films import image_files
+from keras_ssc.genres import GENRES
+from keras_ssc.prediction import predicting
+from keras_ssc.prediction import predictor
+from keras_ssc.prediction import verdict_pictures
+from keras_ssc.serving import client as serving_client
+from keras_ssc.serving import exporting
+from keras_ssc.training import evaluation
+from keras_ssc.training import loop
+from tests.helpers import drawn_films
+from tests.helpers import tiny_served
+from tests.training import loop_test as train_test
+
+
+@pytest.fixture(scope="module")
+def run_dir(validation_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "fc"
+    config = train_test.small(validation_dir, folder, batch_size=4)
+    loop.train(config, verbose=False)
+    evaluation.evaluate(folder, verbose=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def asked(run_dir):
+    return keras_ssc.load(run_dir)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A film of two shots, 20 and 40 frames, and its folder."""
+    frames = [*drawn_films.shot(1, 20), *drawn_films.shot(2, 40, speed=3)]
+    path = tmp_path_factory.mktemp("films") / "봄날 'the film'.mp4"
+    return drawn_films.write_film(path, frames)
+
+
+def test_stored_pairs_get_what_evaluate_says(asked, run_dir, validation_dir):
+    metrics = evaluation.evaluate(run_dir, verbose=False)
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(builder, "test", (18, 32), ())
+    stored = list(
+        builder.as_dataset(
+            split="test", shuffle_files=False
+        ).as_numpy_iterator()
+    )
+    scores, magnitudes = asked.scores(
+        *(
+            np.stack([example[name] for example in stored])
+            for name in ("frame", "next_frame")
+        )
+    )
+    assert magnitudes is None  # it does not see motion
+    for measured in metrics["films"]:
+        own = scores[prepared.film == measured["film"]].mean(
+            axis=0, dtype=np.float64
+        )
+        assert own.tolist() == pytest.approx(
+            list(measured["scores"].values()), abs=1e-6
+        )
+
+
+def test_image_that_is_refused_is_named(asked):
+    good = tiny_served.encode(drawn_films.shot(1, 1)[0])
+    webp = tiny_served.encode(drawn_films.shot(1, 1)[0], ".webp")
+    with pytest.raises(serving_client.ImageError) as raised:
+        asked.predict([(good, good), (good, webp)])
+    assert str(raised.value) == (
+        "Expected JPEG or PNG images. next_frame_bytes[1] is a WebP"
+    )
+    with pytest.raises(
+        serving_client.ImageError, match=r"^frame_bytes\[0\] is"
+    ):
+        asked.predict([(good[:-30], good)])
+
+
+def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
+    for movie, genre in enumerate(("action", "romance"), start=1):
+        folder = tmp_path / pair_files.folder_name(genre, "test")
+        folder.mkdir()
+        for number, frame in enumerate(drawn_films.shot(movie, 6), start=1):
+            path = folder / pair_files.frame_name(genre, movie, number)
+            path.write_bytes(image_files.encode_frame(frame))
+    assert predicting.holds_pairs(tmp_path)
+    verdicts = asked.predict_frames(tmp_path)
+    assert [each.path for each in verdicts] == [
+        pair_files.movie_name("action", 1),
+        pair_files.movie_name("romance", 2),
+    ]
+    first = drawn_films.shot(1, 6)
+    scores, _ = asked.scores(np.stack(first[::2]), np.stack(first[1::2]))
+    assert list(verdicts[0].scores.values()) == pytest.approx(
+        scores.mean(axis=0).tolist(), abs=1e-6
+    )
+    assert verdicts[0].num_pairs == 3 and verdicts[0].shots == []
+
+
+def test_film_is_the_mean_of_its_pairs(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    assert [shot.num_pairs for shot in found.shots] == [4, 8]
+    for genre in GENRES:
+        expected = sum(
+            shot.num_pairs * shot.scores[genre] / 12 for shot in found.shots
+        )
+        assert found.scores[genre] == pytest.approx(expected, abs=1e-6)
+    assert found.shots[0].motion_magnitude is None
+
+
+def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
+    exporting.export(run_dir, tmp_path / "scene_genre", verbose=False)
+    other = predictor.load(tmp_path / "scene_genre")
+    frames = [np.stack(drawn_films.shot(3, 5)[i : i + 4]) for i in (0, 1)]
+    np.testing.assert_allclose(
+        other.scores(*frames)[0], asked.scores(*frames)[0], atol=1e-5
+    )
+    image = [image_files.encode_frame(x[0]) for x in frames]
+    assert other.predict([image])[0].scores == pytest.approx(
+        asked.predict([image])[0].scores, abs=1e-5
+    )
+
+
+def test_pictures_are_drawn(asked, film, tmp_path):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    timeline = image_files.decode_frame(verdict_pictures.timeline(found))
+    assert timeline.shape[1] > timeline.shape[0] > 400
+    sheet = image_files.decode_frame(verdict_pictures.contact_sheet(found))
+    # Two pictures side by side, each with its strip.
+    assert sheet.shape[1] > 2 * 240 and sheet.shape[0] > 135
+    out = tmp_path / "annotated.webm"
+    wrong = next(genre for genre in GENRES if genre != found.shots[0].genre)
+    verdict_pictures.annotate(found, out, wrong)
+    index = frame_index.index_frames(out)
+    assert index.codec == "vp9" and index.num_frames == 60
+    assert index.seconds[-1] == pytest.approx(59 / 24, abs=0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ["annotated.webm"]
+    with pytest.raises(ValueError, match=r"ends in \.webm"):
+        verdict_pictures.annotate(found, tmp_path / "annotated.mp4")
+
+
+def test_name_of_a_film_is_no_formula_on_its_timeline(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(4, quick=True))
+    odd = dataclasses.replace(found, path="a $\\frac$ b.mp4")
+    timeline = image_files.decode_frame(verdict_pictures.timeline(odd))
+    assert timeline.shape[1] > timeline.shape[0] > 400
+
+
+def test_evidence_shows_the_strongest_pair(asked, film):
+    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
+    pair = found.strongest
+    scores, _ = asked.scores(pair.frame[None], pair.next_frame[None])
+    best = scores[0, GENRES.index(found.genre)]
+    # No lower than the mean of any shot.
+    for shot in found.shots:
+        assert best >= shot.scores[found.genre] - 1e-6
+    heat = np.zeros((18, 32), np.float32)
+    heat[:9] = 1.0
+    drawn = verdict_pictures.evidence(
+        pair.frame, pair.next_frame, {"frame": heat, "flow": 0 * heat}, "horror"
+    )
+    pictures, texts = zip(*drawn, strict=True)
+    assert all(picture.shape == pair.frame.shape for picture in pictures)
+    assert texts[3] == "bright: evidence for horror in the frame (Grad-CAM)"
+    assert texts[4] == "no evidence for horror in the motion (Grad-CAM)"
+    # The upper half stays as it is, the lower one is dark.
+    assert np.array_equal(pictures[3][:100], pair.frame[:100])
+    assert pictures[3][-100:].mean() < 0.2 * pair.frame[-100:].mean()
+    assert asked.heat_maps(pair.frame, pair.next_frame, "horror") == {}
+
+
+def test_film_that_lasts_too_long_is_refused(asked, film):
+    plan = film_reader.Plan(4, max_seconds=2.0)
+    with pytest.raises(VideoError, match="2 seconds or less. Received"):
+        asked.predict_film(film, plan)
+
+
+def test_film_of_nothing_is_named(asked, tmp_path):
+    path = drawn_films.write_film(tmp_path / "black.mp4", drawn_films.black(20))
+    with pytest.raises(VideoError, match=r"black\.mp4.*blank"):
+        asked.predict_film(path, film_reader.Plan(4))
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 3), (2, 8, 8, 1)])
+def test_frames_of_another_shape_are_refused(asked, shape):
+    with pytest.raises(ValueError, match="Expected frame as uint8 RGB"):
+        asked.scores(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+
+
+def test_model_that_sees_motion_says_how_much_moves(film):
+    size = (18, 32)
+    given = {
+        "frame": keras.Input((*size, 3), dtype="uint8", name="frame"),
+        "flow": keras.Input((*size, 2), name="flow"),
+    }
+    flat = keras.layers.Flatten()(given["flow"])
+    model = keras.Model(given, keras.layers.Dense(len(GENRES))(flat))
+    asked = predictor.of_model(model)
+    frame, next_frame = drawn_films.shot(4, 2, speed=2)
+    answer = asked.predict_pair(frame, next_frame)
+    resized = [resizing.resize(x, size).numpy() for x in (frame, next_frame)]
+    expected = flow.motion_magnitude(flow.farneback_flow(*resized))
+    assert answer.motion_magnitude == pytest.approx(float(expected), rel=1e-5)
+    found = asked.predict_film(film, film_reader.Plan(12))
+    assert found.shots[1].motion_magnitude > found.shots[0].motion_magnitude
+    # Its timeline has a row more.
+    still = dataclasses.replace(
+        found,
+        shots=[
+            dataclasses.replace(shot, motion_magnitude=None)
+            for shot in found.shots
+        ],
+    )
+    heights = [
+        len(image_files.decode_frame(verdict_pictures.timeline(each)))
+        for each in (still, found)
+    ]
+    assert 400 < heights[0] < heights[1]
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "keras_ssc.predict", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_folder_with_a_bad_film_gives_the_other_verdicts(
+    run_dir, film, tmp_path
+):
+    (tmp_path / "good one.mp4").write_bytes(film.read_bytes())
+    (tmp_path / "bad.mp4").write_text("no film")
+    ended = command(run_dir, tmp_path, "--pairs", 4, "--json")
+    assert ended.returncode == 1
+    said = json.loads(ended.stdout)
+    assert [each["path"] for each in said["predictions"]] == [
+        str(tmp_path / "good one.mp4")
+    ]
+    assert [each["path"] for each in said["errors"]] == [
+        str(tmp_path / "bad.mp4")
+    ]
+    assert ended.stderr.count("error: ") == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):
+    (tmp_path / "run").mkdir()
+    config = (run_dir / "config.json").read_text()
+    (tmp_path / "run" / "config.json").write_text(config)
+    for arguments, message in (
+        ((tmp_path, film), "Expected a run's folder, an export's"),
+        ((tmp_path / "run", film), "Expected a finished run"),
+        ((run_dir, film, film, "--csv", tmp_path / "o"), "Expected one film"),
+        ((run_dir, tmp_path / "none.mp4"), "no such file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parser_arguments(arguments)
+
+
+def parser_arguments(arguments):
+    """Runs the command in this process: starting one takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["predict", *map(str, arguments)])
+        return predict.main()

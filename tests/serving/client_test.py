@@ -1,0 +1,492 @@
+import base64
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from keras_ssc.errors import OutsideError
+from keras_ssc.genres import GENRES
+from keras_ssc.serving import client as serving_client
+from tests.helpers import serving_stand_in
+from tests.helpers import tiny_served
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+SCORES = dict.fromkeys(GENRES, 1 / 6)
+ROW = {
+    "genre": "horror",
+    "scores": list(SCORES.values()),
+    "genres": list(GENRES),
+    "motion_magnitude": 0.25,
+}
+
+
+@pytest.fixture(scope="module")
+def running(served_dir):
+    with serving_stand_in.StandIn(served_dir).running() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def server(running):
+    """The stand-in, as if nobody had asked it before."""
+    running.requests, running.reply, running.delay = [], None, 0.0
+    running.most = None
+    return running
+
+
+@pytest.fixture(scope="module")
+def local(served_dir):
+    """Asks the model without a server; gives what a client should."""
+    signature = tf.saved_model.load(str(served_dir)).signatures[
+        "serving_default"
+    ]
+
+    def ask(pairs):
+        images, next_images = zip(*pairs, strict=True)
+        outputs = signature(
+            frame_bytes=tf.constant(images),
+            next_frame_bytes=tf.constant(next_images),
+        )
+        return [
+            serving_client.Answer(
+                genre.decode(), dict(zip(GENRES, scores, strict=True)), motion
+            )
+            for genre, scores, motion in zip(
+                outputs["genre"].numpy(),
+                outputs["scores"].numpy().tolist(),
+                outputs["motion_magnitude"].numpy().tolist(),
+                strict=True,
+            )
+        ]
+
+    return ask
+
+
+@pytest.fixture
+def closed_port():
+    """A port where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def assert_same(answers, expected):
+    assert len(answers) == len(expected)
+    for answer, other in zip(answers, expected, strict=True):
+        assert answer.genre == other.genre
+        assert answer.scores == pytest.approx(other.scores, abs=1e-5)
+        assert answer.motion_magnitude == pytest.approx(
+            other.motion_magnitude, abs=1e-5
+        )
+
+
+def urls(server):
+    model = f"{server.rest}/v1/models/scene_genre"
+    return [
+        *(server.rest, f"{server.rest}/", model, f"{model}:predict"),
+        *(f"{model}/versions/1", f"{model}/versions/1:predict"),
+        *(server.grpc, f"{server.grpc}/scene_genre"),
+    ]
+
+
+def test_answers_are_the_local_models_under_every_url(server, local):
+    pairs = tiny_served.pairs(3)
+    expected = local(pairs)
+    for url in urls(server):
+        assert_same(serving_client.Client(url).predict(pairs), expected)
+    assert [asked[1] for asked in server.requests] == [3] * 8
+
+
+def test_a_request_is_of_the_documented_form():
+    body = serving_client.request_body([(b"\xff\0", b"two"), (b"", b"four")])
+    assert json.loads(body) == {
+        "signature_name": "serving_default",
+        "instances": [
+            {
+                "frame_bytes": {"b64": base64.b64encode(first).decode()},
+                "next_frame_bytes": {"b64": base64.b64encode(second).decode()},
+            }
+            for first, second in ((b"\xff\0", b"two"), (b"", b"four"))
+        ],
+    }
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_many_pairs_are_split_and_errors_name_their_place(server, local, way):
+    client = serving_client.Client(getattr(server, way))
+    pairs = tiny_served.pairs(33)
+    assert_same(client.predict(pairs), local(pairs))
+    assert [asked[1] for asked in server.requests] == [32, 1]
+    pairs[32] = (pairs[32][0], b"GIF89a")
+    with pytest.raises(serving_client.ImageError) as raised:
+        client.predict(pairs)
+    assert str(raised.value) == (
+        "Expected JPEG or PNG images. next_frame_bytes[32] is a GIF"
+    )
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_no_pairs_are_no_request(server, way):
+    assert serving_client.Client(getattr(server, way)).predict([]) == []
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_cut_image_is_the_users_mistake(server, way):
+    good = tiny_served.pairs(1)[0]
+    client = serving_client.Client(getattr(server, way), batch_size=1)
+    with pytest.raises(ValueError) as raised:
+        client.predict([good, (good[0][:3000], good[1])])
+    assert str(raised.value) == (
+        "frame_bytes[1] is cut off or corrupt (Invalid PNG data, size 3000)"
+    )
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_model_that_the_server_does_not_have(server, way):
+    url = {
+        "rest": f"{server.rest}/v1/models/other",
+        "grpc": f"{server.grpc}/other",
+    }[way]
+    with pytest.raises(serving_client.ServingError) as raised:
+        serving_client.Client(url).predict(tiny_served.pairs(1))
+    assert "Servable not found for request: Latest(other)" in str(raised.value)
+    assert str(raised.value).startswith(url)
+
+
+def test_a_version_that_the_server_does_not_have(server):
+    url = f"{server.rest}/v1/models/scene_genre/versions/2"
+    with pytest.raises(serving_client.ServingError, match="HTTP 404.*scene_"):
+        serving_client.Client(url).predict(tiny_served.pairs(1))
+
+
+@pytest.mark.parametrize("way", ["http", "grpc"])
+def test_no_server(closed_port, way):
+    client = serving_client.Client(f"{way}://127.0.0.1:{closed_port}")
+    with pytest.raises(OutsideError, match="refused.*Expected a runn"):
+        client.predict([(b"", b"")])
+
+
+def test_a_host_that_is_no_name():
+    client = serving_client.Client("http://a..b:8501")
+    with pytest.raises(serving_client.ServingError, match=r"a\.\.b.*no answe"):
+        client.predict([(b"", b"")])
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_server_that_is_silent(server, way):
+    server.delay = 1.0
+    client = serving_client.Client(getattr(server, way), timeout=0.2)
+    with pytest.raises(serving_client.ServingError, match="within 0.2 secon"):
+        client.predict(tiny_served.pairs(1))
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_server_whose_queue_is_full_is_busy(server, way):
+    server.most = 0
+    client = serving_client.Client(getattr(server, way))
+    with pytest.raises(serving_client.BusyError) as raised:
+        client.predict(tiny_served.pairs(1))
+    assert str(raised.value).startswith(f"{client.url}: The server is busy")
+    assert "queue to which this task was submitted is full" in str(raised.value)
+    server.most = None
+    assert len(client.predict(tiny_served.pairs(1))) == 1
+
+
+def test_too_many_requests_are_told_as_busy(server):
+    server.reply = (429, b'{"error": "slow down"}')
+    with pytest.raises(serving_client.BusyError, match="busy.*HTTP 429: slow"):
+        serving_client.Client(server.rest).predict([(b"", b"")])
+    # A model that is still being loaded, or a server that is gone, is not.
+    server.reply = (503, b'{"error": "not yet"}')
+    with pytest.raises(serving_client.ServingError) as raised:
+        serving_client.Client(server.rest).predict([(b"", b"")])
+    assert not isinstance(raised.value, serving_client.BusyError)
+
+
+def test_a_server_that_hangs_up():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.settimeout(10)
+        client = subprocess.Popen(
+            [sys.executable, "-c", HANGS_UP, url], cwd=ROOT
+        )
+        connection, _ = listening.accept()
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+        connection.close()
+        assert client.wait(60) == 1
+
+
+HANGS_UP = """
+import sys
+from keras_ssc import command, serving_client
+client = serving_client.Client(sys.argv[1])
+command.run(lambda: client.predict([(b"", b"")]))
+"""
+
+
+@pytest.mark.parametrize(
+    "status,body,expected",
+    [
+        (503, b'{"error": "not yet"}', "HTTP 503: not yet"),
+        (400, b'{"error": "Malformed"}', "HTTP 400: Malformed"),
+        (500, b'{"error": "assertion failed: [x]"}', "HTTP 500: assertion"),
+        (502, b"<html> Bad\n gateway", "HTTP 502.*Received: <html> Bad gate"),
+        (404, b"", "HTTP 404 with an error. Received: nothing"),
+        (403, b'{"error": 1}', "HTTP 403 with an error"),
+        (200, b"<html>Hello", "Received: <html>Hello"),
+        (200, b"\xff\xfe\0", "Expected TensorFlow Serving's answer"),
+        (200, b"", "Received: nothing"),
+        (200, b'{"error": "none"}', "an object with predictions"),
+        (200, b'{"outputs": {}}', "an object with predictions"),
+        (200, b"[" * 100000, "an object with predictions"),
+    ],
+)
+def test_answers_of_other_kinds(server, status, body, expected):
+    server.reply = (status, body)
+    with pytest.raises(serving_client.ServingError, match=expected) as raised:
+        serving_client.Client(server.rest).predict([(b"", b"")])
+    assert len(str(raised.value)) < 500
+    is_form = "Expected TensorFlow" in str(raised.value)
+    assert isinstance(raised.value, serving_client.ResponseError) == is_form
+
+
+def test_a_response_of_the_documented_form_is_read():
+    body = json.dumps({"predictions": [ROW, {**ROW, "more": 1}]}).encode()
+    expected = serving_client.Answer("horror", SCORES, 0.25)
+    assert serving_client.read_response(body, 2) == [expected, expected]
+    whole = {**ROW, "motion_magnitude": 0}
+    body = json.dumps({"predictions": [whole]}).encode()
+    assert serving_client.read_response(body, 1)[0].motion_magnitude == 0
+    # A model that does not see motion says nothing of it.
+    still = {key: ROW[key] for key in ROW if key != "motion_magnitude"}
+    body = json.dumps({"predictions": [still]}).encode()
+    assert serving_client.read_response(body, 1)[0].motion_magnitude is None
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        [],
+        [ROW, ROW],
+        ROW,
+        None,
+        [[0.5, 0.5]],
+        [{key: ROW[key] for key in ROW if key != "genres"}],
+        [{**ROW, "genre": "western"}],
+        [{**ROW, "genre": {"b64": "aG9ycm9y"}}],
+        [{**ROW, "genres": list(GENRES[:5])}],
+        [{**ROW, "genres": ["horror"] * 6}],
+        [{**ROW, "genres": "horror"}],
+        [{**ROW, "genres": [1, 2, 3, 4, 5, 6]}],
+        [{**ROW, "scores": [*ROW["scores"][:5], float("nan")]}],
+        [{**ROW, "scores": [*ROW["scores"][:5], "0.1"]}],
+        [{**ROW, "scores": 0.5}],
+        [{**ROW, "motion_magnitude": float("inf")}],
+        [{**ROW, "motion_magnitude": True}],
+        [{**ROW, "motion_magnitude": 10**400}],
+        [{**ROW, "motion_magnitude": [0.1]}],
+    ],
+)
+def test_deviations_from_the_form_are_named(predictions):
+    body = json.dumps({"predictions": predictions}).encode()
+    with pytest.raises(serving_client.ResponseError, match="Expected Tensor"):
+        serving_client.read_response(body, 1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8501",
+        "ftp://localhost",
+        "http://",
+        "http://a b:8501",
+        "http://me@localhost:8501",
+        "http://localhost:eighty",
+        "http://localhost:99999",
+        "http://[::1:8501",
+        "http://localhost:8501/v1",
+        "http://localhost:8501/v1/models/a:classify",
+        "http://localhost:8501/v1/models/a/versions/b",
+        "http://localhost:8501/v1/models/영화",
+        "grpc://localhost",
+        "grpc://localhost:8500/a/b",
+        "",
+    ],
+)
+def test_what_is_no_url_of_a_server_is_refused(url):
+    with pytest.raises(ValueError, match="Expected a URL such as"):
+        serving_client.Client(url)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), 1e300])
+def test_what_is_no_timeout_is_refused(timeout):
+    with pytest.raises(ValueError, match="Expected a timeout"):
+        serving_client.Client("http://localhost:8501", timeout)
+
+
+def test_no_batch_size_below_one():
+    with pytest.raises(ValueError, match="Expected a batch size"):
+        serving_client.Client("http://localhost:8501", batch_size=0)
+
+
+def test_grpc_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
+    for name in list(sys.modules):
+        if name.startswith("tensorflow_serving."):
+            monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        serving_client.ServingError, match="pip install tensorflow-serving-api"
+    ):
+        serving_client.Client("grpc://localhost:8500")
+
+
+@pytest.mark.parametrize(
+    "text,expected",
+    [
+        (
+            "assertion failed: [Expected JPEG or PNG images. frame_bytes[5] "
+            "is a GIF]\n\t [[{{node Assert_1/Assert}}]]",
+            "Expected JPEG or PNG images. frame_bytes[5] is a GIF",
+        ),
+        (
+            "Invalid PNG data, size 3000 [[{{node map/while/cond_1/"
+            "frame_bytes_17_is_cut_off_or_corrupt/DecodePng}}]]",
+            "frame_bytes[17] is cut off or corrupt (Invalid PNG data, size "
+            "3000)",
+        ),
+        (
+            "2 root error(s) found.\n  (0) INVALID_ARGUMENT: Invalid JPEG "
+            "data.\n\t [[{{function_node f}}{{node map/"
+            "next_frame_bytes_0_is_cut_off_or_corrupt/DecodeJpeg}}]]\n"
+            "  (1) INVALID_ARGUMENT: other\n0 successful operations.",
+            "next_frame_bytes[0] is cut off or corrupt (Invalid JPEG data)",
+        ),
+        ("Matrix size-incompatible: In[0]: [1,2]", None),
+        ("", None),
+    ],
+)
+def test_errors_are_explained(text, expected):
+    assert serving_client.explain_error(text) == expected
+
+
+def predict(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "keras_ssc.predict", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder with images and with what is none."""
+    folder = tmp_path_factory.mktemp("images")
+    frame, next_frame = tiny_served.pairs(1)[0]
+    (folder / "1.png").write_bytes(frame)
+    (folder / "2.png").write_bytes(next_frame)
+    (folder / "cut.png").write_bytes(frame[:3000])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("a film")
+    return folder
+
+
+def test_the_command_prints_lines_for_people(server, local, images):
+    ended = predict("--server", server.rest, images / "1.png", images / "2.png")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    answer = local(tiny_served.pairs(1))[0]
+    first, *scores, last = ended.stdout.splitlines()
+    assert first == f"genre: {answer.genre}"
+    assert scores[0].split()[0] == answer.genre
+    told = [float(line.split()[1]) for line in scores]
+    assert told == sorted(told, reverse=True)
+    assert sum(told) == pytest.approx(100, abs=0.4)
+    assert last == f"motion magnitude: {answer.motion_magnitude:.4g}"
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_the_command_prints_json_for_programs(server, local, images, way):
+    url = getattr(server, way)
+    paths = [str(images / name) for name in ("1.png", "2.png")]
+    ended = predict("--server", url, *paths, "--json", LC_ALL="C")
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert set(said) == {"version", "model", "predictions", "errors"}
+    assert said["version"] == 1
+    assert said["model"].startswith(url)
+    [prediction] = said["predictions"]
+    named = [prediction.pop(name) for name in ("frame", "next_frame")]
+    assert named == paths
+    assert_same(
+        [serving_client.Answer(**prediction)], local(tiny_served.pairs(1))
+    )
+
+
+@pytest.mark.parametrize(
+    "names,expected",
+    [
+        (("1.png", "notes.txt"), "{}/notes.txt is neither JPEG nor PNG"),
+        (("cut.png", "2.png"), "{}/cut.png is cut off or corrupt (Invalid"),
+        (("empty.png", "2.png"), "{}/empty.png is empty"),
+        (("1.png", "3.png"), "Received: {}/3.png, no such file"),
+        (("1.png", "."), "Received: {}, a folder"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_code_2(
+    server, images, names, expected
+):
+    ended = predict("--server", server.rest, *(images / x for x in names))
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("error: ")
+    assert expected.format(images) in ended.stderr
+
+
+def test_a_bad_url_is_one_line_and_code_2(images):
+    ended = predict("--server", "here", images / "1.png", images / "2.png")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: Expected a URL such as")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("way", ["http", "grpc"])
+def test_no_server_is_one_line_and_code_1(closed_port, images, way):
+    url = f"{way}://127.0.0.1:{closed_port}"
+    ended = predict("--server", url, images / "1.png", images / "2.png")
+    assert ended.returncode == 1
+    # Before it, TensorFlow may tell of its start-up if gRPC needs it.
+    assert ended.stderr.splitlines()[-1].startswith(f"error: {url}/")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_failing_server_is_one_line_and_code_1(server, images):
+    server.reply = (503, b'{"error": "not\\nyet"}')
+    ended = predict("--server", server.rest, images / "1.png", images / "2.png")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("HTTP 503: not yet\n")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_rest_client_needs_nothing_else():
+    code = (
+        "import sys, keras_ssc.predict; "
+        "print({'tensorflow', 'numpy', 'cv2', 'av'} & set(sys.modules))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "set()\n"

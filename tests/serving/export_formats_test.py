@@ -1,0 +1,272 @@
+"""The formats of other runtimes: written, loaded and compared with Keras."""
+
+import sys
+
+import keras
+import numpy as np
+import onnxruntime
+import openvino
+import pytest
+
+from keras_ssc import models
+from keras_ssc.errors import OutsideError
+from keras_ssc.models import backbones
+from keras_ssc.serving import export_formats
+from keras_ssc.serving import served_model
+from tests.flow.optical_flow_test import batch_of
+from tests.flow.optical_flow_test import drawn_pair
+from tests.helpers import tiny_trunk
+
+SIZE = (75, 96)
+TEMPERATURE = 0.5
+MOTIONS = ("translation", "zoom", "fast pan", "cut")
+
+# Operations that OpenVINO computes in bfloat16 wherever they stand. All others
+# it leaves in float32 up to an output, unless one of these is between.
+BFLOAT16_TYPES = {
+    "Convolution",
+    "GroupConvolution",
+    "Interpolate",
+    "MatMul",
+    "ROIPooling",
+}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    frame, next_frame = batch_of(
+        [drawn_pair(motion, SIZE, seed) for seed, motion in enumerate(MOTIONS)]
+    )
+    return {"frame": frame, "next_frame": next_frame}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
+    """Converting Inception takes minutes, and shows nothing more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
+        yield
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A small double_stack whose scores depend on what it sees."""
+    keras.utils.set_random_seed(0)
+    model = models.build_model("double_stack", SIZE, dense_units=(16,))
+    kernel = model.get_layer("logits").kernel
+    kernel.assign(20.0 * kernel)
+    return model
+
+
+@pytest.fixture
+def fc():
+    keras.utils.set_random_seed(0)
+    return models.build_model("fc", SIZE)
+
+
+@pytest.fixture(scope="module")
+def written(model, pairs, tmp_path_factory):
+    """Each format's folder and what was measured, written when asked for."""
+    found = {}
+
+    def write(format):
+        if format not in found:
+            folder = tmp_path_factory.mktemp(format)
+            differences = export_formats.write(
+                model, TEMPERATURE, folder, format, **pairs
+            )
+            found[format] = folder, differences
+        return found[format]
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def expected(model, pairs):
+    frames = served_model.frames_model(model, TEMPERATURE)
+    return {k: np.asarray(v) for k, v in frames(pairs).items()}
+
+
+def assert_as_expected(answer, expected, num_pairs):
+    assert set(answer) == {"scores", "motion_magnitude"}
+    for name, values in answer.items():
+        values = np.asarray(values)
+        assert values.dtype == np.float32
+        assert values.shape == expected[name][:num_pairs].shape
+        np.testing.assert_allclose(
+            values, expected[name][:num_pairs], rtol=1e-3, atol=1e-5
+        )
+
+
+def test_scores_depend_on_the_pair(expected):
+    assert np.ptp(expected["scores"], axis=0).max() > 0.05
+    assert np.ptp(expected["motion_magnitude"]) > 0.01
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3])
+def test_keras_file_answers_as_the_model(written, pairs, expected, num_pairs):
+    folder, _ = written("keras")
+    loaded = keras.saving.load_model(
+        folder / "model.keras", safe_mode=True, compile=False
+    )
+    assert {x.name: x.dtype for x in loaded.inputs} == {
+        "frame": "uint8",
+        "next_frame": "uint8",
+    }
+    answer = loaded({name: x[:num_pairs] for name, x in pairs.items()})
+    assert_as_expected(answer, expected, num_pairs)
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3])
+def test_onnx_file_answers_as_the_model(written, pairs, expected, num_pairs):
+    folder, _ = written("onnx")
+    session = onnxruntime.InferenceSession(
+        folder / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    assert [(x.name, x.type, x.shape) for x in session.get_inputs()] == [
+        ("frame", "tensor(uint8)", ["batch", *SIZE, 3]),
+        ("next_frame", "tensor(uint8)", ["batch", *SIZE, 3]),
+    ]
+    given = {name: x[:num_pairs] for name, x in pairs.items()}
+    names = [output.name for output in session.get_outputs()]
+    answer = dict(zip(names, session.run(None, given), strict=True))
+    assert_as_expected(answer, expected, num_pairs)
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3])
+def test_openvino_file_answers_as_the_model(
+    written, pairs, expected, num_pairs
+):
+    folder, _ = written("openvino")
+    graph = openvino.Core().read_model(folder / "model.xml")
+    assert {
+        x.any_name: (x.element_type.to_string(), x.partial_shape.to_string())
+        for x in graph.inputs
+    } == {
+        "frame": ("u8", "[?,75,96,3]"),
+        "next_frame": ("u8", "[?,75,96,3]"),
+    }
+    compiled = openvino.compile_model(
+        graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    answer = compiled({name: x[:num_pairs] for name, x in pairs.items()})
+    named = {port.any_name: values for port, values in answer.items()}
+    assert_as_expected(named, expected, num_pairs)
+
+
+@pytest.mark.parametrize("format", export_formats.LOADING)
+def test_difference_is_measured(written, format):
+    _, differences = written(format)
+    assert 0 <= differences["float32"] < 1e-5
+
+
+@pytest.mark.parametrize("format", export_formats.LOADING)
+def test_loading_example_runs_in_the_folder(
+    written, pairs, expected, format, monkeypatch
+):
+    folder, _ = written(format)
+    monkeypatch.chdir(folder)
+    names = dict(pairs)
+    exec(export_formats.LOADING[format], names)
+    # Without the example's hint, this may be bfloat16.
+    np.testing.assert_allclose(names["scores"], expected["scores"], atol=0.05)
+
+
+def test_openvino_keeps_the_flow_float32_under_bfloat16(written):
+    """What comes before motion_magnitude has no reason to be bfloat16."""
+    folder, _ = written("openvino")
+    graph = openvino.Core().read_model(folder / "model.xml")
+    (output,) = [
+        x.get_node() for x in graph.outputs if "motion_magnitude" in x.names
+    ]
+    types, seen = [], set()
+    nodes = [output]
+    while nodes:
+        node = nodes.pop()
+        if node.get_friendly_name() in seen:
+            continue
+        seen.add(node.get_friendly_name())
+        types.append(node.get_type_name())
+        nodes += [x.get_source_output().get_node() for x in node.inputs()]
+        if node.get_type_name() == "Loop":
+            body = node.get_function().get_ops()
+            types += [x.get_type_name() for x in body]
+    assert "Loop" in types and types.count("Parameter") >= 2
+    assert not BFLOAT16_TYPES & set(types)
+
+
+def test_models_without_flow_have_scores_alone(fc, pairs, tmp_path):
+    for format in export_formats.LOADING:
+        difference = export_formats.write(fc, 1.0, tmp_path, format, **pairs)
+        assert difference["float32"] < 1e-6
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "model.bin",
+        "model.keras",
+        "model.onnx",
+        "model.xml",
+    }
+
+
+def test_mixed_precision_becomes_float32(pairs):
+    options = {"image_size": SIZE, "encoding": 4}
+    model = models.build_model("motion_magnitude_stack", **options)
+    model.get_layer("log_magnitude").adapt(np.array([[-3.0], [-5.0]]))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = models.build_model("motion_magnitude_stack", **options)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for own, other in zip(mixed.layers, model.layers, strict=True):
+        own.set_weights(other.get_weights())
+    mixed.get_layer("log_magnitude").adapt(np.array([[-3.0], [-5.0]]))
+    again = export_formats.in_float32(mixed)
+    assert "bfloat16" not in {x.compute_dtype for x in models.all_layers(again)}
+    given = {
+        "frame": keras.ops.convert_to_tensor(pairs["frame"][:1]),
+        "flow": keras.ops.ones((1, *SIZE, 2)),
+    }
+    np.testing.assert_allclose(again(given), model(given), rtol=1e-4)
+    assert export_formats.in_float32(model) is model
+
+
+def test_mixed_precision_is_written_as_float32(pairs, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = models.build_model("fc", SIZE)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for format in ("onnx", "openvino"):
+        difference = export_formats.write(model, 1.0, tmp_path, format, **pairs)
+        assert difference["float32"] < 1e-6
+
+
+@pytest.mark.parametrize("format", export_formats.LOADING)
+def test_other_answers_are_refused(fc, pairs, tmp_path, format, monkeypatch):
+    bounds = {format: {"float32": -1.0, "bfloat16": -1.0}}
+    monkeypatch.setattr(export_formats, "SCORE_BOUNDS", bounds)
+    with pytest.raises(OutsideError, match=f"{format} model, computed"):
+        export_formats.write(fc, 1.0, tmp_path, format, **pairs)
+
+
+def test_answers_that_are_no_numbers_are_refused(fc, pairs, tmp_path):
+    fc.layers[-1].bias.assign(np.full(6, np.nan, np.float32))
+    with pytest.raises(OutsideError, match="Received: nan off"):
+        export_formats.write(fc, 1.0, tmp_path, "keras", **pairs)
+
+
+@pytest.mark.parametrize(
+    ("format", "package"),
+    [("onnx", "tf2onnx"), ("onnx", "onnxruntime"), ("openvino", "openvino")],
+)
+def test_missing_package_is_told_with_what_to_install(
+    fc, pairs, tmp_path, format, package, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=rf'install "keras_ssc\[{format}\]"'):
+        export_formats.write(fc, 1.0, tmp_path, format, **pairs)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_format(fc, pairs, tmp_path):
+    with pytest.raises(ValueError, match="one of: keras, onnx, openvino"):
+        export_formats.write(fc, 1.0, tmp_path, "tflite", **pairs)

@@ -1,0 +1,442 @@
+import io
+import json
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from keras_ssc.data import resizing
+from keras_ssc.genres import GENRES
+from keras_ssc.metrics import calibration
+from keras_ssc.serving import client as serving_client
+from tests.helpers import tiny_served
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def signatures(served_dir):
+    return tf.saved_model.load(str(served_dir)).signatures
+
+
+@pytest.fixture(scope="module")
+def ask(signatures):
+    """Asks serving_default for encoded pairs; gives arrays."""
+
+    def call(pairs):
+        images, next_images = zip(*pairs, strict=True) if pairs else ((), ())
+        return plain(
+            signatures["serving_default"](
+                frame_bytes=tf.constant(images, tf.string),
+                next_frame_bytes=tf.constant(next_images, tf.string),
+            )
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def ask_frames(signatures):
+    """Asks frames for arrays of frames; gives arrays."""
+
+    def call(frame, next_frame):
+        return plain(
+            signatures["frames"](
+                frame=tf.constant(frame), next_frame=tf.constant(next_frame)
+            )
+        )
+
+    return call
+
+
+def plain(outputs):
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def refusal(ask, pairs):
+    """The cleaned text with which pairs are refused."""
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        ask(pairs)
+    return serving_client.explain_error(raised.value.message)
+
+
+def assert_same(answer, expected, atol=1e-5):
+    assert answer["genre"].tolist() == expected["genre"].tolist()
+    for name in ("scores", "motion_magnitude"):
+        np.testing.assert_allclose(answer[name], expected[name], atol=atol)
+
+
+def pillow(frame, mode, form, **options):
+    """Encodes a frame after Pillow turned it into another mode."""
+    image = PIL.Image.fromarray(frame)
+    if mode == "P":
+        image = image.quantize(200)
+    elif mode in ("RGBA", "LA"):
+        image = image.convert(mode)
+        image.putalpha(PIL.Image.linear_gradient("L").resize(image.size))
+    elif mode:
+        image = image.convert(mode)
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def pillow_decoded(image):
+    return np.asarray(PIL.Image.open(io.BytesIO(image)).convert("RGB"))
+
+
+def chunk(kind, data):
+    """A chunk of a PNG."""
+    end = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + end
+
+
+def png_bomb(side, first=b""):
+    """A PNG whose header tells of a side that its data does not have."""
+    png = tiny_served.pairs(1)[0][0]
+    header = struct.pack(">II", side, side) + png[24:29]
+    return png[:8] + first + chunk(b"IHDR", header) + png[33:]
+
+
+def jpeg_bomb(side):
+    jpeg = tiny_served.pairs(1, ".jpg")[0][0]
+    place = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:place] + struct.pack(">HH", side, side) + jpeg[place + 4 :]
+
+
+def test_signatures_are_what_the_class_says(signatures):
+    default, frames = signatures["serving_default"], signatures["frames"]
+    assert set(signatures) == {"serving_default", "frames"}
+    assert default.structured_input_signature == (
+        (),
+        {
+            name: tf.TensorSpec([None], tf.string, name)
+            for name in ("frame_bytes", "next_frame_bytes")
+        },
+    )
+    assert frames.structured_input_signature == (
+        (),
+        {
+            name: tf.TensorSpec([None, None, None, 3], tf.uint8, name)
+            for name in ("frame", "next_frame")
+        },
+    )
+    for signature in (default, frames):
+        outputs = {
+            name: (value.dtype, value.shape.as_list())
+            for name, value in signature.structured_outputs.items()
+        }
+        assert outputs == {
+            "genre": (tf.string, [None]),
+            "scores": (tf.float32, [None, 6]),
+            "genres": (tf.string, [None, 6]),
+            "motion_magnitude": (tf.float32, [None]),
+        }
+
+
+def test_model_that_sees_no_motion_answers_without_it(
+    ask, tmp_path_factory, served_dir
+):
+    folder = tmp_path_factory.mktemp("still")
+    tiny_served.save_model(tiny_served.build(), folder)
+    expected = ask(tiny_served.pairs(2))
+    images, next_images = zip(*tiny_served.pairs(2), strict=True)
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    answer = plain(
+        signature(
+            frame_bytes=tf.constant(images),
+            next_frame_bytes=tf.constant(next_images),
+        )
+    )
+    del expected["motion_magnitude"]
+    assert answer.keys() == expected.keys()
+    np.testing.assert_allclose(answer["scores"], expected["scores"], atol=1e-5)
+    # Nothing of the flow is in the graph.
+    sizes = [
+        (path / "saved_model.pb").stat().st_size
+        for path in (folder, served_dir)
+    ]
+    assert sizes[0] < sizes[1] / 2
+
+
+def test_answers_are_the_models_on_frames_resized_as_for_training(
+    ask, ask_frames
+):
+    pairs = tiny_served.frames(4)
+    stacks = [np.stack(frames) for frames in zip(*pairs, strict=True)]
+    resized = resizing.resize(stacks[0], tiny_served.SIZE)
+    logits = tiny_served.build()({"frame": resized}, training=False).numpy()
+    scores = calibration.probabilities(logits, tiny_served.TEMPERATURE)
+    answer = ask(tiny_served.pairs(4))
+    np.testing.assert_allclose(answer["scores"], scores, atol=1e-5)
+    np.testing.assert_allclose(answer["scores"].sum(axis=1), 1, atol=1e-6)
+    expected = [GENRES[place].encode() for place in logits.argmax(axis=1)]
+    assert answer["genre"].tolist() == expected
+    assert (
+        answer["genres"].tolist() == [[genre.encode() for genre in GENRES]] * 4
+    )
+    # The temperature was a real one.
+    plain_scores = calibration.probabilities(logits, 1.0)
+    assert np.abs(plain_scores - scores).max() > 0.01
+    assert_same(ask_frames(*stacks), answer)
+    sized = [resizing.resize(x, tiny_served.SIZE) for x in stacks]
+    in_full_size = ask_frames(*sized)
+    assert_same(in_full_size, answer)
+
+
+def test_motion_magnitude_is_that_of_the_motion(ask):
+    # The drawn shots move by 0, 1, 2 and 3 pixels.
+    magnitude = ask(tiny_served.pairs(4))["motion_magnitude"]
+    assert magnitude[0] == pytest.approx(0, abs=1e-4)
+    assert (np.diff(magnitude) > 0.002).all()
+
+
+def test_jpeg_answers_are_those_of_the_decoded_pixels(ask):
+    pairs = tiny_served.pairs(4, ".jpg")
+    decoded = [
+        tuple(tiny_served.encode(pillow_decoded(image)) for image in pair)
+        for pair in pairs
+    ]
+    # Decoders round differently; swapped colours change a score by 0.1.
+    assert_same(ask(pairs), ask(decoded), atol=0.02)
+
+
+def test_a_pairs_answer_does_not_depend_on_its_batch(ask):
+    pairs = tiny_served.pairs(16)
+    whole = ask(pairs)
+    for start, stop in ((0, 1), (5, 8), (3, 3)):
+        part = {name: value[start:stop] for name, value in whole.items()}
+        assert_same(ask(pairs[start:stop]), part)
+    assert ask([])["scores"].shape == (0, 6)
+    assert ask([])["genres"].shape == (0, 6)
+
+
+def test_frames_of_no_pair_have_no_answer(ask_frames):
+    none = np.zeros((0, 64, 96, 3), np.uint8)
+    assert ask_frames(none, none)["scores"].shape == (0, 6)
+
+
+def bad_images():
+    frame = tiny_served.frames(1)[0][0]
+    png, jpeg = tiny_served.encode(frame), tiny_served.encode(frame, ".jpg")
+    svg = b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>"
+    column = tiny_served.encode(np.zeros((10000, 1, 3), np.uint8))
+    flat = tiny_served.encode(np.zeros((9, 200, 3), np.uint8), ".jpg")
+    dot = tiny_served.encode(np.zeros((1, 1, 3), np.uint8))
+    formats = {
+        form: pillow(frame, None, form) for form in ("GIF", "WebP", "BMP")
+    }
+    big_tiff = b"MM\0*" + bytes(100)
+    corrupt = "is cut off or corrupt"
+    no_header = "frame_bytes[1] is a PNG whose header is missing or cut off"
+    sides = "Expected images of 10 pixels or more on both sides"
+    other = "Expected JPEG or PNG images. frame_bytes[1] is"
+    return {
+        "empty": (b"", f"{other} empty"),
+        "text": (b"a film", f"{other} neither JPEG nor PNG"),
+        "zeros": (bytes(1000), f"{other} neither JPEG nor PNG"),
+        "gif": (formats["GIF"], f"{other} a GIF"),
+        "webp": (formats["WebP"], f"{other} a WebP"),
+        "bmp": (formats["BMP"], f"{other} a BMP"),
+        "tiff": (pillow(frame, None, "TIFF"), f"{other} a TIFF"),
+        "big-endian tiff": (big_tiff, f"{other} a TIFF"),
+        "svg": (svg, f"{other} an SVG"),
+        "svg after a comment": (b"\xef\xbb\xbf<!--\n-->" + svg, "an SVG"),
+        "avif": (b"\0\0\0 ftypavif" + bytes(20), "an AVIF, a HEIF or a video"),
+        "png half": (png[: len(png) // 2], corrupt),
+        "png without end": (png[:-12], corrupt),
+        "png in its header": (png[:20], no_header),
+        "png after its header": (png[:33], corrupt),
+        "png with a wrong sum": (png[:29] + b"abcd" + png[33:], corrupt),
+        "png, its mark alone": (png[:8], no_header),
+        "jpeg half": (jpeg[: len(jpeg) // 2], corrupt),
+        "jpeg without end": (jpeg[:-2], corrupt),
+        "jpeg in its header": (jpeg[:10], corrupt),
+        "jpeg, its mark alone": (jpeg[:3], corrupt),
+        "dot": (dot, f"{sides} and 16777216 pixels in all or fewer. frame_b"),
+        "column": (column, "frame_bytes[1] is 1x10000"),
+        "flat": (flat, "frame_bytes[1] is 200x9"),
+        "png bomb": (png_bomb(30000), "frame_bytes[1] is 30000x30000"),
+        "png bomb, negative": (png_bomb(2**32 - 1), sides),
+        "jpeg bomb": (jpeg_bomb(30000), "frame_bytes[1] is 30000x30000"),
+        # The decoder would skip the chunk and unpack what follows it.
+        "png bomb behind another size": (
+            png_bomb(20000, chunk(b"abCd", struct.pack(">II", 96, 64))),
+            no_header,
+        ),
+    }
+
+
+@pytest.mark.parametrize("which", bad_images())
+def test_what_is_no_image_is_refused(ask, which):
+    image, expected = bad_images()[which]
+    good = tiny_served.pairs(1)[0]
+    said = refusal(ask, [good, (image, good[1])])
+    assert expected in said
+    assert re.search(r"(?<!next_)frame_bytes\[1\]", said)
+    assert "{{" not in said and "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["frame_bytes", "next_frame_bytes"])
+@pytest.mark.parametrize("kind", ["cut off", "a GIF", "other size"])
+@pytest.mark.parametrize("place", [0, 31])
+def test_one_bad_image_of_32_is_told_by_its_place(ask, place, kind, name):
+    pairs = [list(pair) for pair in tiny_served.pairs(1) * 32]
+    column = ("frame_bytes", "next_frame_bytes").index(name)
+    pairs[place][column] = {
+        "cut off": pairs[0][0][:3000],
+        "a GIF": b"GIF89a",
+        "other size": tiny_served.encode(np.zeros((64, 95, 3), np.uint8)),
+    }[kind]
+    said = refusal(ask, pairs)
+    if kind == "other size":
+        sizes = ["96x64", "96x64"]
+        sizes[column] = "95x64"
+        assert said == (
+            "Expected both frames of a pair of one size. "
+            f"frame_bytes[{place}] is {sizes[0]}, "
+            f"next_frame_bytes[{place}] is {sizes[1]}"
+        )
+    elif kind == "a GIF":
+        assert said == f"Expected JPEG or PNG images. {name}[{place}] is a GIF"
+    else:
+        assert said == (
+            f"{name}[{place}] is cut off or corrupt "
+            "(Invalid PNG data, size 3000)"
+        )
+
+
+def test_a_bad_image_far_behind_is_told_as_such(ask):
+    pairs = tiny_served.pairs(1) * 40
+    pairs[35] = (pairs[0][0][:3000], pairs[0][1])
+    assert "frame_bytes[32 or later] is cut off" in refusal(ask, pairs)
+
+
+def test_two_bad_images_of_a_pair_are_told_as_one(ask):
+    bad = tiny_served.pairs(1)[0][0][:3000]
+    said = refusal(ask, [(bad, bad)])
+    assert re.fullmatch(
+        r"(next_)?frame_bytes\[0\] is cut off or corrupt "
+        r"\(Invalid PNG data, size 3000\)",
+        said,
+    )
+
+
+def test_unequal_batches_are_refused(signatures):
+    image = tiny_served.pairs(1)[0][0]
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        signatures["serving_default"](
+            frame_bytes=tf.constant([image]),
+            next_frame_bytes=tf.constant([image] * 3),
+        )
+    assert serving_client.explain_error(raised.value.message) == (
+        "Expected as many frame_bytes as next_frame_bytes. Received: 1 and 3"
+    )
+
+
+@pytest.mark.parametrize(
+    "shape,next_shape,expected",
+    [
+        ((1, 64, 96, 3), (1, 64, 95, 3), "[1 64 96 3] and [1 64 95 3]"),
+        ((1, 64, 96, 3), (2, 64, 96, 3), "[1 64 96 3] and [2 64 96 3]"),
+        ((1, 9, 96, 3), (1, 9, 96, 3), "10 pixels or more"),
+    ],
+)
+def test_frames_of_wrong_shapes_are_refused(
+    ask_frames, shape, next_shape, expected
+):
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        ask_frames(np.zeros(shape, np.uint8), np.zeros(next_shape, np.uint8))
+    assert expected in serving_client.explain_error(raised.value.message)
+
+
+def converted():
+    """Images of other kinds: name -> (image, the same in RGB)."""
+    frame = tiny_served.frames(1)[0][0]
+    png = tiny_served.encode(frame)
+    grey = np.asarray(PIL.Image.fromarray(frame).convert("L"))
+    grey_png = tiny_served.encode(np.stack([grey] * 3, axis=-1))
+    palette = PIL.Image.fromarray(frame).quantize(200).convert("RGB")
+    black_white = PIL.Image.fromarray(frame).convert("1").convert("RGB")
+    best = {"quality": 98, "subsampling": 0}
+    deep = frame.astype(np.uint16) * 257
+    return {
+        "grey PNG": (pillow(frame, "L", "PNG"), grey_png),
+        "grey PNG of 16 bits": (
+            pillow(grey.astype(np.uint16) * 257, None, "PNG"),
+            grey_png,
+        ),
+        "grey PNG of 1 bit": (
+            pillow(frame, "1", "PNG"),
+            tiny_served.encode(np.asarray(black_white)),
+        ),
+        "grey PNG with alpha": (pillow(frame, "LA", "PNG"), grey_png),
+        "PNG of 16 bits": (tiny_served.encode(deep), png),
+        "palette PNG": (
+            pillow(frame, "P", "PNG"),
+            tiny_served.encode(np.asarray(palette)),
+        ),
+        "PNG with alpha": (pillow(frame, "RGBA", "PNG"), png),
+        "grey JPEG": (pillow(frame, "L", "JPEG", **best), grey_png),
+        "CMYK JPEG": (pillow(frame, "CMYK", "JPEG", **best), png),
+        "progressive JPEG": (
+            pillow(frame, None, "JPEG", progressive=True, **best),
+            png,
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", converted())
+def test_other_kinds_of_pixels_are_converted(ask, kind):
+    image, rgb = converted()[kind]
+    other = tiny_served.encode(tiny_served.frames(1)[0][1])
+    answer, expected = ask([(image, other)]), ask([(rgb, other)])
+    is_jpeg = "JPEG" in kind
+    assert_same(answer, expected, atol=0.03 if is_jpeg else 1e-5)
+
+
+BOMBS = """
+import json, resource, sys
+import tensorflow as tf
+from tests import served_model_test, tiny_served
+ask = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+png, jpeg = (tiny_served.pairs(1, end)[0][0] for end in (".png", ".jpg"))
+ask(frame_bytes=tf.constant([png, jpeg]),
+    next_frame_bytes=tf.constant([png, jpeg]))
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for which, (image, _) in served_model_test.bad_images().items():
+    if "bomb" in which:
+        before = peak()
+        for pair in ([image, png], [png, image]):
+            try:
+                ask(frame_bytes=tf.constant(pair[:1]),
+                    next_frame_bytes=tf.constant(pair[1:]))
+                said = None
+            except tf.errors.InvalidArgumentError as error:
+                said = error.message
+            grown = peak() - before
+            print(json.dumps([which, said is not None, grown]))
+"""
+
+
+def test_headers_that_tell_of_huge_images_take_no_memory(served_dir):
+    ended = subprocess.run(
+        [sys.executable, "-c", BOMBS, str(served_dir)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert len(told) == 8
+    for which, is_refused, grown_kilobytes in told:
+        assert is_refused, which
+        assert grown_kilobytes < 200_000, which

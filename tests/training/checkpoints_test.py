@@ -1,0 +1,411 @@
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing import event_accumulator
+
+from keras_ssc import files
+from keras_ssc.data import datasets
+from keras_ssc.training import checkpoints
+from keras_ssc.training import loop
+from keras_ssc.training import runs
+from keras_ssc.training import train_config
+from tests.training import loop_test as train_test
+
+
+def small(data_dir, run_dir, **changes):
+    settings = {"epochs": 5, "schedule": "cosine", "deterministic": True}
+    return train_test.small(data_dir, run_dir, **{**settings, **changes})
+
+
+def weights_of(run_dir):
+    model = keras.saving.load_model(run_dir / "model.keras")
+    return model.get_weights()
+
+
+def assert_same_weights(run_dir, other_dir):
+    for array, twin in zip(
+        weights_of(run_dir), weights_of(other_dir), strict=True
+    ):
+        np.testing.assert_array_equal(array, twin)
+
+
+@pytest.fixture(scope="module")
+def whole(data_dir, tmp_path_factory):
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return loop.train(small(data_dir, folder), verbose=False)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a training."""
+
+
+def stop_after(monkeypatch, num_epochs):
+    """Lets a training end right behind an epoch's checkpoint."""
+    on_epoch_end = checkpoints.Checkpoints.on_epoch_end
+
+    def stops(self, epoch, logs=None):
+        on_epoch_end(self, epoch, logs)
+        if epoch + 1 == num_epochs:
+            raise StoppedError
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "on_epoch_end", stops)
+
+
+@pytest.mark.parametrize("num_epochs", [1, 3, 5])
+def test_a_resumed_training_ends_in_the_same_weights(
+    data_dir, whole, tmp_path, monkeypatch, num_epochs
+):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_after(patched, num_epochs)
+        with pytest.raises(StoppedError):
+            loop.train(small(data_dir, run_dir), verbose=False)
+    assert not (run_dir / "model.keras").exists()
+    loop.resume(run_dir, verbose=False)
+    assert_same_weights(run_dir, whole)
+    for path in (run_dir, whole):
+        assert len(runs.read_history(path)["loss"]) == 5
+    assert runs.read_history(run_dir) == runs.read_history(whole)
+
+
+class StoppedAtStepError(StoppedError):
+    """Stands for what ends a training within an epoch."""
+
+
+def stop_within(monkeypatch, epoch, step):
+    """Lets a training end behind a step, its checkpoint written or not."""
+    on_train_batch_end = checkpoints.Checkpoints.on_train_batch_end
+
+    def stops(self, batch, logs=None):
+        on_train_batch_end(self, batch, logs)
+        if (self.state.epoch, batch + 1) == (epoch, step):
+            raise StoppedAtStepError
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "on_train_batch_end", stops)
+
+
+@pytest.mark.parametrize("steps_between, going_on", [(1, 3), (2, 2), (3, 3)])
+def test_a_training_goes_on_within_an_epoch(
+    data_dir, whole, tmp_path, monkeypatch, capsys, steps_between, going_on
+):
+    run_dir = tmp_path / "run"
+    config = small(data_dir, run_dir, checkpoint_steps=steps_between)
+    with monkeypatch.context() as patched:
+        stop_within(patched, 2, 3)
+        with pytest.raises(StoppedAtStepError):
+            loop.train(config, verbose=False)
+    loop.resume(run_dir)
+    assert f"after epoch 2, step {going_on} of 5" in capsys.readouterr().out
+    assert_same_weights(run_dir, whole)
+    # Of the whole epoch, not of the steps since the training went on.
+    assert runs.read_history(run_dir) == runs.read_history(whole)
+    kept = sorted(path.name for path in run_dir.glob("checkpoints/*.keras"))
+    assert kept[-1] == "epoch_005.keras" and len(kept) == 2
+
+
+def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
+    def config(run_dir):
+        return small(
+            data_dir,
+            run_dir,
+            model="flownet_fc",
+            image_size=(32, 32),
+            dense_units=(8,),
+            epochs=2,
+            batch_size=12,
+            checkpoint_steps=1,
+            crop=0.2,
+            colour=0.2,
+        )
+
+    loop.train(config(tmp_path / "whole"), verbose=False)
+    with monkeypatch.context() as patched:
+        stop_within(patched, 1, 2)
+        with pytest.raises(StoppedAtStepError):
+            loop.train(config(tmp_path / "run"), verbose=False)
+    loop.resume(tmp_path / "run", verbose=False)
+    assert_same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_the_steps_of_a_resumed_training_are_counted_on(
+    data_dir, tmp_path, monkeypatch
+):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_within(patched, 2, 2)
+        with pytest.raises(StoppedAtStepError):
+            loop.train(
+                small(data_dir, run_dir, checkpoint_steps=2), verbose=False
+            )
+    loop.resume(run_dir, verbose=False)
+    events = event_accumulator.EventAccumulator(
+        str(run_dir / "logs" / "train"),
+        size_guidance={event_accumulator.TENSORS: 0},
+    )
+    events.Reload()
+    steps = [event.step for event in events.Tensors("batch_loss")]
+    # Two epochs of four steps and two more were done before.
+    assert steps[-10:] == list(range(11, 21))
+
+
+def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
+    run_dir = tmp_path / "run"
+    program = (
+        "import sys\n"
+        "from keras_ssc import loop\n"
+        "from keras_ssc.training.train_config import TrainConfig\n"
+        "import pathlib\n"
+        "if (pathlib.Path(sys.argv[1]) / 'config.json').exists():\n"
+        "    loop.resume(sys.argv[1], verbose=False)\n"
+        "else:\n"
+        f"    loop.train({small(data_dir, run_dir)!r}, verbose=False)\n"
+    )
+    generator = random.Random(0)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", program, run_dir])
+        limit = time.monotonic() + 60
+        while not (run_dir / "config.json").exists():
+            assert process.poll() is None and time.monotonic() < limit
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0.0, 5.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    loop.resume(run_dir, verbose=False)
+    assert_same_weights(run_dir, whole)
+    assert runs.read_history(run_dir) == runs.read_history(whole)
+
+
+def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
+    data_dir, whole, tmp_path, monkeypatch, capsys
+):
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_after(patched, 3)
+        with pytest.raises(StoppedError):
+            loop.train(small(data_dir, run_dir), verbose=False)
+    newest = run_dir / "checkpoints" / "epoch_003.keras"
+    newest.write_bytes(newest.read_bytes()[:5000])
+    loop.resume(run_dir)
+    said = capsys.readouterr().out
+    assert "epoch_003.keras cannot be read" in said
+    assert "resuming after epoch 2 of 5" in said
+    assert_same_weights(run_dir, whole)
+
+
+def test_a_finished_run_is_left_alone(whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert loop.resume(whole, verbose=False) == whole
+    after = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert after == before
+
+
+def test_a_full_disk_leaves_the_checkpoints_before(
+    data_dir, whole, tmp_path, monkeypatch
+):
+    run_dir = tmp_path / "run"
+    flush = checkpoints._flush
+
+    def full(path):
+        if len(list(path.parent.glob("epoch_*.keras"))) == 2:
+            raise OSError(28, "No space left on device")
+        flush(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "_flush", full)
+        with pytest.raises(OSError, match=r"No space left.*epoch_003\.keras"):
+            loop.train(small(data_dir, run_dir), verbose=False)
+    assert not (run_dir / "checkpoints" / ".writing.keras").exists()
+    loop.resume(run_dir, verbose=False)
+    assert_same_weights(run_dir, whole)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(data_dir, tmp_path):
+    config = small(
+        data_dir,
+        tmp_path / "run",
+        optimizer="sgd",
+        learning_rate=1e30,
+        schedule="constant",
+    )
+    with pytest.raises(
+        loop.TrainingError, match=r"epoch 1, step \d+.*--learning-rate"
+    ):
+        loop.train(config, verbose=False)
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+class TinyModel:
+    """A model and a folder for the callback alone."""
+
+    def __init__(self, folder, patience=None):
+        self.folder = folder
+        self.model = keras.Sequential(
+            [keras.Input((1,)), keras.layers.Dense(1)]
+        )
+        self.model.compile("adam", "mse")
+        self.start(patience, None)
+
+    def start(self, patience, state):
+        self.callback = checkpoints.Checkpoints(self.folder, 2, patience, state)
+        self.callback.set_model(self.model)
+
+    def end_epoch(self, epoch, loss):
+        self.model.layers[-1].bias.assign([float(epoch)])
+        self.callback.on_epoch_end(epoch, {"val_loss": loss})
+
+
+def bias_of(path):
+    return float(keras.saving.load_model(path).layers[-1].bias[0])
+
+
+def test_the_best_model_on_validation_becomes_the_run_s(tmp_path):
+    tiny = TinyModel(tmp_path)
+    for epoch, loss in enumerate((3.0, 1.0, 2.0, 1.5)):
+        tiny.end_epoch(epoch, loss)
+    tiny.callback.write_final(tmp_path / "model.keras")
+    assert bias_of(tmp_path / "model.keras") == 1.0
+    kept = sorted(path.name for path in tmp_path.glob("epoch_*.keras"))
+    assert kept == ["epoch_003.keras", "epoch_004.keras"]
+
+
+def test_without_validation_the_last_model_becomes_the_run_s(tmp_path):
+    tiny = TinyModel(tmp_path)
+    for epoch in range(3):
+        tiny.end_epoch(epoch, None)
+    tiny.callback.write_final(tmp_path / "model.keras")
+    assert bias_of(tmp_path / "model.keras") == 2.0
+
+
+def test_the_final_model_is_without_its_training(whole):
+    newest = whole / "checkpoints" / "epoch_005.keras"
+    checkpoint = keras.saving.load_model(newest)
+    model = keras.saving.load_model(whole / "model.keras")
+    assert checkpoint.compiled and not model.compiled
+    for array, twin in zip(
+        model.get_weights(), checkpoint.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(array, twin)
+    size = (whole / "model.keras").stat().st_size
+    # Adam holds two numbers more for each weight.
+    assert size < 0.5 * newest.stat().st_size
+
+
+def test_plain_keras_loads_the_final_model(whole, tmp_path):
+    frame = np.random.default_rng(0).integers(0, 256, (2, 18, 32, 3))
+    np.save(tmp_path / "frame.npy", frame.astype(np.uint8))
+    program = (
+        "import sys, warnings\n"
+        "import keras, numpy as np\n"
+        "warnings.simplefilter('error')\n"
+        "model = keras.saving.load_model(sys.argv[1], safe_mode=True)\n"
+        "frame = np.load('frame.npy')\n"
+        "np.save('logits.npy', model({'frame': frame}, training=False))\n"
+        "assert 'keras_ssc' not in sys.modules\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, whole / "model.keras"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    model = keras.saving.load_model(whole / "model.keras")
+    expected = model({"frame": frame.astype(np.uint8)}, training=False)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_patience_outlasts_a_restart(tmp_path):
+    tiny = TinyModel(tmp_path, patience=3)
+    for epoch, loss in enumerate((1.0, 2.0, 2.0)):
+        tiny.end_epoch(epoch, loss)
+    assert not tiny.model.stop_training
+    state, model = checkpoints.load_newest(tmp_path)
+    assert state == checkpoints.State(3, best_loss=1.0, num_waited=2, seeds=[])
+    tiny.model = model
+    tiny.start(3, state)
+    tiny.end_epoch(3, 1.5)
+    assert tiny.model.stop_training
+    config = train_config.TrainConfig(epochs=10, patience=3)
+    assert tiny.callback.state.is_over(config)
+
+
+def test_a_best_model_whose_copy_a_kill_prevented_is_copied(tmp_path):
+    tiny = TinyModel(tmp_path)
+    tiny.end_epoch(0, 1.0)
+    (tmp_path / "best.keras").unlink()
+    checkpoints.load_newest(tmp_path)
+    assert bias_of(tmp_path / "best.keras") == 0.0
+
+
+def test_the_newest_checkpoint_is_the_one_that_went_furthest(tmp_path):
+    tiny = TinyModel(tmp_path)
+    tiny.callback.state = checkpoints.State(998)
+    tiny.end_epoch(998, 1.0)
+    tiny.end_epoch(999, 1.0)
+    state, model = checkpoints.load_newest(tmp_path)
+    assert state.epoch == 1000
+    assert float(model.layers[-1].bias[0]) == 999.0
+    tiny.end_epoch(1000, 1.0)
+    kept = {path.name for path in tmp_path.glob("epoch_*.keras")}
+    assert kept == {"epoch_1000.keras", "epoch_1001.keras"}
+
+
+def test_a_state_without_its_model_is_no_checkpoint(tmp_path):
+    files.write_json(tmp_path / "epoch_001.json", {"epoch": 1})
+    assert checkpoints.load_newest(tmp_path) == (None, None)
+    (tmp_path / "epoch_002.keras").write_bytes(b"PK nothing")
+    assert checkpoints.load_newest(tmp_path) == (None, None)
+
+
+def test_resume_stands_alone(tmp_path):
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "keras_ssc.train"),
+            *("--resume", tmp_path, "--epochs", "3"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert "--resume RUN alone" in ended.stderr
+
+
+def test_training_with_validation_measures_and_keeps_the_best(
+    validation_dir, tmp_path, capsys
+):
+    config = small(validation_dir, tmp_path / "run", patience=2, epochs=30)
+    run_dir = loop.train(config, verbose=False)
+    # Genres that are not there are told.
+    assert (
+        "has no pair of horror, animation_2d, animation_3d, science_fiction"
+        in capsys.readouterr().err
+    )
+    history = runs.read_history(run_dir)
+    losses = history["val_loss"]
+    best = int(np.argmin(losses))
+    assert len(losses) == min(best + 3, 30)
+    best_path = run_dir / "checkpoints" / "best.keras"
+    best_model = keras.saving.load_model(best_path, compile=False)
+    model = keras.saving.load_model(run_dir / "model.keras")
+    for array, twin in zip(
+        model.get_weights(), best_model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(array, twin)
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    prepared = datasets.prepare(builder, "validation", (18, 32), ["frame"])
+    measured = model.evaluate(
+        {"frame": prepared.features["frame"]},
+        keras.utils.to_categorical(prepared.label, 6),
+        verbose=0,
+    )
+    assert measured == pytest.approx(losses[best], rel=1e-4)
