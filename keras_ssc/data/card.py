@@ -323,7 +323,7 @@ def _colours_text(prediction):
         )
     text = (
         "A colour histogram of the first frame and a linear classifier, "
-        "trained on train (`experiments.baselines`), get a balanced accuracy "
+        "trained on train, get a balanced accuracy "
         f"of {percent(prediction['balanced_accuracy'])} on the "
         f"{prediction['num_films']} test films; one answer for all gets "
         f"{percent(prediction['chance'])}. "

@@ -150,7 +150,7 @@ def _few_test_films(films):
             f"in steps of {100 / num_films:.0f} points, and pairs of a film "
             "are not independent, however many.",
             "Add test films, or test in turn on every film "
-            "(experiments.baselines takes any choice of films).",
+            "(python -m experiments.reproduce).",
             num_films=num_films,
         )
 
@@ -309,8 +309,8 @@ def _colours_predict(prediction):
         "Colour histograms alone classify the test films: balanced accuracy "
         f"{accuracy} (95 % interval over the {prediction['num_films']} films: "
         f"{low} to {high}), chance {chance}.",
-        "Compare every model with experiments.baselines; add films so that "
-        "each genre has many palettes; train with --colour.",
+        "Compare every model with the baselines of experiments.reproduce; add "
+        "films so that each genre has many palettes; train with --colour.",
         **prediction,
     )
 
