@@ -20,6 +20,7 @@ from keras_ssc.data import card_measures
 from keras_ssc.data import card_warnings
 from keras_ssc.data import datasets
 from keras_ssc.data import extraction
+from keras_ssc.data.card_measures import GREY_SATURATION
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.films.film_list import SPLITS
 from keras_ssc.genres import GENRES
@@ -120,16 +121,13 @@ def describe(films, records, dropped, seed=0):
             )
             for name, record in records.items()
         }
-    prediction = card_warnings.predict_by_colours(films, seed)
-    sizes = collections.Counter(
-        f"{width}x{height}"
-        for film in films
-        for width, height in film.frame_sizes.tolist()
-    )
+    described = [_describe_film(film, records, dropped) for film in films]
+    prediction = card_measures.predict_by_colours(films, seed)
+    sizes = collections.Counter(size for x in films for size in x.frame_sizes)
     return {
-        "looked_at": sum(len(film.saturation) for film in films),
+        "looked_at": sum(film["looked_at"] for film in described),
         "counts": {
-            split: {genre: _count(films, split, genre) for genre in GENRES}
+            split: {genre: _count(described, split, genre) for genre in GENRES}
             for split in SPLITS
         },
         "dropped": dropped
@@ -137,17 +135,17 @@ def describe(films, records, dropped, seed=0):
         "bars": {
             "left": sum(bool(film.bars) for film in films),
             "cropped": records
-            and sum(bool(record["bars"]) for record in records.values()),
+            and sum(bool(film["bars_cropped"]) for film in described),
         },
         "frame_sizes": dict(sizes.most_common()),
         "motion": {
-            genre: _describe_motion(magnitudes)
+            genre: _describe_motion(magnitudes) if len(magnitudes) else None
             for genre, magnitudes in _magnitudes(films).items()
         },
         "colours_predict": prediction,
-        "films": [_describe_film(film, records, dropped) for film in films],
+        "films": described,
         "warnings": card_warnings.find_warnings(
-            films, records, prediction, card_measures.find_twins(films)
+            described, prediction, card_measures.find_twins(films)
         ),
     }
 
@@ -166,22 +164,21 @@ def _magnitudes(films):
 
 
 def _count(films, split, genre):
-    own = [x for x in films if (x.split, x.genre) == (split, genre)]
-    num_pairs = sum(len(film.magnitudes) for film in own)
-    return {"films": len(own), "pairs": num_pairs}
+    pairs = [
+        film["pairs"]
+        for film in films
+        if (film["split"], film["genre"]) == (split, genre)
+    ]
+    return {"films": len(pairs), "pairs": sum(pairs)}
 
 
 def _describe_motion(magnitudes):
-    if not len(magnitudes):
-        return None
-    return {
-        "pairs": len(magnitudes),
-        "still": _share_still(magnitudes),
-        **{
-            name: float(np.quantile(magnitudes, share))
-            for name, (share, _) in _QUANTILES.items()
-        },
+    quantiles = {
+        name: float(np.quantile(magnitudes, share))
+        for name, (share, _) in _QUANTILES.items()
     }
+    still = _share_still(magnitudes)
+    return {"pairs": len(magnitudes), "still": still, **quantiles}
 
 
 def _share_still(magnitudes):
@@ -195,11 +192,11 @@ def _describe_film(film, records, dropped):
         "split": film.split,
         "genre": film.genre,
         "pairs": len(film.magnitudes),
-        "looked_at": len(film.saturation),
+        "looked_at": len(film.frame_numbers),
         "dropped": dropped and dict(dropped.get(film.film, {})),
         "candidates": record and record.get("num_candidates"),
-        "saturation": float(film.saturation.mean()),
-        "black_and_white": card_warnings.is_grey(film),
+        "saturation": film.saturation,
+        "black_and_white": film.saturation < GREY_SATURATION,
         "bars_left": dataclasses.asdict(film.bars),
         # By the file's name: its folder is the business of one machine.
         "bars_cropped": record
@@ -425,7 +422,7 @@ def _figures(card, magnitudes):
         "saturation": figures.saturation_figure(
             sorted(card["films"], key=lambda x: GENRES.index(x["genre"])),
             GENRES,
-            card_warnings.GREY_SATURATION,
+            GREY_SATURATION,
             f"Colour saturation by film of {name}",
         ),
     }

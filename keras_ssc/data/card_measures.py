@@ -15,9 +15,9 @@ import tempfile
 
 import cv2
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
+from sklearn.utils import class_weight
 
 from keras_ssc.data import frame_folder
 from keras_ssc.data import simple_features
@@ -40,6 +40,17 @@ _GRADIENT = 2
 _GRADIENT_SHARE = 0.25
 
 
+# Mean saturation of a black-and-white film. Rounding in the film's colour
+# space leaves its pixels within 3 of 255 levels of grey, heavy compression
+# within 5. Real black-and-white clips have 0.001 or less, the palest real and
+# drawn colour films 0.06 and more. A tinted copy counts as colour.
+GREY_SATURATION = 0.02
+
+# With fewer films, most draws of a bootstrap hold the same ones: no interval,
+# and an accuracy by film that moves in steps of 20 points and more.
+FEWEST_TEST_FILMS = 5
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class FilmMeasures:
     """What is measured of a film.
@@ -50,13 +61,12 @@ class FilmMeasures:
         genre: One of `GENRES`.
         magnitudes: float32 array (pairs,), the motion magnitude of all pairs.
         frame_numbers: int64 array (looked at,).
-        saturation: float32 array (looked at,), see `saturation`.
+        frame_sizes: List of strings (looked at,), such as `480x270`.
+        saturation: Float, the mean of `saturation`.
         colours: float32 array (looked at, 64), see
             `simple_features.colour_histogram`.
-        hashes: uint8 array (looked at, 32), see `difference_hash`.
-        is_telling: Boolean array (looked at,), whether the hash identifies
-            anything.
-        frame_sizes: int64 array (looked at, 2), width and height.
+        hashes: Dict from frame numbers to `difference_hash`, without the flat
+            ones.
         bars: `black_bars.Bars` that are in the stored frames.
     """
 
@@ -65,12 +75,16 @@ class FilmMeasures:
     genre: str
     magnitudes: np.ndarray
     frame_numbers: np.ndarray
-    saturation: np.ndarray
+    frame_sizes: list
+    saturation: float
     colours: np.ndarray
-    hashes: np.ndarray
-    is_telling: np.ndarray
-    frame_sizes: np.ndarray
+    hashes: dict
     bars: black_bars.Bars
+
+    @property
+    def label(self):
+        """The genre's place in `GENRES`."""
+        return GENRES.index(self.genre)
 
 
 def measure(builder, most_pairs, seed=0, progress=False):
@@ -100,63 +114,53 @@ def measure(builder, most_pairs, seed=0, progress=False):
 
 
 def _measure_split(builder, split, most_pairs, seed, progress):
-    pairs = _read_numbers(builder, split)
-    chosen = {
-        film: _choose(film, pairs["film"], most_pairs, seed)
-        for film in np.unique(pairs["film"]).tolist()
-    }
-    for_bars = {
-        film: places[:NUM_BAR_FRAMES].tolist()
-        for film, places in chosen.items()
-    }
-    written = set(itertools.chain(*for_bars.values()))
-    looks = {}
-    with tempfile.TemporaryDirectory(prefix="dataset_card_") as folder:
-        looked_at = tqdm.tqdm(
-            _look_at(builder, split, np.concatenate([*chosen.values()])),
-            total=sum(map(len, chosen.values())),
-            unit="frame",
-            desc=f"look at {split}",
-            disable=not progress,
-        )
-        for place, png, *look in looked_at:
-            looks[place] = look
-            if place in written:
-                pathlib.Path(folder, f"{place}.png").write_bytes(png)
-        bars = {
-            film: _find_bars(pathlib.Path(folder, f"{x}.png") for x in places)
-            for film, places in for_bars.items()
-        }
-    films = [
-        FilmMeasures(
-            film,
-            split,
-            GENRES[pairs["label"][places[0]]],
-            pairs["motion_magnitude"][pairs["film"] == film],
-            pairs["frame_number"][places],
-            *map(np.array, zip(*(looks[x] for x in places), strict=True)),
-            bars[film],
-        )
-        for film, places in chosen.items()
-    ]
-    return sorted(films, key=lambda each: GENRES.index(each.genre))
-
-
-def _read_numbers(builder, split):
-    """Returns a dict of arrays (pairs,), without a look at the pictures."""
     names = ("film", "label", "frame_number", "motion_magnitude")
-    dataset = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True)),
-    )
-    batches = list(dataset.batch(_BATCH).as_numpy_iterator())
+    batched = _read(builder, split, names).batch(_BATCH)
+    batches = list(batched.as_numpy_iterator())
     pairs = {
         name: np.concatenate([batch[name] for batch in batches])
         for name in names
     }
-    pairs["film"] = np.array([film.decode("utf-8") for film in pairs["film"]])
-    return pairs
+    films = np.array([film.decode("utf-8") for film in pairs["film"]])
+    chosen = {
+        film: _choose(film, films, most_pairs, seed)
+        for film in np.unique(films).tolist()
+    }
+    with tempfile.TemporaryDirectory(prefix="dataset_card_") as folder:
+        looks = _look_at(builder, split, chosen, folder, progress)
+        found = []
+        for film, places in chosen.items():
+            sizes, saturations, colours, hashes = zip(
+                *(looks[place] for place in places), strict=True
+            )
+            numbers = pairs["frame_number"][places]
+            telling = zip(numbers.tolist(), hashes, strict=True)
+            found.append(
+                FilmMeasures(
+                    film,
+                    split,
+                    GENRES[pairs["label"][places[0]]],
+                    pairs["motion_magnitude"][films == film],
+                    numbers,
+                    list(sizes),
+                    float(np.mean(saturations)),
+                    np.array(colours),
+                    {x: bits for x, bits in telling if bits is not None},
+                    _find_bars(folder, places),
+                )
+            )
+    return sorted(found, key=lambda film: film.label)
+
+
+def _read(builder, split, names, decoders=None):
+    """Returns a data set of some features of a split, in the stored order."""
+    return builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(
+            dict.fromkeys(names, True), decoders
+        ),
+    )
 
 
 def _choose(film, films, most_pairs, seed):
@@ -166,42 +170,46 @@ def _choose(film, films, most_pairs, seed):
     return generator.permutation(np.flatnonzero(films == film))[:most_pairs]
 
 
-def _look_at(builder, split, places):
-    """Yields place, PNG, saturation, colours, hash, is telling and size."""
-    is_chosen = np.zeros(builder.info.splits[split].num_examples, bool)
-    is_chosen[places] = True
-    dataset = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(
-            {"frame": True}, {"frame": tfds.decode.SkipDecoding()}
-        ),
+def _look_at(builder, split, chosen, folder, progress):
+    """Returns places -> size, saturation, colours, hash; keeps some frames."""
+    kept = {x for places in chosen.values() for x in places[:NUM_BAR_FRAMES]}
+    wanted = set(np.concatenate([*chosen.values()]))
+    stored = _read(
+        builder, split, ["frame"], {"frame": tfds.decode.SkipDecoding()}
     )
-    dataset = dataset.enumerate().filter(
-        lambda place, _: tf.gather(is_chosen, place)
+    bar = tqdm.tqdm(
+        stored.as_numpy_iterator(),
+        total=builder.info.splits[split].num_examples,
+        unit="pair",
+        desc=f"look at {split}",
+        disable=not progress,
     )
-    dtypes = [tf.float32, tf.float32, tf.uint8, tf.bool, tf.int64]
-    dataset = dataset.map(
-        lambda place, example: (
-            place,
-            example["frame"],
-            # OpenCV lets go of Python's lock, so that frames run at once.
-            *tf.numpy_function(
-                _numbers_of_frame, [example["frame"]], dtypes, stateful=False
-            ),
-        ),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    return dataset.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+    looks = {}
+    for place, example in enumerate(bar):
+        if place in wanted:
+            frame = image_files.decode_frame(example["frame"])
+            looks[place] = (
+                "{1}x{0}".format(*frame.shape),
+                saturation(frame),
+                simple_features.colour_histogram(frame),
+                difference_hash(frame),
+            )
+        if place in kept:
+            path = pathlib.Path(folder, f"{place}.png")
+            path.write_bytes(example["frame"])
+    return looks
 
 
-def _numbers_of_frame(png):
-    frame = image_files.decode_frame(png)
-    return (
-        saturation(frame),
-        simple_features.colour_histogram(frame),
-        *difference_hash(frame),
-        np.array(frame.shape[1::-1], np.int64),
+def _find_bars(folder, places):
+    """Finds bars in the frames that were kept, of the commonest size."""
+    frames = [
+        image_files.read_frame(pathlib.Path(folder, f"{place}.png"))
+        for place in places[:NUM_BAR_FRAMES]
+    ]
+    shapes = collections.Counter(frame.shape for frame in frames)
+    ((shape, _),) = shapes.most_common(1)
+    return black_bars.find_bars(
+        [frame for frame in frames if frame.shape == shape]
     )
 
 
@@ -229,26 +237,17 @@ def difference_hash(frame):
         frame: uint8 array (height, width, 3), RGB.
 
     Returns:
-        A tuple: uint8 array (32,) of 256 bits, which other size, compression
-        or brightness hardly change; and a boolean, false where the frame is
-        so flat that the bits identify nothing.
+        uint8 array (32,) of 256 bits, which other size, compression or
+        brightness hardly change; None where the frame is so flat that they
+        would identify nothing.
     """
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     size = (_HASH_SIDE + 1, _HASH_SIDE)
     small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     steps = np.diff(small.astype(np.int16), axis=1)
-    is_telling = np.mean(np.abs(steps) > _GRADIENT) > _GRADIENT_SHARE
-    return np.packbits(steps > 0), is_telling
-
-
-def _find_bars(paths):
-    """Finds bars in frames, of those of the commonest size."""
-    frames = [image_files.read_frame(path) for path in paths]
-    shapes = collections.Counter(frame.shape for frame in frames)
-    ((shape, _),) = shapes.most_common(1)
-    return black_bars.find_bars(
-        [frame for frame in frames if frame.shape == shape]
-    )
+    if np.mean(np.abs(steps) > _GRADIENT) <= _GRADIENT_SHARE:
+        return None
+    return np.packbits(steps > 0)
 
 
 def find_twins(films):
@@ -265,7 +264,7 @@ def find_twins(films):
     """
     twins = []
     for both in itertools.combinations(films, 2):
-        hashes = [film.hashes[film.is_telling] for film in both]
+        hashes = [np.array([*film.hashes.values()]) for film in both]
         if both[0].split == both[1].split or not all(map(len, hashes)):
             continue
         # Of each of the first's frames, the most similar one of the other.
@@ -273,23 +272,67 @@ def find_twins(films):
             *hashes, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
         )
         first = int(distances.argmin())
-        if distances[first, 0] > MOST_DIFFERING_BITS:
-            continue
         closest = zip(both, (first, nearest[first, 0]), strict=True)
-        twins.append(
-            {
-                "films": [film.film for film in both],
-                "splits": [film.split for film in both],
-                "genres": [film.genre for film in both],
-                "num_frames": int(np.sum(distances <= MOST_DIFFERING_BITS)),
-                "frame_numbers": [
-                    int(film.frame_numbers[film.is_telling][place])
-                    for film, place in closest
-                ],
-                "differing_bits": int(distances[first, 0]),
-            }
-        )
+        if distances[first, 0] <= MOST_DIFFERING_BITS:
+            twins.append(
+                {
+                    "films": [film.film for film in both],
+                    "splits": [film.split for film in both],
+                    "genres": [film.genre for film in both],
+                    "num_frames": int(np.sum(distances <= MOST_DIFFERING_BITS)),
+                    "frame_numbers": [
+                        [*film.hashes][place] for film, place in closest
+                    ],
+                    "differing_bits": int(distances[first, 0]),
+                }
+            )
     return twins
+
+
+def predict_by_colours(films, seed=0):
+    """Classifies the test films by colours alone.
+
+    Args:
+        films: List of `FilmMeasures`.
+        seed: Integer.
+
+    Returns:
+        A dict: `num_films` that are tested on; `balanced_accuracy`, every
+        film counting as much, with `low` and `high`, see
+        `simple_features.balanced_accuracy_interval`; `chance`, what one
+        answer for all films gets. Of fewer films than `FEWEST_TEST_FILMS`,
+        `low` and `high` are None; where there is nothing to learn or to test
+        on, all but `num_films` are.
+    """
+    train, test = (
+        [film for film in films if film.split == split]
+        for split in ("train", "test")
+    )
+    num_genres = [len({film.genre for film in own}) for own in (train, test)]
+    prediction = {
+        "num_films": len(test),
+        **dict.fromkeys(("balanced_accuracy", "low", "high", "chance")),
+    }
+    if min(num_genres) < 2:
+        return prediction
+    labels = np.repeat(
+        [film.label for film in train], [len(film.colours) for film in train]
+    )
+    classifier = simple_features.colour_classifier(seed).fit(
+        np.concatenate([film.colours for film in train]),
+        labels,
+        # Every genre counts as much, however many pairs it has.
+        class_weight.compute_sample_weight("balanced", labels),
+    )
+    accuracy, low, high = simple_features.balanced_accuracy_interval(
+        [film.label for film in test],
+        [np.mean(classifier.predict(x.colours) == x.label) for x in test],
+        seed,
+    )
+    prediction |= {"balanced_accuracy": accuracy, "chance": 1 / num_genres[1]}
+    if len(test) >= FEWEST_TEST_FILMS:
+        prediction |= {"low": low, "high": high}
+    return prediction
 
 
 def read_drops(builder):

@@ -3,23 +3,11 @@
 Each warning says what was found, with its numbers, and what to do.
 """
 
-import numpy as np
-from sklearn.utils import class_weight
-
-from keras_ssc.data import simple_features
+from keras_ssc.data.card_measures import FEWEST_TEST_FILMS
+from keras_ssc.data.card_measures import GREY_SATURATION
 from keras_ssc.films.film_list import SPLITS
 from keras_ssc.genres import GENRES
 from keras_ssc.metrics.scoring import percent
-
-# Mean saturation of a black-and-white film. Rounding in the film's colour
-# space leaves its pixels within 3 of 255 levels of grey, heavy compression
-# within 5. Real black-and-white clips have 0.001 or less, the palest real and
-# drawn colour films 0.06 and more. A tinted copy counts as colour.
-GREY_SATURATION = 0.02
-
-# With fewer films, most draws of a bootstrap hold the same ones: no interval,
-# and an accuracy by film that moves in steps of 20 points and more.
-FEWEST_TEST_FILMS = 5
 
 # A film's share of its genre's pairs is too large above half of them, if it
 # is also this many times as large as if all films had as many: of two films,
@@ -41,32 +29,40 @@ _WITHOUT = {
 }
 
 
-def find_warnings(films, records, prediction, twins):
+def find_warnings(films, prediction, twins):
     """Finds what is wrong with a data set.
 
     Args:
-        films: List of `card_measures.FilmMeasures`.
-        records: Dict from film names to extract's records; None if they are
-            not at hand.
-        prediction: What `predict_by_colours` returned.
+        films: List of dicts, see `card.describe`.
+        prediction: What `card_measures.predict_by_colours` returned.
         twins: What `card_measures.find_twins` returned.
 
     Returns:
         A list of dicts: `code`, which kind it is; `text`; `evidence`, a dict
         of plain values; `what_to_do`.
     """
+    genres = _by_genre(films)
     return [
-        *_missing_genres(films),
-        *_missing_in_splits(films),
-        *_single_films(films),
+        *_missing_genres(genres),
+        *_missing_in_splits(films, genres),
+        *_single_films(genres),
         *_few_test_films(films),
-        *_unequal_films(films),
-        *_grey_genres(films),
+        *_unequal_films(genres),
+        *_grey_genres(films, genres),
         *_bars_left(films),
-        *_bars_cropped(films, records),
+        *_bars_cropped(films, genres),
         *_colours_predict(prediction),
         *_twins_across_splits(twins),
     ]
+
+
+def _by_genre(films):
+    """Returns a dict from each genre that has films to these, in order."""
+    found = {
+        genre: [film for film in films if film["genre"] == genre]
+        for genre in GENRES
+    }
+    return {genre: own for genre, own in found.items() if own}
 
 
 def _warning(code, text, what_to_do, **evidence):
@@ -78,21 +74,8 @@ def _warning(code, text, what_to_do, **evidence):
     }
 
 
-def _by_genre(films):
-    """Returns a dict from each genre that has films to these."""
-    found = {
-        genre: [film for film in films if film.genre == genre]
-        for genre in GENRES
-    }
-    return {genre: own for genre, own in found.items() if own}
-
-
-def _of_split(films, split):
-    return [film for film in films if film.split == split]
-
-
-def _missing_genres(films):
-    missing = [genre for genre in GENRES if genre not in _by_genre(films)]
+def _missing_genres(genres):
+    missing = [genre for genre in GENRES if genre not in genres]
     if missing:
         yield _warning(
             "missing_genre",
@@ -104,10 +87,10 @@ def _missing_genres(films):
         )
 
 
-def _missing_in_splits(films):
+def _missing_in_splits(films, genres):
     for split in SPLITS:
-        own = _by_genre(_of_split(films, split))
-        missing = [genre for genre in _by_genre(films) if genre not in own]
+        own = {film["genre"] for film in films if film["split"] == split}
+        missing = [genre for genre in genres if genre not in own]
         if not own:
             yield _warning(
                 "missing_split",
@@ -126,23 +109,23 @@ def _missing_in_splits(films):
             )
 
 
-def _single_films(films):
-    for genre, own in _by_genre(films).items():
-        if len(own) == 1:
+def _single_films(genres):
+    for genre, (film, *others) in genres.items():
+        if not others:
             yield _warning(
                 "single_film",
-                f"{genre} is one film, {own[0].film} ({own[0].split}): "
+                f"{genre} is one film, {film['film']} ({film['split']}): "
                 "whatever is special about this film is a shortcut to the "
                 "genre, and no other film can test it.",
                 "Add films of the genre, from other makers and years.",
                 genre=genre,
-                film=own[0].film,
-                split=own[0].split,
+                film=film["film"],
+                split=film["split"],
             )
 
 
 def _few_test_films(films):
-    num_films = len(_of_split(films, "test"))
+    num_films = sum(film["split"] == "test" for film in films)
     if 0 < num_films < FEWEST_TEST_FILMS:
         yield _warning(
             "few_test_films",
@@ -155,39 +138,34 @@ def _few_test_films(films):
         )
 
 
-def _unequal_films(films):
-    for genre, own in _by_genre(films).items():
-        counts = np.array([len(film.magnitudes) for film in own])
-        largest = int(counts.argmax())
-        share = float(counts[largest] / counts.sum())
+def _unequal_films(genres):
+    for genre, own in genres.items():
+        largest = max(own, key=lambda film: film["pairs"])
+        num_pairs = sum(film["pairs"] for film in own)
+        share = largest["pairs"] / num_pairs
         limit = max(_LARGEST_SHARE, _TIMES_EQUAL_SHARE / len(own))
         if len(own) > 1 and share > limit:
             yield _warning(
                 "unequal_films",
-                f"{own[largest].film} has {percent(share)} of the pairs of "
-                f"{genre} ({counts[largest]:,} of {counts.sum():,}): the "
-                "genre is learnt and measured mostly on one film.",
+                f"{largest['film']} has {percent(share)} of the pairs of "
+                f"{genre} ({largest['pairs']:,} of {num_pairs:,}): the genre "
+                "is learnt and measured mostly on one film.",
                 "Extract fewer pairs of it, or train with --balanced and "
                 "measure by film.",
                 genre=genre,
-                film=own[largest].film,
+                film=largest["film"],
                 share=share,
             )
 
 
-def is_grey(film):
-    """Returns whether a film is black-and-white."""
-    return bool(film.saturation.mean() < GREY_SATURATION)
-
-
-def _grey_genres(films):
-    coloured = [film for film in films if not is_grey(film)]
-    for genre, own in _by_genre(films).items():
+def _grey_genres(films, genres):
+    coloured = [x["saturation"] for x in films if not x["black_and_white"]]
+    for genre, own in genres.items():
         # Where all films are grey, grey does not separate genres.
-        if coloured and all(map(is_grey, own)):
-            names = [film.film for film in own]
-            most = max(float(film.saturation.mean()) for film in own)
-            least = min(float(film.saturation.mean()) for film in coloured)
+        if coloured and all(film["black_and_white"] for film in own):
+            names = [film["film"] for film in own]
+            most = max(film["saturation"] for film in own)
+            least = min(coloured)
             yield _warning(
                 "grey_genre",
                 f"All of {genre} is black-and-white ({', '.join(names)}): "
@@ -206,7 +184,7 @@ def _grey_genres(films):
 def _bars_left(films):
     return _separating(
         films,
-        {film.film for film in films if film.bars},
+        {film["film"] for film in films if any(film["bars_left"].values())},
         "bars_left",
         "dark bars in their stored frames",
         "a model sees the bars.",
@@ -214,12 +192,11 @@ def _bars_left(films):
     )
 
 
-def _bars_cropped(films, records):
-    genres = _by_genre(films)
+def _bars_cropped(films, genres):
     return _separating(
         # One film says nothing of its genre's shape.
-        [film for film in films if len(genres[film.genre]) > 1],
-        {name for name, record in (records or {}).items() if record["bars"]},
+        [film for film in films if len(genres[film["genre"]]) > 1],
+        {film["film"] for film in films if film["bars_cropped"]},
         "bars_cropped",
         "bars that extract cropped",
         "what is left was stretched to the stored size by other factors than "
@@ -231,70 +208,23 @@ def _bars_cropped(films, records):
 def _separating(films, barred, code, what, therefore, what_to_do):
     """Yields a warning for each genre that bars separate from the others."""
     for genre, own in _by_genre(films).items():
-        others = [film for film in films if film.genre != genre]
-        num_own = sum(film.film in barred for film in own)
-        num_others = sum(film.film in barred for film in others)
-        is_only = num_own > 0 and not num_others and len(others) > 0
-        is_always = num_own == len(own) and num_others < len(others)
+        num_own = sum(film["film"] in barred for film in own)
+        num_others = sum(film["film"] in barred for film in films) - num_own
+        others = len(films) - len(own)
+        is_only = num_own > 0 and not num_others and others > 0
+        is_always = num_own == len(own) and num_others < others
         if is_only or is_always:
             yield _warning(
                 code,
                 f"{num_own} of {len(own)} films of {genre} have {what}, of "
-                f"the other genres' {num_others} of {len(others)}: "
-                f"{therefore}",
+                f"the other genres' {num_others} of {others}: {therefore}",
                 what_to_do,
                 genre=genre,
                 with_bars=num_own,
                 films=len(own),
                 others_with_bars=num_others,
-                others=len(others),
+                others=others,
             )
-
-
-def predict_by_colours(films, seed=0):
-    """Classifies the test films by colours alone.
-
-    Args:
-        films: List of `card_measures.FilmMeasures`.
-        seed: Integer.
-
-    Returns:
-        A dict: `num_films` that are tested on; `balanced_accuracy`, every
-        film counting as much, with `low` and `high`, see
-        `simple_features.balanced_accuracy_interval`; `chance`, what one
-        answer for all films gets. Of fewer films than `FEWEST_TEST_FILMS`,
-        `low` and `high` are None; where there is nothing to learn or to test
-        on, all but `num_films` are.
-    """
-    train, test = (_of_split(films, name) for name in ("train", "test"))
-    num_genres = len(_by_genre(test))
-    prediction = {
-        "num_films": len(test),
-        **dict.fromkeys(("balanced_accuracy", "low", "high", "chance")),
-    }
-    if min(len(_by_genre(train)), num_genres) < 2:
-        return prediction
-    labels = np.concatenate(
-        [[GENRES.index(film.genre)] * len(film.colours) for film in train]
-    )
-    classifier = simple_features.colour_classifier(seed).fit(
-        np.concatenate([film.colours for film in train]),
-        labels,
-        # Every genre counts as much, however many pairs it has.
-        class_weight.compute_sample_weight("balanced", labels),
-    )
-    test_labels = [GENRES.index(film.genre) for film in test]
-    accuracies = [
-        np.mean(classifier.predict(film.colours) == label)
-        for film, label in zip(test, test_labels, strict=True)
-    ]
-    accuracy, low, high = simple_features.balanced_accuracy_interval(
-        test_labels, accuracies, seed
-    )
-    prediction |= {"balanced_accuracy": accuracy, "chance": 1 / num_genres}
-    if len(test) >= FEWEST_TEST_FILMS:
-        prediction |= {"low": low, "high": high}
-    return prediction
 
 
 def _colours_predict(prediction):
