@@ -42,8 +42,8 @@ def test_a_film_must_not_cost_more_among_many():
 
 
 def test_films_are_drawn_once_and_are_of_every_genre(tmp_path):
-    film_list = drawn_films.write_films(tmp_path, 14)
-    films, problems = film_list.read_film_list(film_list)
+    path = drawn_films.write_films(tmp_path, 14)
+    films, problems = film_list.read_film_list(path)
     assert not problems and len(films) == 14
     assert {film.genre for film in films} == set(GENRES)
     assert [film.split for film in films].count("test") == 6
