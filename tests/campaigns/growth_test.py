@@ -4,6 +4,7 @@ import pytest
 
 from keras_ssc import errors
 from keras_ssc.data import extraction
+from keras_ssc.films import film_list
 from keras_ssc.genres import GENRES
 from tests.campaigns import growth
 from tests.campaigns import process
