@@ -6,13 +6,13 @@ pixels, unless the model computes that. Scaling is inside the model. It returns
 logits.
 """
 
-import functools
 import inspect
 import typing
 
 from keras_ssc.models.backbones import WeightsError
 from keras_ssc.models.frame_models import fc
-from keras_ssc.models.frame_models import pooled
+from keras_ssc.models.frame_models import inception_v3
+from keras_ssc.models.frame_models import resnet50
 from keras_ssc.models.frame_models import vgg16
 from keras_ssc.models.freezing import ALL as ALL_BLOCKS
 from keras_ssc.models.freezing import all_layers
@@ -103,11 +103,7 @@ MODELS = {
         | {"dense_units": (256,)},
         report_accuracy=44.1,
     ),
-    "resnet50": Model(
-        functools.partial(pooled, "resnet50"),
-        FILMS | _SGD,
-        report_accuracy=48.4,
-    ),
+    "resnet50": Model(resnet50, FILMS | _SGD, report_accuracy=48.4),
     "flownet_fc": Model(
         flownet_fc,
         # Image size, batch size and optimizer are not given; Adam at 0.01
@@ -124,7 +120,7 @@ MODELS = {
         report_accuracy=51.8,
     ),
     "inception_v3": Model(
-        functools.partial(pooled, "inception_v3"),
+        inception_v3,
         _INCEPTION | {"epochs": 20, "batch_size": 128},
         # As long as the next one's, so that the two can be compared.
         SAMPLE | {"epochs": 16},

@@ -51,19 +51,39 @@ def vgg16(
     )
 
 
-def pooled(name, image_size, num_genres=6, weights=None):
-    """Builds a backbone and, behind its pooled features, the logits.
+def resnet50(image_size=(224, 224), num_genres=6, weights=None):
+    """Builds ResNet50 with six classes.
+
+    He et al. 2016, arXiv:1512.03385.
 
     Args:
-        name: String, a key of `backbones.BACKBONES`.
-        image_size: Tuple of two integers, (height, width), as large as the
-            backbone needs them.
+        image_size: Tuple of two integers, (height, width), 32 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
     """
+    return _pooled("resnet50", image_size, num_genres, weights)
+
+
+def inception_v3(image_size=(299, 299), num_genres=6, weights=None):
+    """Builds Inception v3 with six classes.
+
+    Szegedy et al. 2016, arXiv:1512.00567.
+
+    Args:
+        image_size: Tuple of two integers, (height, width), 75 or more.
+        num_genres: Integer, how many classes there are.
+        weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
+
+    Returns:
+        A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
+    """
+    return _pooled("inception_v3", image_size, num_genres, weights)
+
+
+def _pooled(name, image_size, num_genres, weights):
     frame = parts.frame_input(image_size)
     trunk = backbones.Trunk(name, image_size, weights)
     x = trunk(trunk.stem(trunk.backbone.scale_frame(frame), "frame_stem"))
