@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import typing
 
 from keras_ssc import checks
 from keras_ssc import models
@@ -147,14 +148,9 @@ def check(config):
     _check_choice("precision", config.precision, PRECISIONS)
     _check_choice("flow", config.flow, ("auto", *FLOWS))
     for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
-        if not getattr(config, name) > 0:
-            raise ValueError(
-                f"Expected {name} above 0. Received: {getattr(config, name)}"
-            )
+        checks.above_zero(name, getattr(config, name) or 0)  # never None
     for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"Expected {name} above 0. Received: {value}")
+        checks.above_zero(name, getattr(config, name))
     if not 0 <= config.freeze <= config.epochs:
         raise ValueError(
             f"Expected freeze of 0 to {config.epochs}, the epochs. "
@@ -246,13 +242,6 @@ _PARSERS = {
     "image_size": image_size,
     "dense_units": _units,
     "weights": lambda text: None if text == "none" else text,
-    **dict.fromkeys(
-        ("encoding", "epochs", "batch_size", "warmup_steps", "patience"), int
-    ),
-    **dict.fromkeys(("seed", "freeze", "keep_checkpoints"), int),
-    **dict.fromkeys(("learning_rate", "fine_learning_rate"), float),
-    **dict.fromkeys(("label_smoothing", "crop", "colour"), float),
-    "checkpoint_steps": int,
 }
 
 
@@ -262,9 +251,11 @@ def add_flags(parser):
         flags = [f"--{field.name.replace('_', '-')}"]
         flags += [_ALIASES[field.name]] if field.name in _ALIASES else []
         settings = {"default": field.default, "help": _HELP.get(field.name)}
-        if "bool" in str(field.type):
+        # Of `int | None`, the first.
+        kind, *_ = typing.get_args(field.type) or (field.type,)
+        if kind is bool:
             settings["action"] = argparse.BooleanOptionalAction
         else:
-            settings["type"] = _PARSERS.get(field.name, str)
+            settings["type"] = _PARSERS.get(field.name, kind)
             settings["metavar"] = field.name.split("_")[-1].upper()
         parser.add_argument(*flags, **settings)
