@@ -4,6 +4,8 @@ import argparse
 import dataclasses
 import typing
 
+import keras
+
 from keras_ssc import checks
 from keras_ssc import models
 from keras_ssc.data.augmentation import Augmentation
@@ -48,7 +50,7 @@ class TrainConfig:
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
     patience: int | None = None  # epochs without a better validation loss
     precision: str = "float32"  # mixed: float16 on GPUs, bfloat16 on CPUs
-    jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
+    jit_compile: bool | None = None  # with XLA; None: on JAX, which needs it
     seed: int = 0  # of weights, order and augmentation
     strategy: str = "auto"  # all hosts of TF_CONFIG, else all GPUs of this one
     deterministic: bool = False  # same seed, same weights; slower on GPUs
@@ -110,6 +112,9 @@ def fill_in(config):
         },
     )
     check(config)
+    if config.jit_compile is None:
+        is_needed = keras.backend.backend() == "jax"
+        config = dataclasses.replace(config, jit_compile=is_needed)
     if config.flow == "auto" and "flow" in models.options_of(config.model):
         config = dataclasses.replace(config, flow=devices.flow_of_machine())
     if config.freeze or config.unfreeze_from:
@@ -229,7 +234,8 @@ _HELP = {
     "patience": "stop after so many epochs without a better validation loss",
     "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
     "bfloat16 on processors that have it",
-    "jit_compile": "compile with XLA",
+    "jit_compile": "compile with XLA: takes minutes, then steps are faster; "
+    "default: on JAX, which else computes operation by operation",
     "strategy": ", ".join(devices.STRATEGIES),
     "deterministic": "the same seed gives the same weights",
     "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
