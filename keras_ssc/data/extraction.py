@@ -57,14 +57,13 @@ def extract(film_list, out, config=None, workers=None, progress=False):
     films, duplicates = without_duplicates(films)
     problems += duplicates
     records = frame_folder.read_records(out)
-    places = frame_folder.assign_places(films, records, out)
+    places = frame_folder.assign_places(films, records)
     todo = frame_folder.undone(films, records, out)
-    names = {film.name for film in films}
-    frame_folder.sweep(names - {film.name for film in todo}, out)
     workers = workers or os.cpu_count() or 1
     problems += _extract_all(todo, places, out, config, workers, progress)
     frame_folder.write_index(out)
     records = frame_folder.read_records(out)
+    names = {film.name for film in films}
     problems += [
         f"film {record['film']!r} was extracted earlier but is not in the "
         f"list now; its frames are still in {out}"

@@ -78,22 +78,6 @@ def parse_frame_name(name):
     return genre, int(match["movie"]), int(match["number"])
 
 
-def parse_movie_name(name):
-    """Reads how a film's frames begin.
-
-    Args:
-        name: A string such as `"ani2D_movie7"`.
-
-    Returns:
-        A tuple (genre, movie).
-
-    Raises:
-        ValueError: If the name does not follow the law.
-    """
-    genre, movie, _ = parse_frame_name(f"{name}_1.png")
-    return genre, movie
-
-
 def list_pairs(root):
     """Lists the pairs of a folder in the report's layout.
 

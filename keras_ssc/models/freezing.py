@@ -4,6 +4,8 @@ import re
 
 import keras
 
+from keras_ssc.models.backbones import BACKBONES
+
 ALL = "all"
 
 
@@ -65,6 +67,6 @@ def _place(trunk, block):
 
 
 def _blocks(names):
-    pattern = re.compile(r"(block\d)_|(conv\d_block\d+)_|(mixed[1-9]\d*)$")
+    pattern = re.compile("|".join(each.block for each in BACKBONES.values()))
     found = [pattern.match(name) for name in names]
     return dict.fromkeys(match[match.lastindex] for match in found if match)

@@ -9,7 +9,6 @@ where there is one.
 
 import contextlib
 import dataclasses
-import os
 import re
 import shutil
 
@@ -17,6 +16,8 @@ import keras
 
 from keras_ssc import files
 from keras_ssc import models
+
+_TEMPORARY = ".writing.keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,10 +227,9 @@ def load_newest(folder, may_write=True):
 
 def _keep_best(path, state):
     if state.is_best:
-        _replace(
-            path.with_name("best.keras"),
-            lambda temporary: shutil.copyfile(path, temporary),
-        )
+        temporary = path.with_name(_TEMPORARY)
+        with files.replacing(path.with_name("best.keras"), temporary):
+            shutil.copyfile(path, temporary)
 
 
 @contextlib.contextmanager
@@ -259,21 +259,6 @@ def write_model(model, path):
     Raises:
         OSError: If it cannot be written; what was there before stays.
     """
-    with _without_synchronization(model):
-        _replace(path, model.save)
-
-
-def _replace(path, write):
-    temporary = path.with_name(".writing.keras")
-    try:
-        with files.named(path):
-            write(temporary)
-            _flush(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush(path):
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+    temporary = path.with_name(_TEMPORARY)
+    with _without_synchronization(model), files.replacing(path, temporary):
+        model.save(temporary)

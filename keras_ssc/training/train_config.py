@@ -2,6 +2,9 @@
 
 import argparse
 import dataclasses
+import typing
+
+import keras
 
 from keras_ssc import checks
 from keras_ssc import models
@@ -47,7 +50,7 @@ class TrainConfig:
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
     patience: int | None = None  # epochs without a better validation loss
     precision: str = "float32"  # mixed: float16 on GPUs, bfloat16 on CPUs
-    jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
+    jit_compile: bool | None = None  # with XLA; None: on JAX, which needs it
     seed: int = 0  # of weights, order and augmentation
     strategy: str = "auto"  # all hosts of TF_CONFIG, else all GPUs of this one
     deterministic: bool = False  # same seed, same weights; slower on GPUs
@@ -109,6 +112,9 @@ def fill_in(config):
         },
     )
     check(config)
+    if config.jit_compile is None:
+        is_needed = keras.backend.backend() == "jax"
+        config = dataclasses.replace(config, jit_compile=is_needed)
     if config.flow == "auto" and "flow" in models.options_of(config.model):
         config = dataclasses.replace(config, flow=devices.flow_of_machine())
     if config.freeze or config.unfreeze_from:
@@ -147,14 +153,9 @@ def check(config):
     _check_choice("precision", config.precision, PRECISIONS)
     _check_choice("flow", config.flow, ("auto", *FLOWS))
     for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
-        if not getattr(config, name) > 0:
-            raise ValueError(
-                f"Expected {name} above 0. Received: {getattr(config, name)}"
-            )
+        checks.above_zero(name, getattr(config, name) or 0)  # never None
     for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"Expected {name} above 0. Received: {value}")
+        checks.above_zero(name, getattr(config, name))
     if not 0 <= config.freeze <= config.epochs:
         raise ValueError(
             f"Expected freeze of 0 to {config.epochs}, the epochs. "
@@ -233,7 +234,8 @@ _HELP = {
     "patience": "stop after so many epochs without a better validation loss",
     "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
     "bfloat16 on processors that have it",
-    "jit_compile": "compile with XLA",
+    "jit_compile": "compile with XLA: takes minutes, then steps are faster; "
+    "default: on JAX, which else computes operation by operation",
     "strategy": ", ".join(devices.STRATEGIES),
     "deterministic": "the same seed gives the same weights",
     "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
@@ -246,13 +248,6 @@ _PARSERS = {
     "image_size": image_size,
     "dense_units": _units,
     "weights": lambda text: None if text == "none" else text,
-    **dict.fromkeys(
-        ("encoding", "epochs", "batch_size", "warmup_steps", "patience"), int
-    ),
-    **dict.fromkeys(("seed", "freeze", "keep_checkpoints"), int),
-    **dict.fromkeys(("learning_rate", "fine_learning_rate"), float),
-    **dict.fromkeys(("label_smoothing", "crop", "colour"), float),
-    "checkpoint_steps": int,
 }
 
 
@@ -262,9 +257,11 @@ def add_flags(parser):
         flags = [f"--{field.name.replace('_', '-')}"]
         flags += [_ALIASES[field.name]] if field.name in _ALIASES else []
         settings = {"default": field.default, "help": _HELP.get(field.name)}
-        if "bool" in str(field.type):
+        # Of `int | None`, the first.
+        kind, *_ = typing.get_args(field.type) or (field.type,)
+        if kind is bool:
             settings["action"] = argparse.BooleanOptionalAction
         else:
-            settings["type"] = _PARSERS.get(field.name, str)
+            settings["type"] = _PARSERS.get(field.name, kind)
             settings["metavar"] = field.name.split("_")[-1].upper()
         parser.add_argument(*flags, **settings)

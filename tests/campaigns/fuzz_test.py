@@ -252,29 +252,6 @@ def test_an_index_is_records_or_an_error(folder, text):
 
 
 @fuzz
-@hypothesis.given(strategies.one_of(JSON_TEXTS, like(hostile_corpus.INTENT)))
-@examples(
-    *(
-        t
-        for _, t in hostile_corpus.json_changes(hostile_corpus.INTENT, "movie")
-    ),
-    json.dumps({**hostile_corpus.INTENT, "replaces": ["../../../canary"]}),
-)
-def test_what_a_kill_left_is_read_or_an_error(folder, text):
-    out = folder / "intents"
-    path = out / ".partial" / "action_movie1.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode("utf-8", "replace"))
-    film = film_list.Film("A film", "action", "train", ())
-    places = read_or_refuse(
-        lambda: frame_folder.assign_places([film], [], out), path, ValueError
-    )
-    for place in (places or {}).values():
-        assert place.movie > 0
-        assert all("/" not in name for name in place.replaces)
-
-
-@fuzz
 @hypothesis.given(strategies.one_of(JSON_TEXTS, like(hostile_corpus.SETTINGS)))
 @examples(
     *(

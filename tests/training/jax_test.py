@@ -121,6 +121,8 @@ def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
     flags = [each for item in settings.items() for each in item]
     trained = on_jax("keras_ssc.train", *flags, "--epochs", 2)
     assert trained.returncode == 0, trained.stderr[-3000:]
+    config = json.loads((run_dir / "config.json").read_text())
+    assert config["jit_compile"] is True
 
     on_tensorflow = evaluation.evaluate(run_dir, verbose=False)
     evaluated = on_jax("keras_ssc.evaluate", run_dir)

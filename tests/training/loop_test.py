@@ -93,6 +93,7 @@ def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
     config = runs.read_config(run_dir)
     assert config == train_config.fill_in(small(data_dir, run_dir))
     assert config.learning_rate == 1e-3
+    assert config.jit_compile is False  # TensorFlow does without
 
 
 def test_only_the_newest_checkpoints_are_kept(data_dir, tmp_path):

@@ -9,7 +9,6 @@ import tempfile
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_ssc import flow
 from keras_ssc import genres
 from keras_ssc import sample_films
 from keras_ssc.data import examples
@@ -320,11 +319,6 @@ def _example_of_pair(pair, row):
         "frame_number": pair.number,
         "seconds": np.nan,
     }
-    example = examples.example(
-        pair.frame_path,
-        pair.next_frame_path,
-        flow.farneback_flow(frame, next_frame),
-        pair.genre,
-        row,
-    )
+    paths = pair.frame_path, pair.next_frame_path
+    example = examples.example(paths, (frame, next_frame), pair.genre, row)
     return f"{_movie_name(pair)}_{pair.number}", example
