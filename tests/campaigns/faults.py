@@ -24,13 +24,13 @@ import sys
 import time
 import typing
 
-import keras
 import tensorflow as tf
 
 from keras_ssc import command
 from keras_ssc import errors
 from keras_ssc import files
 from keras_ssc.metrics import tables
+from keras_ssc.models import loading
 from keras_ssc.serving import exported
 from keras_ssc.serving import tf_serving
 from keras_ssc.training import checkpoints
@@ -107,7 +107,7 @@ def records_of(out):
 
 
 def _run_of(out):
-    model = keras.saving.load_model(out / "run" / "model.keras")
+    model = runs.load_model(out / "run")
     weights = [array.tobytes() for array in model.get_weights()]
     return weights, runs.read_history(out / "run")
 
@@ -209,9 +209,8 @@ def is_readable(path):
     try:
         text = path.with_suffix(".json").read_text("utf-8")
         checkpoints.State(**json.loads(text))
-        keras.saving.load_model(path, safe_mode=True)
-    # As many kinds of errors as a file can be damaged in ways.
-    except Exception:
+        loading.load(path)
+    except (OSError, ValueError, TypeError):
         return False
     return True
 
