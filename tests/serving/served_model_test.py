@@ -405,7 +405,8 @@ def test_other_kinds_of_pixels_are_converted(ask, kind):
 BOMBS = """
 import json, resource, sys
 import tensorflow as tf
-from tests import served_model_test, tiny_served
+from tests.helpers import tiny_served
+from tests.serving import served_model_test
 ask = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
 png, jpeg = (tiny_served.pairs(1, end)[0][0] for end in (".png", ".jpg"))
 ask(frame_bytes=tf.constant([png, jpeg]),
