@@ -26,7 +26,7 @@ from keras_ssc.films.film_list import SPLITS
 from keras_ssc.genres import GENRES
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import tables
-from keras_ssc.metrics.scoring import percent
+from keras_ssc.metrics.tables import percent
 
 # Of a film, so many pairs show its colours; the card of hundreds of films is
 # done in minutes.

@@ -220,6 +220,6 @@ def _write(metrics, run_dir, suffix):
 def _title(metrics):
     return (
         f"{metrics['model']}: "
-        f"{scoring.percent(metrics['pair']['accuracy'])} by pair\n"
+        f"{tables.percent(metrics['pair']['accuracy'])} by pair\n"
         f"{metrics['split']} split of {metrics['dataset']}"
     )
