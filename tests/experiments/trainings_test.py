@@ -13,7 +13,7 @@ from experiments import trainings
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
-from tests.training import checkpoints_test
+from tests.helpers import tiny_runs
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
 
 def test_an_interrupted_training_is_resumed(config, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
-        checkpoints_test.stop_after(patched, 2)
-        with pytest.raises(checkpoints_test.StoppedError):
+        tiny_runs.stop_after(patched, 2)
+        with pytest.raises(tiny_runs.StoppedError):
             trainings.train_and_evaluate(config)
     monkeypatch.setattr(loop, "train", None)
     trainings.train_and_evaluate(config)

@@ -26,14 +26,14 @@ from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from tests.helpers import drawn_films
+from tests.helpers import tiny_runs
 from tests.helpers import tiny_served
-from tests.training import loop_test as train_test
 
 
 @pytest.fixture(scope="module")
 def run_dir(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
-    config = train_test.small(validation_dir, folder, batch_size=4)
+    config = tiny_runs.small(validation_dir, folder, batch_size=4)
     loop.train(config, verbose=False)
     evaluation.evaluate(folder, verbose=False)
     return folder

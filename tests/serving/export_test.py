@@ -20,7 +20,7 @@ from keras_ssc.serving import tf_serving
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from keras_ssc.training import runs
-from tests.training import loop_test as train_test
+from tests.helpers import tiny_runs
 
 SIGNATURES = ("serving_default", "frames")
 
@@ -28,7 +28,7 @@ SIGNATURES = ("serving_default", "frames")
 @pytest.fixture(scope="module")
 def run_dir(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
-    config = train_test.small(validation_dir, folder, batch_size=4)
+    config = tiny_runs.small(validation_dir, folder, batch_size=4)
     return loop.train(config, verbose=False)
 
 
@@ -311,7 +311,7 @@ def test_other_formats_have_their_card(run_dir, tmp_path, model_format):
 
 def test_without_validation_films_the_card_says_so(data_dir, tmp_path):
     run_dir = loop.train(
-        train_test.small(data_dir, tmp_path / "run", epochs=1), verbose=False
+        tiny_runs.small(data_dir, tmp_path / "run", epochs=1), verbose=False
     )
     version = exporting.export(run_dir, tmp_path / "out", verbose=False)
     card = exported.read_card(version)

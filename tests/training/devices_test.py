@@ -20,7 +20,7 @@ from keras_ssc.training import checkpoints
 from keras_ssc.training import devices
 from keras_ssc.training import loop
 from keras_ssc.training import runs
-from tests.training import loop_test as train_test
+from tests.helpers import tiny_runs
 
 # Trains, and prints a checksum of the weights that this process has.
 PROGRAM = """
@@ -110,7 +110,7 @@ def losses(run_dir):
 
 
 def settings(data_dir, run_dir, **changes):
-    return train_test.small(
+    return tiny_runs.small(
         data_dir,
         run_dir,
         **{"batch_size": 6, "epochs": 3, "deterministic": True, **changes},
