@@ -69,6 +69,17 @@ def validation_dir(build_frames, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_run(validation_dir, tmp_path_factory):
+    """A finished run of a data set that has a validation split."""
+    from keras_ssc.training import loop
+    from tests.helpers import tiny_runs
+
+    folder = tmp_path_factory.mktemp("runs") / "fc"
+    config = tiny_runs.small(validation_dir, folder, batch_size=4)
+    return loop.train(config, verbose=False)
+
+
+@pytest.fixture(scope="session")
 def served_dir(tmp_path_factory):
     """A tiny served model with random weights, as a SavedModel."""
     # Imported here: most tests can do without TensorFlow's seconds.
