@@ -16,12 +16,10 @@ from keras_ssc.data import card as cards
 from keras_ssc.data import card_measures
 from keras_ssc.data import card_warnings
 from keras_ssc.data import datasets
-from keras_ssc.data import frame_folder
+from keras_ssc.data import extraction
 from keras_ssc.data import pair_files
-from keras_ssc.data import sampling
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.films import black_bars
-from keras_ssc.films import cleaning
 from keras_ssc.films import film_list
 from keras_ssc.films import image_files
 from keras_ssc.genres import GENRES
@@ -450,19 +448,18 @@ def test_bars_that_were_cropped_are_found_by_the_shape():
 def extracted(build_frames, tmp_path_factory):
     """A frames folder of two films, and the data set that is built of it."""
     root = tmp_path_factory.mktemp("films")
-    out = root / "frames"
-    frame_folder.open_folder(out, {})
     # An odd frame is the last before the cut: a pair lies over it.
     cut = drawn_films.shot(1, 10) + drawn_films.shot(2, 10)
-    for name, genre, split, frames in (
-        ("Cut | 봄날", "action", "train", cut),
-        ("Letterbox", "romance", "test", barred(drawn_films.shot(3, 9))),
-    ):
-        path = drawn_films.write_film(root / f"{genre}.mp4", frames)
-        scene = film_list.Scene(path, 0.0, float("inf"), 2)
-        film = film_list.Film(name, genre, split, (scene,))
-        extraction = sampling.extract_pairs(film, cleaning.ExtractConfig())
-        frame_folder.store(film, frame_folder.Place(1, ()), extraction, out)
+    drawn_films.write_film(root / "action.mp4", cut)
+    letterbox = barred(drawn_films.shot(3, 9))
+    drawn_films.write_film(root / "romance.mp4", letterbox)
+    films = drawn_films.write_list(
+        root / "films.csv",
+        "Cut | 봄날,action,train,action.mp4,,",
+        "Letterbox,romance,test,romance.mp4,,",
+    )
+    out = root / "frames"
+    extraction.extract(films, out, workers=1)
     return build_frames(out, "traps"), out
 
 
