@@ -174,18 +174,11 @@ def test_the_second_phase_has_a_tenth_of_the_rate_by_its_own_schedule(whole):
 
 @pytest.mark.parametrize("epoch, step", [(0, 1), (1, 0), (1, 1), (2, 0)])
 def test_fine_tuning_goes_on_as_it_would_have(
-    data_dir, whole, weights_path, tmp_path, monkeypatch, epoch, step
+    data_dir, whole, weights_path, tmp_path, epoch, step
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        if step:
-            tiny_runs.stop_within(patched, epoch, step)
-        else:
-            tiny_runs.stop_after(patched, epoch)
-        with pytest.raises(tiny_runs.StoppedError):
-            loop.train(
-                config_of(data_dir, run_dir, weights_path), verbose=False
-            )
+    config = config_of(data_dir, run_dir, weights_path)
+    tiny_runs.interrupt(config, epoch, step)
     loop.resume(run_dir, verbose=False)
     tiny_runs.assert_same_weights(run_dir, whole)
     assert runs.read_history(run_dir) == runs.read_history(whole)

@@ -7,7 +7,6 @@ import time
 import keras
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import files
 from keras_ssc.data import datasets
@@ -27,13 +26,10 @@ def whole(data_dir, tmp_path_factory):
 
 @pytest.mark.parametrize("num_epochs", [1, 3, 5])
 def test_a_resumed_training_ends_in_the_same_weights(
-    data_dir, whole, tmp_path, monkeypatch, num_epochs
+    data_dir, whole, tmp_path, num_epochs
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        tiny_runs.stop_after(patched, num_epochs)
-        with pytest.raises(tiny_runs.StoppedError):
-            loop.train(tiny_runs.repeatable(data_dir, run_dir), verbose=False)
+    tiny_runs.interrupt(tiny_runs.repeatable(data_dir, run_dir), num_epochs)
     assert not (run_dir / "model.keras").exists()
     loop.resume(run_dir, verbose=False)
     tiny_runs.assert_same_weights(run_dir, whole)
@@ -44,16 +40,13 @@ def test_a_resumed_training_ends_in_the_same_weights(
 
 @pytest.mark.parametrize("steps_between, going_on", [(1, 3), (2, 2), (3, 3)])
 def test_a_training_goes_on_within_an_epoch(
-    data_dir, whole, tmp_path, monkeypatch, capsys, steps_between, going_on
+    data_dir, whole, tmp_path, capsys, steps_between, going_on
 ):
     run_dir = tmp_path / "run"
     config = tiny_runs.repeatable(
         data_dir, run_dir, checkpoint_steps=steps_between
     )
-    with monkeypatch.context() as patched:
-        tiny_runs.stop_within(patched, 2, 3)
-        with pytest.raises(tiny_runs.StoppedError):
-            loop.train(config, verbose=False)
+    tiny_runs.interrupt(config, 2, 3)
     loop.resume(run_dir)
     assert f"after epoch 2, step {going_on} of 5" in capsys.readouterr().out
     tiny_runs.assert_same_weights(run_dir, whole)
@@ -63,7 +56,7 @@ def test_a_training_goes_on_within_an_epoch(
     assert kept[-1] == "epoch_005.keras" and len(kept) == 2
 
 
-def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
+def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path):
     def config(run_dir):
         return tiny_runs.repeatable(
             data_dir,
@@ -79,32 +72,19 @@ def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
         )
 
     loop.train(config(tmp_path / "whole"), verbose=False)
-    with monkeypatch.context() as patched:
-        tiny_runs.stop_within(patched, 1, 2)
-        with pytest.raises(tiny_runs.StoppedError):
-            loop.train(config(tmp_path / "run"), verbose=False)
+    tiny_runs.interrupt(config(tmp_path / "run"), 1, 2)
     loop.resume(tmp_path / "run", verbose=False)
     tiny_runs.assert_same_weights(tmp_path / "run", tmp_path / "whole")
 
 
-def test_the_steps_of_a_resumed_training_are_counted_on(
-    data_dir, tmp_path, monkeypatch
-):
+def test_the_steps_of_a_resumed_training_are_counted_on(data_dir, tmp_path):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        tiny_runs.stop_within(patched, 2, 2)
-        with pytest.raises(tiny_runs.StoppedError):
-            loop.train(
-                tiny_runs.repeatable(data_dir, run_dir, checkpoint_steps=2),
-                verbose=False,
-            )
-    loop.resume(run_dir, verbose=False)
-    events = event_accumulator.EventAccumulator(
-        str(run_dir / "logs" / "train"),
-        size_guidance={event_accumulator.TENSORS: 0},
+    tiny_runs.interrupt(
+        tiny_runs.repeatable(data_dir, run_dir, checkpoint_steps=2), 2, 2
     )
-    events.Reload()
-    steps = [event.step for event in events.Tensors("batch_loss")]
+    loop.resume(run_dir, verbose=False)
+    log = tiny_runs.logged(run_dir)
+    steps = [step for step, _ in log["batch_loss"]]
     # Two epochs of four steps and two more were done before.
     assert steps[-10:] == list(range(11, 21))
 
@@ -138,13 +118,10 @@ def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
 
 
 def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
-    data_dir, whole, tmp_path, monkeypatch, capsys
+    data_dir, whole, tmp_path, capsys
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        tiny_runs.stop_after(patched, 3)
-        with pytest.raises(tiny_runs.StoppedError):
-            loop.train(tiny_runs.repeatable(data_dir, run_dir), verbose=False)
+    tiny_runs.interrupt(tiny_runs.repeatable(data_dir, run_dir), 3)
     newest = run_dir / "checkpoints" / "epoch_003.keras"
     newest.write_bytes(newest.read_bytes()[:5000])
     loop.resume(run_dir)

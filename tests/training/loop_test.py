@@ -45,7 +45,7 @@ def test_a_run_s_folder_holds_what_was_trained(run_dir):
 def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
     run_dir, data_dir
 ):
-    log = tiny_runs.logged(run_dir / "logs" / "train")
+    log = tiny_runs.logged(run_dir)
     history = runs.read_history(run_dir)
     for name in ("loss", "accuracy", "balanced_accuracy"):
         steps, values = zip(*log[f"epoch_{name}"], strict=True)
@@ -87,9 +87,9 @@ def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
         )
         for name, seed in (("one", 5), ("same", 5), ("other", 6))
     ]
-    one, same, other = (tiny_runs.weights_of(run) for run in runs)
-    for array, twin in zip(one, same, strict=True):
-        np.testing.assert_array_equal(array, twin)
+    one, same, other = runs
+    tiny_runs.assert_same_weights(one, same)
+    one, other = (tiny_runs.weights_of(run) for run in (one, other))
     assert any(
         not np.array_equal(array, twin)
         for array, twin in zip(one, other, strict=True)
