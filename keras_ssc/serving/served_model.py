@@ -122,7 +122,7 @@ class ServedModel(tf.Module):
             A dict, see the class.
 
         Raises:
-            tf.errors.InvalidArgumentError: If an image is no JPEG or PNG, is
+            tf.errors.InvalidArgumentError: If an image is not a JPEG or PNG, is
                 cut off, too large or too small, or its pair's two are not of
                 one size; it names the input and the place in the batch.
         """
@@ -259,7 +259,7 @@ def _refuse(condition, *words):
 
 
 def _refuse_other_formats(images, name):
-    """Fails if an image is no JPEG or PNG; says which one and what it is."""
+    """Fails if an image is not a JPEG or PNG; says which one and what it is."""
     # The head alone, long enough for every mark.
     heads = tf.strings.substr(images, 0, 256)
     padded = tf.strings.join([heads, "\0" * 16])
