@@ -4,6 +4,7 @@ import pytest
 
 from keras_ssc import errors
 from keras_ssc.data import extraction
+from keras_ssc.films import film_list
 from keras_ssc.genres import GENRES
 from tests.campaigns import growth
 from tests.campaigns import process
@@ -42,8 +43,8 @@ def test_a_film_must_not_cost_more_among_many():
 
 
 def test_films_are_drawn_once_and_are_of_every_genre(tmp_path):
-    film_list = drawn_films.write_films(tmp_path, 14)
-    films, problems = film_list.read_film_list(film_list)
+    path = drawn_films.write_films(tmp_path, 14)
+    films, problems = film_list.read_film_list(path)
     assert not problems and len(films) == 14
     assert {film.genre for film in films} == set(GENRES)
     assert [film.split for film in films].count("test") == 6

@@ -35,8 +35,8 @@ from keras_ssc import command
 from keras_ssc import errors
 from keras_ssc.films import image_files
 from keras_ssc.metrics import tables
-from keras_ssc.prediction import predictor
 from keras_ssc.serving import client as serving_client
+from keras_ssc.serving import exported
 from keras_ssc.serving import exporting
 from tests.campaigns import process as processes
 from tests.helpers import drawn_films
@@ -304,7 +304,7 @@ def measure(model, numbers, seconds):
     partial = functools.partial
     with tempfile.TemporaryDirectory(prefix="keras_ssc_load_") as folder:
         folder = pathlib.Path(folder)
-        version = predictor.newest_version(model)
+        version = exported.newest_version(model)
         if version is None:
             version = exporting.export(model, folder / "served", verbose=False)
         film, *frames = draw_film(folder)

@@ -277,6 +277,8 @@ def test_ctrl_c_ends_the_run_at_once(films, tmp_path, monkeypatch):
     monkeypatch.setattr(
         film_process, "_PROGRAM", HARM.format(harm="time.sleep(60)")
     )
+    # A shell's background jobs, and what they start, ignore it.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
     timer = threading.Timer(
         3, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)
@@ -285,6 +287,7 @@ def test_ctrl_c_ends_the_run_at_once(films, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(films, tmp_path / "out", workers=2)
     assert time.monotonic() - start < 30
+    signal.signal(signal.SIGINT, handler)
     monkeypatch.undo()
     records, problems = run(films, tmp_path / "out")
     assert len(records) == 2 and not problems

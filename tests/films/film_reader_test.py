@@ -220,7 +220,7 @@ def test_script_without_a_main_guard_reads_films(film, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\n"
-        "from keras_ssc import film_reader\n"
+        "from keras_ssc.films import film_reader\n"
         "plan = film_reader.Plan(5)\n"
         "print(len(list(film_reader.read_film(sys.argv[1], plan))))\n"
     )

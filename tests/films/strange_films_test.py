@@ -283,7 +283,7 @@ def test_film_that_takes_all_memory_is_named(
     huge, monkeypatch, capfd, change, words
 ):
     program = "import sys, cv2, numpy as np; "
-    program += "from keras_ssc import film_process, film_reader"
+    program += "from keras_ssc.films import film_process, film_reader"
     monkeypatch.setattr(
         film_process,
         "_PROGRAM",

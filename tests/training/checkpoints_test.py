@@ -159,7 +159,7 @@ def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
     run_dir = tmp_path / "run"
     program = (
         "import sys\n"
-        "from keras_ssc import loop\n"
+        "from keras_ssc.training import loop\n"
         "from keras_ssc.training.train_config import TrainConfig\n"
         "import pathlib\n"
         "if (pathlib.Path(sys.argv[1]) / 'config.json').exists():\n"
