@@ -77,11 +77,15 @@ def replacing(path, temporary):
     try:
         with named(path):
             yield
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
+            _flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_bytes(path, data):

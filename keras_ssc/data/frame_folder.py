@@ -358,11 +358,8 @@ def _record(film, place, extraction):
             {
                 "status": "dropped" if outcome.reason else "kept",
                 "reason": outcome.reason,
-                "scene": outcome.candidate.scene,
+                **dataclasses.asdict(outcome.candidate),
                 "path": str(outcome.candidate.path),
-                "frame_number": outcome.candidate.frame_number,
-                "next_frame_number": outcome.candidate.next_frame_number,
-                "seconds": outcome.candidate.seconds,
                 "frame_file": names[0],
                 "next_frame_file": names[1],
             }
