@@ -21,7 +21,7 @@ def summary(records, problems, num_pairs):
     Args:
         records: List of the films' records.
         problems: List of strings.
-        num_pairs: Integer, how many pairs a film were asked for.
+        num_pairs: Integer, how many pairs a film were requested.
 
     Returns:
         A list of lines.
@@ -57,13 +57,17 @@ def main():
     add(
         "film_list",
         metavar="FILMS.csv",
-        help="columns: film, genre, split, path, start, end; one row a scene",
+        help="columns: film, genre, split, path, start, end; one row per scene",
     )
     add("--out", required=True, metavar="FRAMES", help="folder to fill")
     for flag, name, text in (
-        ("--pairs", "num_pairs", "pairs a film"),
-        ("--stride", "stride", "how many frames on the next frame is"),
-        ("--seed", "seed", "draws other pairs"),
+        ("--pairs", "num_pairs", "pairs per film"),
+        (
+            "--stride",
+            "stride",
+            "distance between the frames of a pair, in frames",
+        ),
+        ("--seed", "seed", "seed of the random draw"),
     ):
         add(
             flag,
@@ -84,7 +88,7 @@ def main():
         "--workers",
         type=int,
         metavar="N",
-        help="films read at once (default: one a processor)",
+        help="films read at once (default: one per processor)",
     )
     for flag, name, text in (
         ("--keep-bars", "crop_bars", "crop letterbox and pillarbox bars"),

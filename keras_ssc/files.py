@@ -27,10 +27,10 @@ def read_json(path):
         path: Its path.
 
     Returns:
-        A plain value, any at all.
+        A plain value of any type.
 
     Raises:
-        ValueError: If it is no JSON; names the file.
+        ValueError: If it is not JSON; names the file.
         OSError: If it cannot be read.
     """
     path = pathlib.Path(path)
@@ -67,7 +67,7 @@ def replacing(path, temporary):
     should be, and never a half of it.
 
     Args:
-        path: `pathlib.Path`, where the file shall be; its folder exists.
+        path: `pathlib.Path`, the file to write; its folder exists.
         temporary: `pathlib.Path` in the same folder, written to inside. One
             name for all tries: what a killed process left is overwritten.
 
@@ -77,11 +77,15 @@ def replacing(path, temporary):
     try:
         with named(path):
             yield
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
+            _flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_bytes(path, data):

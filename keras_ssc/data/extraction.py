@@ -19,7 +19,7 @@ from keras_ssc.films.cleaning import ExtractConfig
 from keras_ssc.films.film_list import read_film_list
 from keras_ssc.films.film_process import ReaderDiedError
 
-# Seconds without a sign of life: side by side, films of 4K that cannot be
+# Seconds without anything sent: side by side, films of 4K that cannot be
 # sought take minutes from a pair to the next.
 _MAX_SILENCE = 600.0
 
@@ -133,7 +133,7 @@ def _extract_all(films, places, out, config, workers, progress):
                 for place, ending in endings:
                     film = todo[place]
                     if ending is None:
-                        continue  # a sign of life
+                        continue  # the process is alive
                     if isinstance(ending, OSError):
                         raise ending
                     if isinstance(ending, ReaderDiedError) and workers > 1:

@@ -42,7 +42,7 @@ INDEX_COLUMNS = (
     "next_frame_file",
 )
 
-# What a record and a row of it must have; anyone may have written them.
+# What a record and a row of it must have; files may be malformed or malicious.
 _RECORD_TYPES = {
     "film": str,
     "genre": str,
@@ -84,7 +84,7 @@ class Place:
 
 
 def open_folder(out, settings):
-    """Makes the folder, or checks that it is ours and of these settings.
+    """Makes the folder, or checks that extract wrote it with these settings.
 
     Args:
         out: `pathlib.Path` of the folder.
@@ -101,7 +101,7 @@ def open_folder(out, settings):
             raise ValueError(f"{settings_path}: expected extract's settings.")
         _check_links(out)
         differing = [
-            f"{name} {earlier.get(name)} (asked: {value})"
+            f"{name} {earlier.get(name)} (requested: {value})"
             for name, value in settings.items()
             if earlier.get(name) != value
         ]
@@ -132,7 +132,7 @@ def _check_links(out):
     links = sorted(path for path in out.iterdir() if path.is_symlink())
     if links:
         raise ValueError(
-            f"Expected --out without links in it. {links[0]} leads elsewhere: "
+            f"Expected --out without links in it. {links[0]} is a link: "
             "put the files themselves there."
         )
 
@@ -165,7 +165,7 @@ def read_records(root):
 
 
 def _check_record(record):
-    """Raises `ValueError` if a record is none of `store`'s."""
+    """Raises `ValueError` if a record is not as `store` writes them."""
     _check_types(record, _RECORD_TYPES)
     # Files are called by these two.
     if record["genre"] not in PREFIXES:
@@ -189,13 +189,13 @@ def _check_types(value, types):
     for name, allowed in types.items():
         found = value.get(name)
         if isinstance(found, bool) or not isinstance(found, allowed):
-            raise ValueError(f"{name} is missing, or is none")
+            raise ValueError(f"{name} is missing, or of another type")
         if isinstance(found, str):
-            found.encode("utf-8")  # JSON can write what is no text
+            found.encode("utf-8")  # JSON can hold what is not valid text
 
 
 def undone(films, records, out):
-    """Tells which films are to be read.
+    """Returns which films are to be read.
 
     Args:
         films: List of `film_list.Film`.
@@ -358,11 +358,8 @@ def _record(film, place, extraction):
             {
                 "status": "dropped" if outcome.reason else "kept",
                 "reason": outcome.reason,
-                "scene": outcome.candidate.scene,
+                **dataclasses.asdict(outcome.candidate),
                 "path": str(outcome.candidate.path),
-                "frame_number": outcome.candidate.frame_number,
-                "next_frame_number": outcome.candidate.next_frame_number,
-                "seconds": outcome.candidate.seconds,
                 "frame_file": names[0],
                 "next_frame_file": names[1],
             }

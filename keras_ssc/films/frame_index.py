@@ -112,7 +112,7 @@ def index_frames(path):
         presentation.
 
     Raises:
-        VideoError: If the file is missing, is no film, opens other files
+        VideoError: If the file is missing, is not a film, opens other files
             (a playlist), or none of its frames can be decoded.
     """
     path = pathlib.Path(path)
@@ -272,7 +272,7 @@ def _index_by_decoding(path, head):
     pts = np.array(pts, np.int64)
     is_key_frame = np.array([is_key for _, is_key in frames], bool)
     starts = is_key_frame.copy()
-    starts[0] = True  # what was decoded first leans on nothing
+    starts[0] = True  # what was decoded first refers to nothing before
     return FrameIndex(
         path=path,
         **head.picture,

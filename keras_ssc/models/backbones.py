@@ -209,7 +209,7 @@ def _explain(backbone, weights, error):
             f"no file {weights}."
         )
     return (
-        f"{weights} is no weights file of the three-channel network without "
+        f"{weights} is not a weights file of the three-channel network without "
         f"its top, such as {backbone.file_name} ({reason})."
     )
 

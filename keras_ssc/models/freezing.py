@@ -27,7 +27,7 @@ def freeze(model, unfreeze_from=None):
     Args:
         model: A `keras.Model` of `MODELS` with a backbone.
         unfreeze_from: String, the block from which on the trunk is trained
-            all the same: `block5` of VGG16, `conv5` or `conv5_block3` of
+            nevertheless: `block5` of VGG16, `conv5` or `conv5_block3` of
             ResNet50, `mixed9` of Inception v3; `"all"` for all of it with its
             stems; None to freeze all of it.
 

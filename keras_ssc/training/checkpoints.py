@@ -2,7 +2,8 @@
 
 After each epoch, `epoch_003.json` (where the training stands) and then
 `epoch_003.keras` (the whole model with its optimizer) appear in the run's
-`checkpoints/`; within an epoch, where it is asked for, `epoch_003_step_0120`.
+`checkpoints/`; within an epoch, if `checkpoint_steps` is set,
+`epoch_003_step_0120`.
 Beside them, `best.keras` is the model that did best on the validation split,
 where there is one.
 """
@@ -213,7 +214,7 @@ def load_newest(folder, may_write=True):
             state = State(**files.read_json(path.with_suffix(".json")))
             model = models.load(path, compile=True)
             _assign(_seeds_of(model), state.seeds)
-        # What is stored of a state can be anything too.
+        # The state can be malformed in any way, too.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             print(f"{path} cannot be read and is skipped: {reason}")

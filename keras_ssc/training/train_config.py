@@ -220,10 +220,11 @@ _HELP = {
     "freeze": "epochs in which the pretrained part is frozen",
     "unfreeze_from": "block to train the pretrained part from afterwards, "
     "such as block5, conv5 or mixed9; default: all",
-    "fine_learning_rate": "then; default: a tenth of the learning rate",
+    "fine_learning_rate": "rate after the frozen epochs; default: a tenth of "
+    "the learning rate",
     "batch_size": "pairs in a batch, over all devices together",
     "optimizer": ", ".join(OPTIMIZERS),
-    "learning_rate": "at its highest",
+    "learning_rate": "highest rate of the schedule",
     "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
     "warmup_steps": "steps over which a cosine's rate rises from 0",
     "label_smoothing": "share of a label spread over all genres",
@@ -231,15 +232,16 @@ _HELP = {
     "mirror": "mirror half of the pairs left to right",
     "crop": "largest share of each side cut away at random, such as 0.2",
     "colour": "random brightness, contrast and saturation, such as 0.2",
-    "patience": "stop after so many epochs without a better validation loss",
+    "patience": "stop after this many epochs without a better validation loss",
     "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
     "bfloat16 on processors that have it",
     "jit_compile": "compile with XLA: takes minutes, then steps are faster; "
     "default: on JAX, which else computes operation by operation",
     "strategy": ", ".join(devices.STRATEGIES),
     "deterministic": "the same seed gives the same weights",
-    "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
-    "keep_checkpoints": "how many of the newest are kept",
+    "checkpoint_steps": "also write a checkpoint each time after this many "
+    "steps within an epoch",
+    "keep_checkpoints": "how many of the newest checkpoints are kept",
 }
 
 _ALIASES = {"batch_size": "--bs", "learning_rate": "--lr"}

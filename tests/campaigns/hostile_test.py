@@ -51,7 +51,7 @@ def sample(tasks):
 FOUND = [
     ("extract, a film list", "one bad among good.csv", "line 4.*a zero byte"),
     ("extract, a film list", "one bad among good.csv", "'B'.*'D'"),
-    ("extract, a film list", "a (pipe|link to zeros).csv", "it is no file"),
+    ("extract, a film list", "a (pipe|link to zeros).csv", "it is not a file"),
     ("extract, into a folder", "records of zeros", "expected a file"),
     (
         "extract, into a folder",

@@ -243,7 +243,7 @@ film_process.work(*sys.argv[1:])
     "harm, words",
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", r"its reader died \(SIGSEGV"),
-        ("time.sleep(60)", "gave no sign of life for"),
+        ("time.sleep(60)", "did not respond for"),
         ("np.zeros(2**34)", "needs more memory"),
     ],
     ids=["crash", "hang", "memory"],
@@ -393,7 +393,7 @@ def test_a_folder_of_other_settings_is_left_alone(films, tmp_path):
     run(films, tmp_path / "out")
     before = contents(tmp_path / "out")
     other = cleaning.ExtractConfig(num_pairs=9, width=48, height=32)
-    with pytest.raises(ValueError, match=r"num_pairs 8 \(asked: 9\)"):
+    with pytest.raises(ValueError, match=r"num_pairs 8 \(requested: 9\)"):
         run(films, tmp_path / "out", other)
     assert contents(tmp_path / "out") == before
 

@@ -164,7 +164,7 @@ def test_a_model_takes_pretrained_weights(weights_file):
             lambda path: backbones.keras.applications.VGG16(
                 include_top=False, weights=None, input_shape=(32, 32, 3)
             ).save_weights(path),
-            "is no weights file",
+            "is not a weights file",
         ),
     ],
 )

@@ -306,7 +306,7 @@ def test_devices_share_a_batch_evenly():
 def test_an_error_that_is_none_of_a_host_s_is_let_through():
     with (
         pytest.raises(tf.errors.InternalError, match="a bug"),
-        devices.telling_of_workers(),
+        devices.naming_lost_workers(),
     ):
         raise tf.errors.InternalError(None, None, "a bug")
 

@@ -179,14 +179,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _write_left_out(self, root, problems):
-        """Lists beside the data set what is no part of a pair, and says so."""
+        """Lists beside the data set what is not part of a pair."""
         if not problems:
             return
         lines = [f"{path}\t{reason}\n" for path, reason in problems]
         path = self.data_path / "left_out.tsv"
         path.write_text("".join(lines))
         print(
-            f"{len(problems)} files of {root} are no part of a pair and are "
+            f"{len(problems)} files of {root} are not part of a pair and are "
             f"left out, listed in left_out.tsv of the data set, such as: "
             f"{lines[0].strip()}"
         )
