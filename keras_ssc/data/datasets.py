@@ -99,9 +99,6 @@ class Rows:
             )
         return self._row(places)
 
-    def __iter__(self):
-        return map(self._row, self._places)
-
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype)
 

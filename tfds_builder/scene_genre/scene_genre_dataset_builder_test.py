@@ -10,7 +10,6 @@ import tensorflow_datasets as tfds
 from keras_ssc import flow
 from keras_ssc.data import extraction
 from keras_ssc.films import image_files
-from keras_ssc.films.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from scene_genre import scene_genre_dataset_builder
 from tests.helpers import drawn_films
@@ -237,8 +236,3 @@ def test_validation_is_a_split_where_the_list_names_it(tmp_path):
         {name: info.num_examples for name, info in builder.info.splits.items()}
     )
     assert counts == {"train": 4, "validation": 4, "test": 4}
-
-
-def test_the_list_of_dummy_films_is_whole():
-    _, problems = read_film_list(DUMMY_DATA / "films" / "films.csv")
-    assert not problems
