@@ -6,7 +6,6 @@ from keras_ssc import __version__
 from keras_ssc import models
 from keras_ssc.films import image_limits
 from keras_ssc.genres import GENRES
-from keras_ssc.metrics import scoring
 from keras_ssc.metrics import tables
 from keras_ssc.serving import export_formats
 
@@ -80,7 +79,7 @@ def markdown(card):
         tables.films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
         tables.metrics_table(card["metrics"]["pair"], card["metrics"]["film"]),
-        f"The 2019 report measured {scoring.percent(card['report_accuracy'])} "
+        f"The 2019 report measured {tables.percent(card['report_accuracy'])} "
         "by pair with its model of this name, on films of its own: not "
         "comparable.\n",
         f"## Calibration\n\n{tables.calibration_text(card)}\n",

@@ -88,7 +88,7 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
     }
     suffix = "" if split == "test" else f"_{split}"
     title = (
-        f"{config.model}: {scoring.percent(metrics['pair']['accuracy'])} by "
+        f"{config.model}: {tables.percent(metrics['pair']['accuracy'])} by "
         f"pair\n{split} split of {splits.name}"
     )
     drawn = {

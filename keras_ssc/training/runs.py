@@ -10,7 +10,7 @@ import numpy as np
 from keras_ssc import __version__
 from keras_ssc import files
 from keras_ssc import models
-from keras_ssc.metrics import scoring
+from keras_ssc.metrics import tables
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 
@@ -129,13 +129,13 @@ def summary(run_dir):
     parts = [
         f"{config.model}, {len(history['loss'])} epochs",
         f"loss {history['loss'][-1]:.4f}",
-        f"accuracy {scoring.percent(history['accuracy'][-1])}",
+        f"accuracy {tables.percent(history['accuracy'][-1])}",
     ]
     if "val_loss" in history:
         best = int(np.argmin(history["val_loss"]))
         parts.append(
             f"best on validation in epoch {best + 1}: loss "
             f"{history['val_loss'][best]:.4f}, accuracy "
-            f"{scoring.percent(history['val_accuracy'][best])}"
+            f"{tables.percent(history['val_accuracy'][best])}"
         )
     return "; ".join(parts)

@@ -10,7 +10,7 @@ from keras_ssc.data import augmentation
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
 from keras_ssc.data import resizing
-from tests.flow import flow_test
+from tests.helpers import drawn_pairs
 
 SIZE = (30, 48)
 ALL = datasets.FEATURES
@@ -391,7 +391,7 @@ def test_a_cropped_pair_is_mirrored_within_its_window():
 
 @pytest.mark.parametrize("window", [(6, 10, 72, 96), (0, 0, 80, 107)])
 def test_the_flow_of_a_cropped_pair_is_the_cropped_flow(window):
-    picture = flow_test.textured(140, 180)
+    picture = drawn_pairs.textured(140, 180)
     frame, next_frame = picture[20:116, 20:148], picture[18:114, 17:145]
     arrays = (frame, next_frame, flow.farneback_flow(frame, next_frame))
     frame, next_frame, motion = (
