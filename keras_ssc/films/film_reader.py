@@ -339,7 +339,7 @@ def _enlarged(frame):
 def _ahead(items, num_ahead):
     """Yields the items of an iterator that runs ahead in a thread of its own.
 
-    Decoders and OpenCV let go of Python's lock: the next frames are decoded
+    Decoders and OpenCV release Python's lock: the next frames are decoded
     while one is looked at.
     """
     end = object()

@@ -126,7 +126,7 @@ def test_dropped_pairs_of_films_are_listed_beside_the_data_set(tmp_path):
     config = scene_genre_dataset_builder.SceneGenreConfig(
         name="both_films_in_one", source="films"
     )
-    # Two films behind one another are one film with a cut in the middle.
+    # Two films in a row are one film with a cut in the middle.
     drawn_films.write_film(
         films / "Fog.mp4",
         drawn_films.shot(60, 10) + drawn_films.shot(90, 10),
@@ -193,7 +193,7 @@ def test_a_film_whose_record_is_gone_fails_the_build(tmp_path, is_first):
         build("frames", tmp_path / "frames", tmp_path / "data")
 
 
-def test_an_odd_frame_without_its_even_one_is_left_out_and_told(
+def test_an_odd_frame_without_its_even_one_is_left_out_and_reported(
     tmp_path, capsys
 ):
     frames = copy(tmp_path, "frames")
