@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 
-# Gradio and the library of its hub send usage data home, unless this is set before.
+# Gradio and the library of its hub send usage data, unless this is set before.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
