@@ -9,6 +9,7 @@ logits.
 import inspect
 import typing
 
+from keras_ssc.genres import GENRES
 from keras_ssc.models.backbones import WeightsError
 from keras_ssc.models.frame_models import fc
 from keras_ssc.models.frame_models import inception_v3
@@ -156,7 +157,7 @@ def options_of(name):
     return [each for each in given if each not in ("image_size", "num_genres")]
 
 
-def build_model(name, image_size, num_genres=6, **options):
+def build_model(name, image_size, num_genres=len(GENRES), **options):
     """Builds a model by its name.
 
     Args:
