@@ -40,6 +40,8 @@ __all__ = [
     "options_of",
 ]
 
+_NUM_GENRES = len(GENRES)
+
 # Settings of a training on films, for a model that has none of its own.
 FILMS = {
     "image_size": (224, 224),
@@ -157,7 +159,7 @@ def options_of(name):
     return [each for each in given if each not in ("image_size", "num_genres")]
 
 
-def build_model(name, image_size, num_genres=len(GENRES), **options):
+def build_model(name, image_size, num_genres=_NUM_GENRES, **options):
     """Builds a model by its name.
 
     Args:
