@@ -1,66 +1,35 @@
-import itertools
-import pathlib
-import sys
-
 import pytest
-import tensorflow_datasets as tfds
 
-from keras_ssc.data import pair_files
-from keras_ssc.films import image_files
-from tests.helpers import drawn_films
-
-BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
+from tests.helpers import scene_genre
 
 
 @pytest.fixture(scope="session")
 def builder_module():
     """The builder's module, as `tfds build` finds it: by its folder."""
-    sys.path.insert(0, str(BUILDERS))
-    try:
-        from scene_genre import scene_genre_dataset_builder
-    finally:
-        sys.path.remove(str(BUILDERS))
-    return scene_genre_dataset_builder
+    return scene_genre.builder_module()
 
 
 @pytest.fixture(scope="session")
-def data_dir(builder_module, tmp_path_factory):
+def data_dir(tmp_path_factory):
     """A data folder with a small sample data set, built as a user would."""
     folder = tmp_path_factory.mktemp("data")
-    config = builder_module.SceneGenreConfig(
-        name="small",
+    scene_genre.build(
+        folder,
+        manual_dir=None,
         source="sample",
         num_pairs=6,
         films_per_genre=2,
         film_seconds=1.5,
     )
-    builder_module.Builder(
-        data_dir=folder, config=config
-    ).download_and_prepare()
     return folder
 
 
 @pytest.fixture(scope="session")
-def validation_dir(builder_module, tmp_path_factory):
+def validation_dir(tmp_path_factory):
     """A data folder whose data set has a validation split."""
-    frames = tmp_path_factory.mktemp("frames")
-    for place, (genre, split) in enumerate(
-        itertools.product(
-            ("action", "romance"), ("train", "validation", "test")
-        )
-    ):
-        folder = frames / pair_files.folder_name(genre, split)
-        folder.mkdir()
-        for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
-            name = pair_files.frame_name(genre, place + 1, number)
-            data = image_files.encode_frame(frame)
-            (folder / name).write_bytes(data)
     folder = tmp_path_factory.mktemp("data")
-    config = builder_module.SceneGenreConfig(name="small", source="frames")
-    builder = builder_module.Builder(data_dir=folder, config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=frames)
-    )
+    frames = tmp_path_factory.mktemp("frames")
+    scene_genre.build_with_validation(folder, frames)
     return folder
 
 
