@@ -2,7 +2,7 @@
 
 import textwrap
 
-from keras_ssc.metrics.figures import plt
+from keras_ssc.metrics import figures
 from keras_ssc.metrics.figures import png_of
 
 # Okabe and Ito's palette, as in keras_ssc.metrics.figures.
@@ -24,12 +24,9 @@ def intervals_figure(rows, label, title):
     Returns:
         Bytes, a PNG.
     """
-    figure, (axes, words) = plt.subplots(
-        1,
-        2,
-        figsize=(10.5, 1.3 + 0.42 * len(rows)),
-        width_ratios=(3, 1),
-        layout="constrained",
+    height = 1.3 + 0.42 * len(rows)
+    figure, (axes, words) = figures.subplots(
+        title, 10.5, height, 1, 2, sharey=True, width_ratios=(3, 1)
     )
     for row, (_, point, low, high, text) in enumerate(rows):
         # An interval that holds zero is drawn hollow: not by colour alone.
@@ -47,13 +44,8 @@ def intervals_figure(rows, label, title):
         )
         words.text(0, row, text, va="center")
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(
-        range(len(rows)), [textwrap.fill(row[0], _LINE) for row in rows]
-    )
+    figures.name_rows(axes, [textwrap.fill(row[0], _LINE) for row in rows])
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(label)
     words.axis("off")
-    for each in (axes, words):
-        each.set_ylim(len(rows) - 0.4, -0.6)
-    figure.suptitle(title)
     return png_of(figure)

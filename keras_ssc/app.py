@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 
 from keras_ssc import command
+from keras_ssc.page.page_limits import Limits
 
 
 def _parser():
@@ -26,35 +27,25 @@ def _parser():
         "alone). The page has no login",
     )
     add("--port", type=int, default=7860, help="default: 7860")
-    add(
-        "--max-megabytes",
-        type=int,
-        default=4096,
-        metavar="MB",
-        help="size of an upload (default: 4096)",
-    )
-    add(
-        "--max-minutes",
-        type=float,
-        default=240.0,
-        metavar="MINUTES",
-        help="length of a film (default: 240)",
-    )
-    add(
-        "--max-seconds",
-        type=float,
-        default=1800.0,
-        metavar="SECONDS",
-        help="how long a film may be worked on (default: 1800)",
-    )
-    add(
-        "--max-waiting",
-        type=int,
-        default=16,
-        metavar="N",
-        help="requests that wait for their turn; excess requests are refused "
-        "as busy (default: 16)",
-    )
+    for name, metavar, text in (
+        ("megabytes", "MB", "size of an upload"),
+        ("minutes", "MINUTES", "length of a film"),
+        ("seconds", "SECONDS", "how long a film may be worked on"),
+        (
+            "waiting",
+            "N",
+            "requests that wait for their turn; excess requests are refused "
+            "as busy",
+        ),
+    ):
+        default = getattr(Limits, name)
+        add(
+            f"--max-{name}",
+            type=type(default),
+            default=default,
+            metavar=metavar,
+            help=f"{text} (default: {default:g})",
+        )
     return parser
 
 
@@ -70,7 +61,7 @@ def main():
     from keras_ssc.page import page
     from keras_ssc.prediction import predictor
 
-    limits = page.Limits(
+    limits = Limits(
         arguments.max_megabytes,
         arguments.max_minutes,
         arguments.max_seconds,

@@ -23,6 +23,11 @@ PREFIXES = {
 _GENRE_OF_PREFIX = {prefix: genre for genre, prefix in PREFIXES.items()}
 
 
+def genre_words(genre):
+    """Writes a genre's name for people: `science fiction`."""
+    return genre.replace("_", " ")
+
+
 def genre_named(name):
     """Reads a genre's name or its prefix, in any case.
 

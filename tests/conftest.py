@@ -13,15 +13,21 @@ def builder_module():
 def data_dir(tmp_path_factory):
     """A data folder with a small sample data set, built as a user would."""
     folder = tmp_path_factory.mktemp("data")
-    scene_genre.build(
-        folder,
-        manual_dir=None,
-        source="sample",
-        num_pairs=6,
-        films_per_genre=2,
-        film_seconds=1.5,
-    )
+    sizes = {"num_pairs": 6, "films_per_genre": 2, "film_seconds": 1.5}
+    scene_genre.build(folder, source="sample", **sizes)
     return folder
+
+
+@pytest.fixture(scope="session")
+def build_frames(tmp_path_factory):
+    """Builds a data set of a folder of frames; returns its data folder."""
+
+    def build(frames, name):
+        folder = tmp_path_factory.mktemp("data")
+        scene_genre.build(folder, frames, name, source="frames")
+        return folder
+
+    return build
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +37,17 @@ def validation_dir(tmp_path_factory):
     frames = tmp_path_factory.mktemp("frames")
     scene_genre.build_with_validation(folder, frames)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(validation_dir, tmp_path_factory):
+    """A finished run of a data set that has a validation split."""
+    from keras_ssc.training import loop
+    from tests.helpers import tiny_runs
+
+    folder = tmp_path_factory.mktemp("runs") / "fc"
+    config = tiny_runs.small(validation_dir, folder, batch_size=4)
+    return loop.train(config, verbose=False)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from keras_ssc.data.card_measures import FEWEST_TEST_FILMS
 from keras_ssc.data.card_measures import GREY_SATURATION
 from keras_ssc.films.film_list import SPLITS
 from keras_ssc.genres import GENRES
-from keras_ssc.metrics.scoring import percent
+from keras_ssc.metrics.tables import percent
 
 # A film's share of its genre's pairs is too large above half of them, if it
 # is also this many times as large as if all films had as many: of two films,

@@ -7,6 +7,7 @@ import cv2
 
 from keras_ssc import checks
 from keras_ssc.films import cuts
+from keras_ssc.films import image_limits
 
 # Frames looked at to find a film's bars. A bar is there in all of them; two
 # dozen moments are enough that no dark scene fills them all.
@@ -27,8 +28,10 @@ class ExtractConfig:
     drop_cuts: bool = True  # a pair over a cut has no motion to see
 
     def __post_init__(self):
-        for name in ("num_pairs", "stride", "width", "height"):
+        for name in ("num_pairs", "stride"):
             checks.at_least(name, getattr(self, name), 1)
+        # What reads stored frames refuses others.
+        image_limits.check_size(self.width, self.height)
 
 
 def stored_frame(frame, bars, config):

@@ -11,7 +11,8 @@ matplotlib.use("Agg")  # no screen is needed
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 
-from keras_ssc.metrics.scoring import percent
+from keras_ssc.genres import genre_words
+from keras_ssc.metrics.tables import percent
 
 # Films have names in all scripts; matplotlib's own font has Latin, Greek and
 # Cyrillic. Of these, what the machine has is used where that one ends.
@@ -33,12 +34,26 @@ plt.rcParams["text.parse_math"] = False
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 _LIGHT_BLUE = "#CCE5F2"
 
-
-# More cuts than these would be a white wall.
-_MOST_CUTS = 200
-
 # Of a film's name beside a figure.
 _MOST_LETTERS = 40
+
+
+def subplots(title, width, height, *rows_columns, **settings):
+    """Begins a figure; its size is in inches. See `pyplot.subplots`."""
+    figure, axes = plt.subplots(
+        *rows_columns,
+        figsize=(width, height),
+        layout="constrained",
+        **settings,
+    )
+    figure.suptitle(title)
+    return figure, axes
+
+
+def name_rows(axes, names):
+    """Names the rows of horizontal bars or boxes, the first one on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def confusion_figure(confusion, names, title):
@@ -55,9 +70,9 @@ def confusion_figure(confusion, names, title):
     confusion = np.asarray(confusion)
     totals = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     shares = confusion / totals
-    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    figure, axes = subplots(title, 6.4, 5.6)
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-    labels = [name.replace("_", " ") for name in names]
+    labels = list(map(genre_words, names))
     axes.set_xticks(range(len(names)), labels, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), labels)
     for row, column in np.ndindex(confusion.shape):
@@ -70,7 +85,6 @@ def confusion_figure(confusion, names, title):
             color="black" if shares[row, column] > 0.5 else "white",
         )
     axes.set(xlabel="predicted", ylabel="true")
-    figure.suptitle(title)
     figure.colorbar(image, label="share of the true genre", shrink=0.8)
     return png_of(figure)
 
@@ -85,18 +99,16 @@ def genre_figure(per_genre, title):
     Returns:
         Bytes, a PNG.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    labels = [name.replace("_", " ") for name in per_genre]
+    figure, axes = subplots(title, 6.4, 3.6)
     shares = [100 * (share or 0) for share in per_genre.values()]
-    bars = axes.barh(labels, shares, color=_BLUE)
+    bars = axes.barh(range(len(shares)), shares, color=_BLUE)
     axes.bar_label(bars, [percent(s) for s in per_genre.values()], padding=3)
-    chance = 100 / len(labels)
+    chance = 100 / len(shares)
     axes.axvline(chance, color=_GREY, linestyle="--")
-    axes.invert_yaxis()
+    name_rows(axes, list(map(genre_words, per_genre)))
     axes.set(
         xlim=(0, 115), xlabel=f"accuracy, % (dashed: chance, {chance:.0f} %)"
     )
-    figure.suptitle(title)
     return png_of(figure)
 
 
@@ -113,32 +125,21 @@ def reliability_figure(labels, scores, title, num_bins=10):
     Returns:
         Bytes, a PNG.
     """
-    figure, (axes, counts) = plt.subplots(
-        2,
-        sharex=True,
-        figsize=(6.4, 6.4),
-        height_ratios=(3, 1),
-        layout="constrained",
+    figure, (axes, counts) = subplots(
+        title, 6.4, 6.4, 2, sharex=True, height_ratios=(3, 1)
     )
     axes.plot((0, 1), (0, 1), color=_GREY, linestyle="--", label="as sure")
     edges = np.linspace(0, 1, num_bins + 1)
     colours = (_ORANGE, _BLUE)
-    for place, (name, given) in enumerate(scores.items()):
+    for colour, (name, given) in zip(colours, scores.items(), strict=True):
         highest = given.max(axis=1)
         is_right = given.argmax(axis=1) == labels
         right, sure = calibration.calibration_curve(
             is_right, np.clip(highest, 0, 1), n_bins=num_bins
         )
-        axes.plot(sure, right, marker="o", color=colours[place], label=name)
-        counts.hist(
-            highest,
-            edges,
-            histtype="step",
-            linewidth=1.5,
-            color=colours[place],
-        )
+        axes.plot(sure, right, marker="o", color=colour, label=name)
+        counts.hist(highest, edges, histtype="step", lw=1.5, color=colour)
     axes.set(ylabel="share of verdicts that are right", ylim=(0, 1.02))
-    axes.set_title(title)
     axes.legend(loc="upper left")
     counts.set(xlabel="score of the verdict", ylabel="pairs", xlim=(0, 1))
     return png_of(figure)
@@ -155,7 +156,7 @@ def curves_figure(history, title):
     Returns:
         Bytes, a PNG.
     """
-    figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, panels = subplots(title, 9, 3.6, 1, 2)
     for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
         for key, label, colour in (
             (name, "training", _BLUE),
@@ -170,7 +171,6 @@ def curves_figure(history, title):
         axes.set_ylim(bottom=0, top=1.02 if name == "accuracy" else None)
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.suptitle(title)
     return png_of(figure)
 
 
@@ -186,107 +186,23 @@ def films_figure(films, names, title):
     Returns:
         Bytes, a PNG.
     """
-    colours = genre_colours(names)
-    height = 1.4 + 0.32 * len(films)
-    figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
-    for row, film in enumerate(films):
-        left = 0.0
-        for name in names:
-            share = film["scores"][name]
-            is_own = name == film["genre"]
-            axes.barh(
-                row,
-                share,
-                left=left,
-                color=colours[name],
-                edgecolor="black" if is_own else "none",
-                linewidth=1.5 if is_own else 0,
-                zorder=2 if is_own else 1,
-            )
-            left += share
+    figure, axes = subplots(title, 9, 1.4 + 0.32 * len(films))
+    left = np.zeros(len(films))
+    for name, colour in genre_colours(names).items():
+        shares = [film["scores"][name] for film in films]
+        bars = axes.barh(range(len(films)), shares, left=left, color=colour)
+        left += shares
+        for film, bar in zip(films, bars, strict=True):
+            if film["genre"] == name:
+                bar.set(edgecolor="black", linewidth=1.5, zorder=2)
     labels = [
         f"{'✓' if film['verdict'] == film['genre'] else '✗'} {film['film']}"
         for film in films
     ]
-    axes.set_yticks(range(len(films)), labels)
-    axes.invert_yaxis()
+    name_rows(axes, labels)
     axes.set(xlim=(0, 1), xlabel="mean probability (outlined: true genre)")
-    figure.suptitle(title)
-    _add_genres(figure, names)
+    add_genres(figure, names)
     return png_of(figure)
-
-
-def timeline_figure(starts, ends, scores, magnitudes, names, title):
-    """Draws a film's scores over its time, and how much moves, if known.
-
-    Args:
-        starts: Sequence of floats (n,), seconds at which its shots begin.
-        ends: The same, at which they end.
-        scores: Sequence (n,) of float sequences (classes,), or None for a
-            shot that was not judged.
-        magnitudes: Sequence (n,) of floats, or None for a shot that was not
-            judged; where all are None, only scores are drawn.
-        names: Sequence of the classes' names.
-        title: String.
-
-    Returns:
-        Bytes, a PNG.
-    """
-    has_motion = any(each is not None for each in magnitudes)
-    figure, rows = plt.subplots(
-        1 + has_motion,
-        sharex=True,
-        squeeze=False,
-        figsize=(11, 5 if has_motion else 4),
-        height_ratios=(3, 1)[: 1 + has_motion],
-        layout="constrained",
-    )
-    axes, *_ = rows = rows[:, 0]
-    colours = genre_colours(names)
-    judged = [place for place, given in enumerate(scores) if given is not None]
-    left = np.array([starts[place] for place in judged])
-    width = np.array([ends[place] for place in judged]) - left
-    given = np.array([scores[place] for place in judged])
-    bottom = np.zeros(len(judged))
-    for column, name in enumerate(names):
-        axes.bar(
-            left,
-            given[:, column],
-            width,
-            bottom,
-            align="edge",
-            color=colours[name],
-            label=name.replace("_", " "),
-        )
-        bottom += given[:, column]
-    if has_motion:
-        rows[1].bar(
-            left,
-            [magnitudes[place] for place in judged],
-            width,
-            align="edge",
-            color=_GREY,
-        )
-        rows[1].set(ylabel="motion magnitude")
-    if len(starts) <= _MOST_CUTS:
-        for start in starts[1:]:
-            for each in rows:
-                each.axvline(start, color="white", linewidth=0.8)
-    axes.set(ylim=(0, 1), ylabel="score", xlim=(starts[0], ends[-1]))
-    rows[-1].set(xlabel="time")
-    rows[-1].xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
-    axes.set_title(title)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(names))
-    return png_of(figure)
-
-
-def _clock(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{seconds:02d}"
-    return f"{minutes}:{seconds:02d}"
 
 
 def pairs_figure(pictures, labels, probabilities, names, title):
@@ -340,7 +256,7 @@ def _write_answer(axes, where, label, probabilities, names):
     left, top = where
 
     def named(place):
-        name = names[place].replace("_", " ")
+        name = genre_words(names[place])
         return f"{name}, {percent(probabilities[place])}"
 
     for down, text, style in (
@@ -366,9 +282,10 @@ def motion_figure(magnitudes, floor, title):
     Returns:
         Bytes, a PNG.
     """
-    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    figure, axes = subplots(title, 8, 4.2)
     axes.boxplot(
         [np.maximum(each, floor) for each in magnitudes.values()],
+        positions=range(len(magnitudes)),
         orientation="horizontal",
         whis=(5, 95),
         widths=0.6,
@@ -380,11 +297,10 @@ def motion_figure(magnitudes, floor, title):
         flierprops={"marker": ".", "markersize": 3, "alpha": 0.4},
     )
     labels = [
-        f"{name.replace('_', ' ')}\n{len(each):,} pairs"
+        f"{genre_words(name)}\n{len(each):,} pairs"
         for name, each in magnitudes.items()
     ]
-    axes.set_yticks(range(1, len(labels) + 1), labels)
-    axes.invert_yaxis()
+    name_rows(axes, labels)
     axes.set_xscale("log")
     # Not as powers: that is mathematics, which names may not be read as.
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -394,7 +310,6 @@ def motion_figure(magnitudes, floor, title):
         f"motion magnitude (below {floor:g} drawn there; box: half of the "
         "pairs, whiskers: 90 %)"
     )
-    figure.suptitle(title)
     return png_of(figure)
 
 
@@ -410,9 +325,7 @@ def splits_figure(counts, title):
         Bytes, a PNG.
     """
     names = list(next(iter(counts.values())))
-    figure, axes = plt.subplots(
-        figsize=(8, 1.4 + 0.75 * len(names)), layout="constrained"
-    )
+    figure, axes = subplots(title, 8, 1.4 + 0.75 * len(names))
     height = 0.8 / len(counts)
     colours = (_BLUE, _ORANGE, _GREY)
     for place, (split, own) in enumerate(counts.items()):
@@ -423,15 +336,11 @@ def splits_figure(counts, title):
             color=colours[place],
             label=split,
         )
-        axes.bar_label(
-            bars, [f"{count:,}" for count in own.values()], padding=3, size=8
-        )
-    axes.set_yticks(range(len(names)), [x.replace("_", " ") for x in names])
-    axes.invert_yaxis()
+        axes.bar_label(bars, fmt="{:,.0f}", padding=3, size=8)
+    name_rows(axes, list(map(genre_words, names)))
     axes.margins(x=0.1)
     axes.set(xlabel="pairs")
     figure.legend(loc="outside right upper")
-    figure.suptitle(title)
     return png_of(figure)
 
 
@@ -449,8 +358,7 @@ def saturation_figure(films, names, limit, title):
         Bytes, a PNG.
     """
     colours = genre_colours(names)
-    height = 1.6 + 0.26 * len(films)
-    figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+    figure, axes = subplots(title, 9, 1.6 + 0.26 * len(films))
     saturations = [film["saturation"] for film in films]
     axes.barh(
         range(len(films)),
@@ -467,46 +375,35 @@ def saturation_figure(films, names, limit, title):
             va="center",
         )
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
-    axes.set_yticks(
-        range(len(films)), [_shortened(film["film"]) for film in films]
-    )
-    axes.set_ylim(len(films) - 0.4, -0.6)
+    # A longer name would leave no room for what is drawn.
+    name_rows(axes, [_shortened(film["film"]) for film in films])
     axes.margins(x=0.12)
     axes.set_xlabel(f"mean saturation (dashed: black-and-white below {limit})")
-    figure.suptitle(title)
-    _add_genres(figure, names)
+    add_genres(figure, names)
     return png_of(figure)
 
 
 def genre_colours(names):
     """Returns a dict from names to colours distinct for colour-blind eyes."""
-    palette = (
-        "#D55E00",
-        "#000000",
-        "#CC79A7",
-        "#F0E442",
-        "#009E73",
-        "#56B4E9",
-    )
+    palette = ("#D55E00", "#000000", "#CC79A7", "#F0E442", "#009E73", "#56B4E9")
     return dict(zip(names, palette, strict=False))
 
 
 def _shortened(name):
-    """A longer name would leave no room for what is drawn."""
-    if len(name) <= _MOST_LETTERS:
-        return name
-    return f"{name[: _MOST_LETTERS - 1]}…"
+    is_short = len(name) <= _MOST_LETTERS
+    return name if is_short else f"{name[: _MOST_LETTERS - 1]}…"
 
 
-def _add_genres(figure, names):
+def add_genres(figure, names, loc="outside right upper", ncols=1):
     """Adds a legend of the genres' colours."""
     figure.legend(
         [
             plt.Rectangle((0, 0), 1, 1, color=colour)
             for colour in genre_colours(names).values()
         ],
-        [name.replace("_", " ") for name in names],
-        loc="outside right upper",
+        list(map(genre_words, names)),
+        loc=loc,
+        ncols=ncols,
     )
 
 

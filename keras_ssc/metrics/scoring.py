@@ -57,8 +57,3 @@ def film_scores(probabilities):
         float64 array (classes,).
     """
     return np.mean(probabilities, axis=0, dtype=np.float64)
-
-
-def percent(share):
-    """Writes a share as a percentage, or a dash for None."""
-    return "-" if share is None else f"{100 * share:.1f} %"

@@ -1,7 +1,11 @@
-"""Metrics -> Markdown tables."""
+"""Numbers -> text and Markdown tables; imports no library."""
 
 from keras_ssc.genres import GENRES
-from keras_ssc.metrics import scoring
+
+
+def percent(share):
+    """Writes a share as a percentage, or a dash for None."""
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def markdown_table(header, rows):
@@ -27,8 +31,8 @@ def markdown(metrics):
             entry["film"],
             entry["genre"],
             entry["verdict"],
-            scoring.percent(entry["scores"][entry["verdict"]]),
-            scoring.percent(entry["pair_accuracy"]),
+            percent(entry["scores"][entry["verdict"]]),
+            percent(entry["pair_accuracy"]),
         ]
         for entry in metrics["films"]
     ]
@@ -47,14 +51,14 @@ def markdown(metrics):
 def metrics_table(pair, film):
     """Writes the metrics by pair and by film as a Markdown table."""
     rows = [
-        [label, scoring.percent(pair[key]), scoring.percent(film[key])]
+        [label, percent(pair[key]), percent(film[key])]
         for label, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
     ]
     rows += [
         [
             genre,
-            scoring.percent(pair["per_genre"][genre]),
-            scoring.percent(film["per_genre"][genre]),
+            percent(pair["per_genre"][genre]),
+            percent(film["per_genre"][genre]),
         ]
         for genre in GENRES
     ]

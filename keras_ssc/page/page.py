@@ -32,6 +32,7 @@ from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
 from keras_ssc.films import image_limits
 from keras_ssc.genres import GENRES
+from keras_ssc.genres import genre_words
 from keras_ssc.page import page_limits
 from keras_ssc.page.page_limits import Limits
 from keras_ssc.prediction import verdict_pictures
@@ -64,6 +65,14 @@ _PROGRESS = gradio.Progress()
 _FONTS = {
     "font": ["system-ui", "sans-serif"],
     "font_mono": ["ui-monospace", "monospace"],
+}
+
+
+# The two pictures of a film, and what they are to those who do not see them.
+_PICTURES = {
+    "Scores and motion over time": "Stacked scores of each genre over the "
+    "film's time, and below them how much moves",
+    "Shots": "One frame of each shot, its genre below",
 }
 
 
@@ -141,7 +150,7 @@ class Page:
         """Takes an uploaded film for the visitor who waits to be judged."""
         name = self.visitors.take(request.session_hash, upload)
         # What was said of another film goes, and there is room to drop more.
-        return [*_no_answers(name), None]
+        return [*_answers(name), None]
 
     def judge_film(
         self, num_pairs, quick, request: gradio.Request, progress=_PROGRESS
@@ -164,16 +173,9 @@ class Page:
             answer = self._asked.predict([encoded])[0]
             pair = [_decode(image) for image in encoded]
             pictures = self._evidence(*pair, answer.genre)
-        return [
-            _heading(
-                words.genre_score(answer.scores, answer.genre),
-                words.motion_lines(answer),
-            ),
-            _bars(answer.scores),
-            _hidden_image(),
-            _hidden_image(),
-            _figures(pictures),
-        ]
+        heading = words.genre_score(answer.scores, answer.genre)
+        details = words.motion_lines(answer)
+        return _answers(heading, details, answer.scores, pictures=pictures)
 
     def _judge_example(self, genre):
         """Returns the function that judges a drawn film of a genre."""
@@ -183,7 +185,7 @@ class Page:
             num_pairs, quick, request: gradio.Request, progress=_PROGRESS
         ):
             film = self._example(genre)
-            name = f"drawn film, {words.genre_words(genre)}"
+            name = f"drawn film, {genre_words(genre)}"
             return self._judge(film, name, num_pairs, quick, request, progress)
 
         return judge
@@ -216,14 +218,17 @@ class Page:
                     pair.frame, pair.next_frame, verdict.genre
                 )
         except page_limits.StoppedError:
-            return _no_answers("Stopped.")
-        return [
-            _heading(words.headline(verdict), words.page_lines(verdict)),
-            _bars(verdict.scores),
-            _image(verdict_pictures.timeline(verdict)),
-            _image(verdict_pictures.contact_sheet(verdict)),
-            _figures(pictures),
-        ]
+            return _answers("Stopped.")
+        return _answers(
+            words.headline(verdict),
+            words.page_lines(verdict),
+            verdict.scores,
+            (
+                verdict_pictures.timeline(verdict),
+                verdict_pictures.contact_sheet(verdict),
+            ),
+            pictures,
+        )
 
     def _evidence(self, frame, next_frame, genre):
         heat_maps = self._asked.heat_maps(frame, next_frame, genre)
@@ -234,7 +239,7 @@ class Page:
 
     def _cancel(self, request: gradio.Request):
         self._stop(request)
-        return _no_answers("Stopped.")
+        return _answers("Stopped.")
 
     def _example(self, genre):
         """Returns the path of a drawn film of a genre."""
@@ -404,45 +409,58 @@ def _build_examples(text):
     gradio.Markdown(text)
     with gradio.Row():
         return {
-            genre: gradio.Button(
-                words.genre_words(genre), size="sm", min_width=90
-            )
+            genre: gradio.Button(genre_words(genre), size="sm", min_width=90)
             for genre in GENRES
         }
 
 
 def _build_answers():
+    heading, scores, *_, figures = _answers("Nothing judged yet.")
     return [
-        gradio.HTML(_heading("Nothing judged yet.", []), padding=False),
-        gradio.Label(label="Scores", visible=False, show_heading=False),
-        gradio.Image(
-            label="Scores and motion over time",
-            alt_text="Stacked scores of each genre over the film's time, and "
-            "below them how much moves",
-            format="png",
-            show_label=False,
-            visible=False,
-            buttons=["download", "fullscreen"],
+        gradio.HTML(heading, padding=False),
+        scores,
+        *(
+            gradio.Image(
+                label=label,
+                alt_text=alt_text,
+                format="png",
+                show_label=False,
+                visible=False,
+                buttons=["download", "fullscreen"],
+            )
+            for label, alt_text in _PICTURES.items()
         ),
-        gradio.Image(
-            label="Shots",
-            alt_text="One frame of each shot, its genre below",
-            format="png",
-            show_label=False,
-            visible=False,
-            buttons=["download", "fullscreen"],
-        ),
-        gradio.HTML(),
+        gradio.HTML(figures),
     ]
 
 
-def _no_answers(text):
+def _answers(heading, details=(), scores=None, pngs=(None, None), pictures=()):
+    """Returns what the answers' places show; hides those without a value.
+
+    Args:
+        heading: String.
+        details: Sequence of strings, lines below the heading.
+        scores: Dict from genres to scores.
+        pngs: The timeline and the contact sheet, bytes.
+        pictures: What `verdict_pictures.evidence` returned.
+    """
+    # A film's name is a visitor's text: it must not become part of the page.
+    lines = "".join(f"<p>{html.escape(each)}</p>" for each in details)
     return [
-        _heading(text, []),
-        gradio.Label(visible=False),
-        _hidden_image(),
-        _hidden_image(),
-        "",
+        f'<div role="status"><h2>{html.escape(heading)}</h2>{lines}</div>',
+        gradio.Label(
+            scores and {genre_words(name): x for name, x in scores.items()},
+            label="Scores",
+            show_heading=False,
+            visible=scores is not None,
+        ),
+        *(
+            gradio.Image(
+                png and image_files.decode_frame(png), visible=bool(png)
+            )
+            for png in pngs
+        ),
+        _figures(pictures) if pictures else "",
     ]
 
 
@@ -464,25 +482,6 @@ def _figures(pictures):
         "repeat(auto-fill, minmax(min(260px, 100%), 1fr))"
         f'">{"".join(figures)}</div>'
     )
-
-
-def _heading(heading, details):
-    # A film's name is a visitor's text: it must not become part of the page.
-    lines = "".join(f"<p>{html.escape(each)}</p>" for each in details)
-    return f'<div role="status"><h2>{html.escape(heading)}</h2>{lines}</div>'
-
-
-def _bars(scores):
-    named = {words.genre_words(genre): score for genre, score in scores.items()}
-    return gradio.Label(named, visible=True)
-
-
-def _image(png):
-    return gradio.Image(image_files.decode_frame(png), visible=True)
-
-
-def _hidden_image():
-    return gradio.Image(None, visible=False)
 
 
 def _decode(image):

@@ -1,12 +1,19 @@
 """Classifies images, films and folders, and writes what was found of them."""
 
+import contextlib
+import json
 import pathlib
+
+import tqdm
 
 from keras_ssc import files
 from keras_ssc.data import pair_files
 from keras_ssc.errors import VideoError
 from keras_ssc.films import image_limits
 from keras_ssc.serving import client as serving_client
+
+# Of what `as_json` writes; another number means other names or meanings.
+VERSION = 1
 
 
 def predict_pair(client, frame, next_frame):
@@ -21,7 +28,7 @@ def predict_pair(client, frame, next_frame):
         A `serving_client.Answer`.
 
     Raises:
-        ValueError: If a file is missing or is no image; names the file.
+        ValueError: If a file is missing or is not an image; names the file.
         OSError: If a file cannot be read.
         ServingError: If the server cannot be reached, or fails.
     """
@@ -32,6 +39,19 @@ def predict_pair(client, frame, next_frame):
         message = str(error).replace("next_frame_bytes[0]", str(next_frame))
         message = message.replace("frame_bytes[0]", str(frame))
         raise ValueError(message) from error
+
+
+def as_json(model, predictions, errors=()):
+    """Writes what was found for programs, as JSON.
+
+    Args:
+        model: String, the model's name.
+        predictions: List of dicts of plain values.
+        errors: List of dicts of `path` and `error`.
+    """
+    result = {"version": VERSION, "model": model}
+    result |= {"predictions": predictions, "errors": list(errors)}
+    return json.dumps(result, indent=2, ensure_ascii=False)
 
 
 def list_films(inputs):
@@ -77,51 +97,77 @@ def holds_pairs(path):
 
 
 def predict_films(
-    asked, films, plan, min_confidence, outputs, genre, progress_of
+    model, inputs, plan, min_confidence, outputs, genre=None, timeout=60.0
 ):
     """Classifies films and writes what is asked for of each.
 
     Args:
-        asked: A `predictor.Predictor`.
-        films: List of paths.
-        plan: A `film_reader.Plan`.
+        model: Path or URL, see `predictor.load`.
+        inputs: List of paths: films, folders of films, or a folder of pairs.
+        plan: Tuple, the first attributes of a `film_reader.Plan`.
         min_confidence: Float, the score below which a verdict is uncertain.
         outputs: Dict of paths, each one there or not: `csv`, `timeline`,
             `contact_sheet`, and `annotate` for the film with its verdicts.
         genre: String, the film's own, for `annotate`; None if not known.
-        progress_of: Function of a film's name that returns a context manager
-            of a progress function, see `film_reader.read_film`.
+        timeout: Float, seconds that a server may keep silent.
 
-    Yields:
-        For each film its path, and its `verdict.FilmVerdict` or the
-        `VideoError` that it ended in.
+    Returns:
+        A tuple: the model's name, and an iterator that gives for each film
+        its path, and its `verdict.FilmVerdict` or the `VideoError` that it
+        ended in.
+
+    Raises:
+        ValueError: If an input is missing, there are outputs of more than one
+            film, or the model is none.
     """
-    for film in films:
-        try:
-            with progress_of(film.name) as progress:
-                verdict = asked.predict_film(
-                    film,
-                    plan,
-                    min_confidence,
-                    progress,
-                    pictures="contact_sheet" in outputs,
-                )
-                if "annotate" in outputs:
-                    _pictures().annotate(
-                        verdict, outputs["annotate"], genre, progress
-                    )
-        except VideoError as error:
-            yield film, error
-        else:
-            yield film, verdict
-            if "csv" in outputs:
-                files.write_text(outputs["csv"], verdict.as_csv())
-            if "timeline" in outputs:
-                picture = _pictures().timeline(verdict)
-                files.write_bytes(outputs["timeline"], picture)
-            if "contact_sheet" in outputs:
-                picture = _pictures().contact_sheet(verdict)
-                files.write_bytes(outputs["contact_sheet"], picture)
+    # Only now: two frames sent to a server need none of it.
+    from keras_ssc.films import film_reader
+    from keras_ssc.prediction import predictor
+
+    plan = film_reader.Plan(*plan)
+    has_pairs = len(inputs) == 1 and holds_pairs(inputs[0])
+    films = [] if has_pairs else list_films(inputs)
+    if outputs and len(films) != 1:
+        received = "a folder of pairs" if has_pairs else f"{len(films)} films"
+        raise ValueError(
+            "Expected one film with --csv, --timeline, --contact-sheet and "
+            f"--annotate. Received: {received}"
+        )
+    asked = predictor.load(model, timeout)
+    if has_pairs:
+        verdicts = asked.predict_frames(inputs[0], min_confidence)
+        return asked.name, ((verdict.path, verdict) for verdict in verdicts)
+    return asked.name, (
+        found
+        for film in films
+        for found in _predict_film(
+            asked, film, plan, min_confidence, outputs, genre
+        )
+    )
+
+
+def _predict_film(asked, film, plan, min_confidence, outputs, genre):
+    """Yields the film and what it ended in; then writes the outputs."""
+    pictures = _pictures() if outputs.keys() - {"csv"} else None
+    try:
+        with _bars(film.name) as progress:
+            verdict = asked.predict_film(
+                film,
+                plan,
+                min_confidence,
+                progress,
+                pictures="contact_sheet" in outputs,
+            )
+            if "annotate" in outputs:
+                pictures.annotate(verdict, outputs["annotate"], genre, progress)
+    except VideoError as error:
+        yield film, error
+        return
+    yield film, verdict
+    if "csv" in outputs:
+        files.write_text(outputs["csv"], verdict.as_csv())
+    for name in outputs.keys() & {"timeline", "contact_sheet"}:
+        files.write_bytes(outputs[name], getattr(pictures, name)(verdict))
 
 
 def _pictures():
@@ -129,3 +175,26 @@ def _pictures():
     from keras_ssc.prediction import verdict_pictures
 
     return verdict_pictures
+
+
+@contextlib.contextmanager
+def _bars(name):
+    """Shows a film's progress on the terminal, a bar for each thing done."""
+    with contextlib.ExitStack() as stack:
+        bars = {}
+
+        def progress(what, done, total):
+            if what not in bars:
+                stack.close()
+                bars[what] = stack.enter_context(
+                    tqdm.tqdm(
+                        total=total,
+                        unit="pair" if what == "pairs" else "frame",
+                        desc=f"{name}: {what}",
+                        leave=False,
+                        disable=None,
+                    )
+                )
+            bars[what].update(done - bars[what].n)
+
+        yield progress

@@ -4,7 +4,7 @@
     answer = predictor.predict_pair(frame, next_frame)
     verdict = predictor.predict_film("film.mp4")
 
-A run, an export and a running TF Serving are asked alike.
+A run, an export and a running TF Serving have one interface.
 """
 
 import collections
@@ -304,35 +304,30 @@ class Predictor:
 
     def _collect(self, reading, collected):
         """Answers for pairs as they are read, a batch at a time."""
-        waiting = []
-        for item in reading:
-            if isinstance(item, film_reader.Pair) and item.reason:
-                collected.drop(item)
-                continue
-            waiting.append(item)
-            if len(waiting) == 2 * _BATCH:  # there are shots among them
-                self._answer(waiting, collected)
-                waiting = []
-        self._answer(waiting, collected)
+        reading = iter(reading)
+        # There are shots among the pairs.
+        while batch := list(itertools.islice(reading, 2 * _BATCH)):
+            pairs = [item for item in batch if _is_pair(item)]
+            answers = iter(())
+            if pairs:
+                scores, magnitudes = self.scores(
+                    np.stack([pair.frame for pair in pairs]),
+                    np.stack([pair.next_frame for pair in pairs]),
+                )
+                if magnitudes is None:
+                    magnitudes = [None] * len(pairs)
+                answers = zip(scores, magnitudes, strict=True)
+            for item in batch:
+                if isinstance(item, film_reader.Shot):
+                    collected.end_shot(item)
+                elif item.reason:
+                    collected.drop(item)
+                else:
+                    collected.add(item, *next(answers))
 
-    def _answer(self, read, collected):
-        pairs_read = [
-            item for item in read if isinstance(item, film_reader.Pair)
-        ]
-        answers = iter(())
-        if pairs_read:
-            scores, magnitudes = self.scores(
-                np.stack([pair.frame for pair in pairs_read]),
-                np.stack([pair.next_frame for pair in pairs_read]),
-            )
-            if magnitudes is None:
-                magnitudes = itertools.repeat(None)
-            answers = zip(scores, magnitudes, strict=False)
-        for item in read:
-            if isinstance(item, film_reader.Pair):
-                collected.add(item, *next(answers))
-            else:
-                collected.end_shot(item)
+
+def _is_pair(item):
+    return isinstance(item, film_reader.Pair) and not item.reason
 
 
 def _ask_server(client):

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from keras_ssc import flow
-from keras_ssc.films import film_list
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
+from keras_ssc.films import image_files
 from keras_ssc.genres import GENRES
+from keras_ssc.genres import genre_words
 from keras_ssc.metrics import figures
 from keras_ssc.prediction import words
 
@@ -33,11 +34,15 @@ _WHEEL = 1 / 5
 # How bright a picture stays where the model did not look.
 _DARKEST = 0.15
 
+# More cuts than these would be a white wall on the timeline.
+_MOST_CUTS = 200
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
 
 
 def timeline(verdict):
-    """Draws a film's scores over its time.
+    """Draws a film's scores over its time, and how much moves, if known.
 
     Args:
         verdict: A `verdict.FilmVerdict`.
@@ -45,15 +50,37 @@ def timeline(verdict):
     Returns:
         Bytes, a PNG.
     """
-    shots = verdict.shots
-    return figures.timeline_figure(
-        [shot.start_seconds for shot in shots],
-        [shot.end_seconds for shot in shots],
-        [shot.scores and list(shot.scores.values()) for shot in shots],
-        [shot.motion_magnitude for shot in shots],
-        GENRES,
+    shots = [shot for shot in verdict.shots if shot.genre is not None]
+    has_motion = shots[0].motion_magnitude is not None
+    figure, rows = figures.subplots(
         f"{pathlib.Path(verdict.path).name}: {words.headline(verdict)}",
+        11,
+        5 if has_motion else 4,
+        1 + has_motion,
+        sharex=True,
+        squeeze=False,
+        height_ratios=(3, 1)[: 1 + has_motion],
     )
+    rows = rows[:, 0]
+    starts = np.array([shot.start_seconds for shot in shots])
+    widths = np.array([shot.end_seconds for shot in shots]) - starts
+    first, bottom = verdict.shots[0].start_seconds, np.zeros(len(shots))
+    for genre, colour in figures.genre_colours(GENRES).items():
+        scores = [shot.scores[genre] for shot in shots]
+        rows[0].bar(starts, scores, widths, bottom, align="edge", color=colour)
+        bottom += scores
+    rows[0].set(ylim=(0, 1), ylabel="score", xlim=(first, verdict.seconds))
+    if has_motion:
+        magnitudes = [shot.motion_magnitude for shot in shots]
+        rows[1].bar(starts, magnitudes, widths, align="edge", color="#999999")
+        rows[1].set(ylabel="motion magnitude")
+    for axes in rows if len(verdict.shots) <= _MOST_CUTS else ():
+        for shot in verdict.shots[1:]:
+            axes.axvline(shot.start_seconds, color="white", linewidth=0.8)
+    rows[-1].set(xlabel="time")
+    rows[-1].xaxis.set_major_formatter(lambda seconds, _: words.clock(seconds))
+    figures.add_genres(figure, GENRES, "outside lower center", len(GENRES))
+    return figures.png_of(figure)
 
 
 def contact_sheet(verdict):
@@ -66,38 +93,25 @@ def contact_sheet(verdict):
         Bytes, a PNG.
     """
     shots = [shot for shot in verdict.shots if shot.picture is not None]
-    colours = {
-        name: tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-        for name, colour in figures.genre_colours(GENRES).items()
-    }
+    colours = figures.genre_colours(GENRES)
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)
     tall, wide = _HEIGHT + _STRIP + _GAP, _WIDTH + _GAP
-    sheet = np.full((rows * tall + _GAP, columns * wide + _GAP, 3), 255)
-    sheet = sheet.astype(np.uint8)
+    size = (rows * tall + _GAP, columns * wide + _GAP, 3)
+    sheet = np.full(size, 255, np.uint8)
     for place, shot in enumerate(shots):
         row, column = divmod(place, columns)
         top, left = _GAP + row * tall, _GAP + column * wide
         sheet[top : top + _HEIGHT, left : left + _WIDTH] = shot.picture
-        colour = colours[shot.genre]
+        colour = tuple(bytes.fromhex(colours[shot.genre][1:]))
         bottom = top + _HEIGHT
         sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
         # Dark letters on a light colour, light ones on a dark.
-        light = cv2.cvtColor(np.uint8([[colour]]), cv2.COLOR_RGB2GRAY)
-        start = film_list.format_time(shot.start_seconds)[:8]
-        text = f"{start}  {words.shot_text(shot)}"
-        cv2.putText(
-            sheet,
-            text,
-            (left + 5, bottom + 16),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.43,
-            _BLACK if light > 128 else _WHITE,
-            1,
-            cv2.LINE_AA,
-        )
-    _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    return data.tobytes()
+        is_light = np.dot(colour, flow.GREY_WEIGHTS) > 128
+        text = f"{words.clock(shot.start_seconds)}  {words.shot_text(shot)}"
+        where = (left + 5, bottom + 16)
+        _write(sheet, text, where, _BLACK if is_light else _WHITE, 0.43)
+    return image_files.encode_frame(sheet)
 
 
 def evidence(frame, next_frame, heat_maps, genre):
@@ -126,7 +140,7 @@ def evidence(frame, next_frame, heat_maps, genre):
             f"{longest:.1f} pixels or more, white is still",
         ),
     ]
-    name = words.genre_words(genre)
+    name = genre_words(genre)
     for branch, heat in heat_maps.items():
         seen = "motion" if branch == "flow" else branch
         if heat.max() > 0:
@@ -261,20 +275,15 @@ def _draw(frame, shot, motion, genre):
         _BLACK,
         1,
     )
-    if shot.genre is None:
-        text, colour = "not judged", _WHITE
-    else:
-        text = words.shot_text(shot)
-        is_wrong = genre is not None and shot.genre != genre
-        colour = _RED if is_wrong else _WHITE
-    font = {
-        "fontFace": cv2.FONT_HERSHEY_SIMPLEX,
-        "fontScale": max(frame.shape[0] / 480, 0.5),
-        "thickness": 1,
-    }
+    text = words.shot_text(shot)
+    is_wrong = None not in (genre, shot.genre) and shot.genre != genre
+    colour = _RED if is_wrong else _WHITE
+    scale = max(frame.shape[0] / 480, 0.5)
     # On a strip of its own: letters on a film are read on no colour else.
-    (wide, tall), below = cv2.getTextSize(text, **font)
+    (wide, tall), below = cv2.getTextSize(text, _FONT, scale, 1)
     cv2.rectangle(frame, (8, 8), (20 + wide, 20 + tall + below), _BLACK, -1)
-    cv2.putText(
-        frame, text, (14, 14 + tall), color=colour, lineType=cv2.LINE_AA, **font
-    )
+    _write(frame, text, (14, 14 + tall), colour, scale)
+
+
+def _write(picture, text, where, colour, scale):
+    cv2.putText(picture, text, where, _FONT, scale, colour, 1, cv2.LINE_AA)

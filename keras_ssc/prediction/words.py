@@ -1,16 +1,8 @@
-from keras_ssc.films import film_list
-
 """A verdict in words: on the terminal, on the page and below pictures."""
 
-
-def percent(share):
-    """Writes a share as a percentage."""
-    return f"{100 * share:.1f} %"
-
-
-def genre_words(genre):
-    """Writes a genre's name for people: `science fiction`."""
-    return genre.replace("_", " ")
+from keras_ssc.films import film_list
+from keras_ssc.genres import genre_words
+from keras_ssc.metrics.tables import percent
 
 
 def genre_score(scores, genre):
@@ -25,13 +17,15 @@ def headline(verdict):
 
 
 def shot_text(shot):
-    """Says a `verdict.ShotVerdict` that has a genre in a few words."""
+    """Says a `verdict.ShotVerdict` in a few words."""
+    if shot.genre is None:
+        return "not judged"
     return f"{genre_words(shot.genre)} {100 * shot.scores[shot.genre]:.0f} %"
 
 
-def length(verdict):
-    """Says how long a film is, hh:mm:ss."""
-    return film_list.format_time(verdict.seconds)[:8]
+def clock(seconds):
+    """Writes a time or a length as hh:mm:ss."""
+    return film_list.format_time(seconds)[:8]
 
 
 def reasons(dropped):
@@ -48,7 +42,8 @@ def film_text(verdict):
     shares = verdict.shares if verdict.shots else None
     found = f"{verdict.num_pairs} pairs"
     if verdict.shots:
-        found = f"{length(verdict)} long, {len(verdict.shots)} shots, {found}"
+        length = clock(verdict.seconds)
+        found = f"{length} long, {len(verdict.shots)} shots, {found}"
     if verdict.dropped:
         found += f"; dropped: {reasons(verdict.dropped)}"
     return "\n".join(
@@ -94,7 +89,7 @@ def page_lines(verdict):
     if verdict.dropped:
         pairs += f"; pairs not used: {reasons(verdict.dropped)}"
     return [
-        f"{verdict.path}, {length(verdict)}",
+        f"{verdict.path}, {clock(verdict.seconds)}",
         f"Evidence for {evidence}. The runner-up is "
         f"{genre_words(verdict.runner_up)}.",
         f"Based on {pairs}.",

@@ -22,6 +22,8 @@ MODEL_NAME = "scene_genre"
 
 SIGNATURE = "serving_default"
 
+_INPUTS = ("frame_bytes", "next_frame_bytes")
+
 # What the signature gives, see `served_model.ServedModel`; of models that see
 # motion its magnitude, too.
 _OUTPUTS = ("genre", "scores", "genres")
@@ -167,7 +169,7 @@ class Client:
     def _ask_rest(self, pairs):
         request = urllib.request.Request(
             self.url,
-            data=request_body(pairs),
+            data=json.dumps(rest_request(pairs)).encode("ascii"),
             headers={"Content-Type": "application/json"},
             method="POST",
         )
@@ -200,11 +202,7 @@ class Client:
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self._model
         request.model_spec.signature_name = SIGNATURE
-        for name, images in zip(
-            ("frame_bytes", "next_frame_bytes"),
-            zip(*pairs, strict=True),
-            strict=True,
-        ):
+        for name, images in zip(_INPUTS, zip(*pairs, strict=True), strict=True):
             request.inputs[name].CopyFrom(tf.make_tensor_proto(images))
         try:
             response = self._stub.Predict(request, timeout=self._timeout)
@@ -238,15 +236,13 @@ def rest_request(pairs):
         pairs: List of pairs of bytes, see `Client.predict`.
     """
     instances = [
-        {"frame_bytes": _base64(frame), "next_frame_bytes": _base64(next_frame)}
-        for frame, next_frame in pairs
+        {
+            name: {"b64": base64.b64encode(image).decode("ascii")}
+            for name, image in zip(_INPUTS, pair, strict=True)
+        }
+        for pair in pairs
     ]
     return {"signature_name": SIGNATURE, "instances": instances}
-
-
-def request_body(pairs):
-    """Writes the body of a REST request, see `rest_request`, as JSON bytes."""
-    return json.dumps(rest_request(pairs)).encode("ascii")
 
 
 def read_response(body, num_pairs):
@@ -314,10 +310,6 @@ def _grpc_stub(server):
     options = [("grpc.max_send_message_length", -1)]
     channel = grpc.insecure_channel(server, options)
     return prediction_service_pb2_grpc.PredictionServiceStub(channel)
-
-
-def _base64(data):
-    return {"b64": base64.b64encode(data).decode("ascii")}
 
 
 def _json(body):

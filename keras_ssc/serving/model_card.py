@@ -6,13 +6,12 @@ from keras_ssc import __version__
 from keras_ssc import models
 from keras_ssc.films import image_limits
 from keras_ssc.genres import GENRES
-from keras_ssc.metrics import scoring
 from keras_ssc.metrics import tables
 from keras_ssc.serving import export_formats
 
 _LIMITS = (
     "It knows six genres and always names one: a film of none of them, or of "
-    "two, gets one all the same.",
+    "two, gets one nevertheless.",
     "It was measured on the films of the split above; on other kinds of films "
     "it may do worse.",
     "Frames are to be as in training: bars cropped, both of one shot and "
@@ -80,7 +79,7 @@ def markdown(card):
         tables.films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
         tables.metrics_table(card["metrics"]["pair"], card["metrics"]["film"]),
-        f"The 2019 report measured {scoring.percent(card['report_accuracy'])} "
+        f"The 2019 report measured {tables.percent(card['report_accuracy'])} "
         "by pair with its model of this name, on films of its own: not "
         "comparable.\n",
         f"## Calibration\n\n{tables.calibration_text(card)}\n",

@@ -1,5 +1,7 @@
 """What is served: two frames -> genre, with everything between in one graph."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -122,7 +124,7 @@ class ServedModel(tf.Module):
             A dict, see the class.
 
         Raises:
-            tf.errors.InvalidArgumentError: If an image is no JPEG or PNG, is
+            tf.errors.InvalidArgumentError: If an image is not a JPEG or PNG, is
                 cut off, too large or too small, or its pair's two are not of
                 one size; it names the input and the place in the batch.
         """
@@ -150,22 +152,20 @@ class ServedModel(tf.Module):
             tf.errors.InvalidArgumentError: If the two are not of one shape.
         """
         shape, next_shape = tf.shape(frame), tf.shape(next_frame)
-        with tf.control_dependencies(
-            [
-                _refuse(
-                    tf.reduce_any(tf.not_equal(shape, next_shape)),
-                    "Expected frame and next_frame of one shape. Received: ",
-                    tf.strings.format("{} and {}", (shape, next_shape)),
-                ),
-                _refuse(
-                    tf.reduce_min(shape[1:3]) < MIN_SIDE,
-                    f"Expected frames of {MIN_SIDE} pixels or more on both "
-                    "sides. Received: ",
-                    tf.strings.format("{}", shape),
-                ),
-            ]
-        ):
-            frame = resizing.resize(frame, self.image_size)
+        frame = _checked(
+            frame,
+            tf.reduce_any(shape != next_shape),
+            "Expected frame and next_frame of one shape. Received: ",
+            tf.strings.format("{} and {}", (shape, next_shape)),
+        )
+        frame = _checked(
+            frame,
+            tf.reduce_min(shape[1:3]) < MIN_SIDE,
+            f"Expected frames of {MIN_SIDE} pixels or more on both sides. "
+            "Received: ",
+            tf.strings.format("{}", shape),
+        )
+        frame = resizing.resize(frame, self.image_size)
         next_frame = resizing.resize(next_frame, self.image_size)
         return self._answer(frame, next_frame)
 
@@ -191,33 +191,43 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size):
     Raises:
         tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
     """
-    num_frames, num_next_frames = (
-        tf.size(frame_bytes),
-        tf.size(next_frame_bytes),
+    num_frames, num_next = tf.size(frame_bytes), tf.size(next_frame_bytes)
+    frame_bytes = _checked(
+        frame_bytes,
+        num_frames != num_next,
+        "Expected as many frame_bytes as next_frame_bytes. Received: ",
+        num_frames,
+        " and ",
+        num_next,
     )
-    with tf.control_dependencies(
-        [
-            _refuse(
-                tf.not_equal(num_frames, num_next_frames),
-                "Expected as many frame_bytes as next_frame_bytes. Received: ",
-                num_frames,
-                " and ",
-                num_next_frames,
-            )
-        ]
-    ):
-        frame, size = _decode(frame_bytes, "frame_bytes", image_size)
+    frame, size = _decode(frame_bytes, "frame_bytes", image_size)
     next_frame, next_size = _decode(
         next_frame_bytes, "next_frame_bytes", image_size
     )
-    with tf.control_dependencies([_refuse_other_sizes(size, next_size)]):
-        return tf.identity(frame), next_frame
+    is_bad = tf.reduce_any(size != next_size, axis=-1)
+    place = _first_place(is_bad)
+    size, next_size = (
+        _size_text(tf.reduce_sum(tf.boolean_mask(x, is_bad)[:1], axis=0))
+        for x in (size, next_size)
+    )
+    frame = _checked(
+        frame,
+        tf.reduce_any(is_bad),
+        "Expected both frames of a pair of one size. frame_bytes[",
+        place,
+        "] is ",
+        size,
+        ", next_frame_bytes[",
+        place,
+        "] is ",
+        next_size,
+    )
+    return frame, next_frame
 
 
 def _decode(images, name, image_size):
     """Returns a batch of images, resized, and the sizes that they had."""
-    with tf.control_dependencies([_refuse_other_formats(images, name)]):
-        images = tf.identity(images)
+    images = _check_formats(images, name)
 
     def decode(given):
         frame, size = _decode_one(*given, name)
@@ -246,8 +256,8 @@ def _answer(frames, frame, next_frame):
     }
 
 
-def _refuse(condition, *words):
-    """Returns an op that fails with a message if the condition holds."""
+def _checked(value, is_bad, *words):
+    """Returns a tensor, or fails with a message if a condition holds."""
     words = [
         word
         if isinstance(word, str) or word.dtype == tf.string
@@ -255,11 +265,18 @@ def _refuse(condition, *words):
         for word in words
     ]
     message = tf.strings.join(words)
-    return tf.debugging.Assert(tf.logical_not(condition), [message])
+    is_good = tf.debugging.Assert(tf.logical_not(is_bad), [message])
+    with tf.control_dependencies([is_good]):
+        return tf.identity(value)
 
 
-def _refuse_other_formats(images, name):
-    """Fails if an image is no JPEG or PNG; says which one and what it is."""
+def _first_place(is_bad):
+    """Returns the place of the first image that is bad; 0 if none is."""
+    return tf.reduce_sum(tf.where(is_bad)[:1])
+
+
+def _check_formats(images, name):
+    """Fails if an image is not a JPEG or PNG; says which one and what it is."""
     # The head alone, long enough for every mark.
     heads = tf.strings.substr(images, 0, 256)
     padded = tf.strings.join([heads, "\0" * 16])
@@ -270,37 +287,14 @@ def _refuse_other_formats(images, name):
         is_kind = tf.strings.substr(padded, start, len(mark)) == mark
         kinds = tf.where(is_kind, kind, kinds)
     kinds = tf.where(images == "", "empty", kinds)
-    is_bad = tf.logical_not((kinds == "JPEG") | (kinds == "PNG"))
-    # Of no image at all, the empty one appended stands for the first bad.
-    place = tf.argmax(tf.concat([is_bad, [True]], 0), output_type=tf.int32)
-    kind = tf.concat([kinds, [""]], 0)[place]
-    return _refuse(
+    is_bad = (kinds != "JPEG") & (kinds != "PNG")
+    return _checked(
+        images,
         tf.reduce_any(is_bad),
         f"Expected JPEG or PNG images. {name}[",
-        place,
+        _first_place(is_bad),
         "] is ",
-        kind,
-    )
-
-
-def _refuse_other_sizes(size, next_size):
-    """Fails if a pair's two frames are not of one size."""
-    is_bad = tf.reduce_any(tf.not_equal(size, next_size), axis=-1)
-    padding = tf.zeros((1, 2), tf.int32)
-    place = tf.argmax(tf.concat([is_bad, [True]], 0), output_type=tf.int32)
-    size, next_size = (
-        tf.concat([x, padding], 0)[place] for x in (size, next_size)
-    )
-    return _refuse(
-        tf.reduce_any(is_bad),
-        "Expected both frames of a pair of one size. frame_bytes[",
-        place,
-        "] is ",
-        _size_text(size),
-        ", next_frame_bytes[",
-        place,
-        "] is ",
-        _size_text(next_size),
+        tf.strings.reduce_join(tf.boolean_mask(kinds, is_bad)[:1]),
     )
 
 
@@ -311,29 +305,26 @@ def _size_text(size):
 
 def _decode_one(place, image, name):
     """Decodes one image; returns it and its size, (height, width)."""
-
-    def png():
-        return _check_size(_png_size(place, image, name), place, name)
-
-    def jpeg():
-        size = _naming_errors(
-            place, name, lambda: tf.io.extract_jpeg_shape(image)
-        )
-        return _check_size(size[:2], place, name)
-
-    is_png = tf.strings.substr(image, 0, len(_PNG)) == _PNG
-    size = tf.ensure_shape(tf.cond(is_png, png, jpeg), (2,))
-    with tf.control_dependencies([size]):
-        frame = tf.cond(
-            is_png,
-            lambda: _naming_errors(
-                place, name, lambda: tf.io.decode_png(image, channels=3)
-            ),
-            lambda: _naming_errors(
-                place, name, lambda: tf.io.decode_jpeg(image, channels=3)
-            ),
-        )
-    return frame, size
+    naming_errors = functools.partial(_naming_errors, place, name)
+    size = tf.cond(
+        tf.strings.substr(image, 0, len(_PNG)) == _PNG,
+        lambda: _png_size(place, image, name),
+        lambda: naming_errors(lambda: tf.io.extract_jpeg_shape(image))[:2],
+    )
+    size = tf.ensure_shape(size, (2,))
+    num_pixels = tf.reduce_prod(tf.cast(size, tf.int64))
+    image = _checked(
+        image,
+        (num_pixels > MAX_PIXELS) | (tf.reduce_min(size) < MIN_SIDE),
+        f"Expected images of {image_limits.RULE}. {name}[",
+        place,
+        "] is ",
+        _size_text(size),
+    )
+    frame = naming_errors(
+        lambda: tf.io.decode_image(image, 3, expand_animations=False)
+    )
+    return tf.ensure_shape(frame, (None, None, 3)), size
 
 
 def _png_size(place, image, name):
@@ -345,38 +336,16 @@ def _png_size(place, image, name):
     # in one of them is not the image's.
     is_bad = tf.strings.length(image) < 24
     is_bad |= tf.strings.substr(head, 12, 4) != "IHDR"
-    with tf.control_dependencies(
-        [
-            _refuse(
-                is_bad,
-                f"{name}[",
-                place,
-                "] is a PNG whose header is missing or cut off",
-            )
-        ]
-    ):
-        numbers = tf.io.decode_raw(
-            tf.strings.substr(head, 16, 8), tf.int32, little_endian=False
-        )
+    head = _checked(
+        head,
+        is_bad,
+        f"{name}[",
+        place,
+        "] is a PNG whose header is missing or cut off",
+    )
+    numbers = tf.strings.substr(head, 16, 8)
+    numbers = tf.io.decode_raw(numbers, tf.int32, little_endian=False)
     return tf.reshape(numbers, (2,))[::-1]
-
-
-def _check_size(size, place, name):
-    """Returns the size, unless it is one that is refused."""
-    num_pixels = tf.reduce_prod(tf.cast(size, tf.int64))
-    is_bad = (num_pixels > MAX_PIXELS) | (tf.reduce_min(size) < MIN_SIDE)
-    with tf.control_dependencies(
-        [
-            _refuse(
-                is_bad,
-                f"Expected images of {image_limits.RULE}. {name}[",
-                place,
-                "] is ",
-                _size_text(size),
-            )
-        ]
-    ):
-        return tf.identity(size)
 
 
 def _naming_errors(place, name, decode):

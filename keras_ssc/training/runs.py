@@ -10,7 +10,7 @@ import numpy as np
 from keras_ssc import __version__
 from keras_ssc import files
 from keras_ssc import models
-from keras_ssc.metrics import scoring
+from keras_ssc.metrics import tables
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 
@@ -43,7 +43,7 @@ def read_config(run_dir):
     """Reads the config of a run.
 
     Raises:
-        ValueError: If the folder is no run.
+        ValueError: If the folder is not a run.
     """
     path = pathlib.Path(run_dir) / "config.json"
     try:
@@ -57,13 +57,13 @@ def read_config(run_dir):
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"Expected a run's folder, which `python -m keras_ssc.train` "
-            f"wrote. {path} is missing or none of ours ({error})."
+            f"wrote. {path} is missing or malformed ({error})."
         ) from error
     return config
 
 
 def _value_of(field, value):
-    """Returns a field's value of what JSON has; `TypeError` if it is none."""
+    """Returns a field's value from JSON; `TypeError` if it has another."""
     if isinstance(value, list):
         value = tuple(value)
         is_pair = field.name != "image_size" or len(value) == 2
@@ -109,8 +109,8 @@ def load_model(run_dir):
         A `keras.Model`, not compiled; its output is logits.
 
     Raises:
-        ValueError: If the run has no model, or what is there is damaged or
-            none of ours.
+        ValueError: If the run has no model, or it is damaged or not a model
+            of this project.
     """
     path = pathlib.Path(run_dir) / "model.keras"
     if not path.exists():
@@ -129,13 +129,13 @@ def summary(run_dir):
     parts = [
         f"{config.model}, {len(history['loss'])} epochs",
         f"loss {history['loss'][-1]:.4f}",
-        f"accuracy {scoring.percent(history['accuracy'][-1])}",
+        f"accuracy {tables.percent(history['accuracy'][-1])}",
     ]
     if "val_loss" in history:
         best = int(np.argmin(history["val_loss"]))
         parts.append(
             f"best on validation in epoch {best + 1}: loss "
             f"{history['val_loss'][best]:.4f}, accuracy "
-            f"{scoring.percent(history['val_accuracy'][best])}"
+            f"{tables.percent(history['val_accuracy'][best])}"
         )
     return "; ".join(parts)

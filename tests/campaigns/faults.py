@@ -47,6 +47,9 @@ _LIMIT_SECONDS = 600
 
 _DISK_BYTES = 64 * 2**20
 
+# What a later command writes anew, of what an earlier one has written.
+_REPLACED = ("index.csv", "shots.csv", "timeline.png")
+
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
@@ -463,7 +466,7 @@ class Stand:
             and all(
                 now.get(name) == digest
                 for name, digest in kept.items()
-                if not _is_replaced(name)
+                if not name.endswith(_REPLACED)
             ),
             is_equal=self._ends_as_expected(progress),
         )
@@ -503,11 +506,6 @@ class Stand:
         except (OSError, ValueError, tf.errors.OpError):
             return False
         return is_equal and is_whole(self.out, progress, progress, self._said())
-
-
-def _is_replaced(name):
-    """Says whether a file is one that a later command writes anew."""
-    return name.endswith(("index.csv", "shots.csv", "timeline.png"))
 
 
 def campaign(names, faults, num_faults, seed, folder):

@@ -231,13 +231,6 @@ def read_index(folder):
     frame_folder.write_index(folder)
 
 
-def read_intent(folder):
-    film = film_list.Film("A film", "action", "train", ())
-    for place in frame_folder.assign_places([film], [], folder).values():
-        assert place.movie > 0
-        assert all("/" not in name for name in place.replaces)
-
-
 def read_config(folder):
     config = runs.read_config(folder)
     hash(config)  # each value is one that the fields may have
@@ -271,13 +264,6 @@ READERS = {
                 {"genre": "../x"},
                 {"pairs": [{"status": "kept"}]},
             ],
-        ),
-    ),
-    "what a kill left": (
-        *(read_intent, ".partial/action_movie1.json", hostile_corpus.INTENT),
-        json_texts(
-            *(hostile_corpus.INTENT, "movie"),
-            changes=[{"replaces": ["../../../canary"]}],
         ),
     ),
     "a folder's settings": (

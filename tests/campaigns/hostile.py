@@ -47,11 +47,11 @@ from keras_ssc.prediction import predictor
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
-from keras_ssc.training.train_config import TrainConfig
 from tests.campaigns import hostile_corpus
 from tests.campaigns import load
 from tests.campaigns import process as processes
 from tests.helpers import scene_genre
+from tests.helpers import tiny_runs
 
 # How a task may end.
 RESULT, ERROR = "result", "named error"
@@ -148,18 +148,10 @@ class Ground:
             A dict from a kind of file to a dict from a name to the file.
         """
         scene_genre.build_with_validation(self.data, self.out / "frames")
-        loop.train(
-            TrainConfig(
-                model="fc",
-                dataset="scene_genre/small",
-                data_dir=str(self.data),
-                run_dir=str(self.run_dir),
-                image_size=(18, 32),
-                epochs=1,
-                batch_size=4,
-            ),
-            verbose=False,
+        config = tiny_runs.small(
+            self.data, self.run_dir, epochs=1, batch_size=4
         )
+        loop.train(config, verbose=False)
         evaluation.evaluate(self.run_dir, verbose=False)
         self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
@@ -478,6 +470,10 @@ def _changed_run(ground, changes):
     return ground.copy(ground.run_dir, changes)
 
 
+def _export(ground, changes):
+    return "export", _changed_run(ground, changes), "--out", ground.new()
+
+
 def _of_own_sums(ground, changes):
     """Returns an export that is changed by one who knows the checksums."""
     copy = ground.copy(ground.version, changes)
@@ -564,12 +560,12 @@ ENTRIES = {
     ),
     "export": Entry(
         ("models",),
-        lambda g, c: ("export", _changed_run(g, c), "--out", g.new()),
+        _export,
         every=3,
     ),
     "export, metrics": Entry(
         ("metrics",),
-        lambda g, c: ("export", _changed_run(g, c), "--out", g.new()),
+        _export,
     ),
     "train, --resume": Entry(
         ("checkpoints",), lambda g, c: ("train", "--resume", _changed_run(g, c))

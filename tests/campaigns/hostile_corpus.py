@@ -523,7 +523,6 @@ RECORD = {
     "source": {"genre": "action", "split": "train", "scenes": []},
     "pairs": [PAIR_ROW],
 }
-INTENT = {"film": "A film", "genre": "action", "movie": 1, "replaces": []}
 
 _DEEP = "[" * 100_000
 
@@ -551,11 +550,10 @@ def json_changes(value, *names):
 
 def _frames_changes():
     """Returns a dict from a name to what is written into a folder of frames."""
-    record, intent = "index/action_movie1.json", ".partial/action_movie1.json"
+    record = "index/action_movie1.json"
     made = {"good": {}}
     for kind, file, value, names in (
         ("record", record, RECORD, ("film", "genre", "movie", "pairs")),
-        ("intent", intent, INTENT, ("genre", "movie", "replaces")),
         ("settings", "extract.json", SETTINGS, ("num_pairs",)),
     ):
         for what, text in json_changes(value, *names):
@@ -568,9 +566,6 @@ def _frames_changes():
         made[f"name {name[:30]}"] = {f"action_train/{name}": b"x"}
     image, movie = png(64, 36), f"action_train/action_movie{'9' * 100}"
     return made | {
-        "intent that replaces what is outside": {
-            intent: _changed(INTENT, replaces=["../../../canary", "/x"])
-        },
         "record outside": {
             record: _changed(RECORD, movie="1/../../../../canary")
         },

@@ -13,6 +13,7 @@ first of the next. The steps of a fade or a dissolve are none.
 """
 
 import dataclasses
+import functools
 import pathlib
 import tempfile
 
@@ -396,12 +397,8 @@ def _film_of(draw_shot):
     return draw
 
 
-def _hard(rng, size):
-    return _develop(rng, _shot(rng, size, _palette(rng)))
-
-
-def _grey(rng, size):
-    return _develop(rng, _shot(rng, size, _palette(rng, "grey")))
+def _hard(rng, size, kind="colour"):
+    return _develop(rng, _shot(rng, size, _palette(rng, kind)))
 
 
 def _one_palette(kind, places, grain=None):
@@ -629,7 +626,7 @@ def _on_twos(rng, size):
 
 CATEGORIES = {
     "hard": _film_of(_hard),
-    "grey": _film_of(_grey),
+    "grey": _film_of(functools.partial(_hard, kind="grey")),
     "similar_palette": _one_palette("colour", _PLACES),
     "same_place": _same_place,
     "cut_in": _cut_in,

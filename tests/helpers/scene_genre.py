@@ -7,8 +7,6 @@ import sys
 
 import tensorflow_datasets as tfds
 
-from keras_ssc.data import pair_files
-from keras_ssc.films import image_files
 from tests.helpers import drawn_films
 
 BUILDER = pathlib.Path(__file__).parents[2] / "tfds_builder" / "scene_genre"
@@ -25,13 +23,11 @@ def builder_module():
     return scene_genre_dataset_builder
 
 
-def build(data_dir, manual_dir, **config):
-    """Builds a data set `scene_genre/small`, as `tfds build` does."""
+def build(data_dir, manual_dir=None, name="small", **config):
+    """Builds a data set, as `tfds build` does."""
     module = builder_module()
-    builder = module.Builder(
-        data_dir=data_dir, config=module.SceneGenreConfig("small", **config)
-    )
-    builder.download_and_prepare(
+    config = module.SceneGenreConfig(name=name, **config)
+    module.Builder(data_dir=data_dir, config=config).download_and_prepare(
         download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
     )
 
@@ -48,10 +44,6 @@ def build_with_validation(data_dir, frames):
             ("action", "romance"), ("train", "validation", "test")
         )
     ):
-        folder = frames / pair_files.folder_name(genre, split)
-        folder.mkdir(parents=True)
-        for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
-            name = pair_files.frame_name(genre, place + 1, number)
-            data = image_files.encode_frame(frame)
-            (folder / name).write_bytes(data)
+        shot = drawn_films.shot(place, 16)
+        drawn_films.write_frames(frames, genre, split, place + 1, shot)
     build(data_dir, frames, source="frames")

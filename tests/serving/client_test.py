@@ -104,15 +104,15 @@ def test_answers_are_the_local_models_under_every_url(server, local):
 
 
 def test_a_request_is_of_the_documented_form():
-    body = serving_client.request_body([(b"\xff\0", b"two"), (b"", b"four")])
-    assert json.loads(body) == {
+    pairs = [(b"\xff\0", b"two"), (b"", b"four")]
+    assert serving_client.rest_request(pairs) == {
         "signature_name": "serving_default",
         "instances": [
             {
                 "frame_bytes": {"b64": base64.b64encode(first).decode()},
                 "next_frame_bytes": {"b64": base64.b64encode(second).decode()},
             }
-            for first, second in ((b"\xff\0", b"two"), (b"", b"four"))
+            for first, second in pairs
         ],
     }
 
@@ -148,22 +148,22 @@ def test_a_cut_image_is_the_users_mistake(server, way):
     )
 
 
-@pytest.mark.parametrize("way", ["rest", "grpc"])
-def test_a_model_that_the_server_does_not_have(server, way):
-    url = {
-        "rest": f"{server.rest}/v1/models/other",
-        "grpc": f"{server.grpc}/other",
-    }[way]
+@pytest.mark.parametrize(
+    "way, place, expected",
+    [
+        ("rest", "/v1/models/other", "Latest(other)"),
+        ("grpc", "/other", "Latest(other)"),
+        ("rest", "/v1/models/scene_genre/versions/2", "(scene_genre, 2)"),
+    ],
+)
+def test_a_model_that_the_server_does_not_have(server, way, place, expected):
+    url = getattr(server, way) + place
     with pytest.raises(serving_client.ServingError) as raised:
         serving_client.Client(url).predict(tiny_served.pairs(1))
-    assert "Servable not found for request: Latest(other)" in str(raised.value)
     assert str(raised.value).startswith(url)
-
-
-def test_a_version_that_the_server_does_not_have(server):
-    url = f"{server.rest}/v1/models/scene_genre/versions/2"
-    with pytest.raises(serving_client.ServingError, match="HTTP 404.*scene_"):
-        serving_client.Client(url).predict(tiny_served.pairs(1))
+    assert "Servable not found for request: " in str(raised.value)
+    assert expected in str(raised.value)
+    assert ("HTTP 404" in str(raised.value)) == (way == "rest")
 
 
 @pytest.mark.parametrize("way", ["http", "grpc"])
@@ -226,7 +226,8 @@ def test_a_server_that_hangs_up():
 
 HANGS_UP = """
 import sys
-from keras_ssc import command, serving_client
+from keras_ssc import command
+from keras_ssc.serving import client as serving_client
 client = serving_client.Client(sys.argv[1])
 command.run(lambda: client.predict([(b"", b"")]))
 """
@@ -452,13 +453,6 @@ def test_a_users_mistake_is_one_line_and_code_2(
     assert expected.format(images) in ended.stderr
 
 
-def test_a_bad_url_is_one_line_and_code_2(images):
-    ended = predict("--server", "here", images / "1.png", images / "2.png")
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: Expected a URL such as")
-    assert ended.stderr.count("\n") == 1
-
-
 @pytest.mark.parametrize("way", ["http", "grpc"])
 def test_no_server_is_one_line_and_code_1(closed_port, images, way):
     url = f"{way}://127.0.0.1:{closed_port}"
@@ -467,14 +461,6 @@ def test_no_server_is_one_line_and_code_1(closed_port, images, way):
     # Before it, TensorFlow may tell of its start-up if gRPC needs it.
     assert ended.stderr.splitlines()[-1].startswith(f"error: {url}/")
     assert "Traceback" not in ended.stderr
-
-
-def test_a_failing_server_is_one_line_and_code_1(server, images):
-    server.reply = (503, b'{"error": "not\\nyet"}')
-    ended = predict("--server", server.rest, images / "1.png", images / "2.png")
-    assert ended.returncode == 1
-    assert ended.stderr.endswith("HTTP 503: not yet\n")
-    assert ended.stderr.count("\n") == 1
 
 
 def test_the_rest_client_needs_nothing_else():

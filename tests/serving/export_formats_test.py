@@ -13,8 +13,7 @@ from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
-from tests.flow.optical_flow_test import batch_of
-from tests.flow.optical_flow_test import drawn_pair
+from tests.helpers import drawn_pairs
 from tests.helpers import tiny_trunk
 
 SIZE = (75, 96)
@@ -34,8 +33,11 @@ BFLOAT16_TYPES = {
 
 @pytest.fixture(scope="module")
 def pairs():
-    frame, next_frame = batch_of(
-        [drawn_pair(motion, SIZE, seed) for seed, motion in enumerate(MOTIONS)]
+    frame, next_frame = drawn_pairs.batch_of(
+        [
+            drawn_pairs.drawn_pair(motion, SIZE, seed)
+            for seed, motion in enumerate(MOTIONS)
+        ]
     )
     return {"frame": frame, "next_frame": next_frame}
 
@@ -87,71 +89,31 @@ def expected(model, pairs):
     return {k: np.asarray(v) for k, v in frames(pairs).items()}
 
 
-def assert_as_expected(answer, expected, num_pairs):
-    assert set(answer) == {"scores", "motion_magnitude"}
-    for name, values in answer.items():
-        values = np.asarray(values)
-        assert values.dtype == np.float32
-        assert values.shape == expected[name][:num_pairs].shape
-        np.testing.assert_allclose(
-            values, expected[name][:num_pairs], rtol=1e-3, atol=1e-5
-        )
-
-
 def test_scores_depend_on_the_pair(expected):
     assert np.ptp(expected["scores"], axis=0).max() > 0.05
     assert np.ptp(expected["motion_magnitude"]) > 0.01
 
 
-@pytest.mark.parametrize("num_pairs", [1, 3])
-def test_keras_file_answers_as_the_model(written, pairs, expected, num_pairs):
-    folder, _ = written("keras")
+def test_files_take_pairs_of_frames_by_their_names(written):
+    folders = {format: written(format)[0] for format in export_formats.LOADING}
     loaded = keras.saving.load_model(
-        folder / "model.keras", safe_mode=True, compile=False
+        folders["keras"] / "model.keras", safe_mode=True, compile=False
     )
-    assert {x.name: x.dtype for x in loaded.inputs} == {
-        "frame": "uint8",
-        "next_frame": "uint8",
-    }
-    answer = loaded({name: x[:num_pairs] for name, x in pairs.items()})
-    assert_as_expected(answer, expected, num_pairs)
-
-
-@pytest.mark.parametrize("num_pairs", [1, 3])
-def test_onnx_file_answers_as_the_model(written, pairs, expected, num_pairs):
-    folder, _ = written("onnx")
+    names = ("frame", "next_frame")
+    assert [(x.name, x.dtype, x.shape) for x in loaded.inputs] == [
+        (name, "uint8", (None, *SIZE, 3)) for name in names
+    ]
     session = onnxruntime.InferenceSession(
-        folder / "model.onnx", providers=["CPUExecutionProvider"]
+        folders["onnx"] / "model.onnx", providers=["CPUExecutionProvider"]
     )
     assert [(x.name, x.type, x.shape) for x in session.get_inputs()] == [
-        ("frame", "tensor(uint8)", ["batch", *SIZE, 3]),
-        ("next_frame", "tensor(uint8)", ["batch", *SIZE, 3]),
+        (name, "tensor(uint8)", ["batch", *SIZE, 3]) for name in names
     ]
-    given = {name: x[:num_pairs] for name, x in pairs.items()}
-    names = [output.name for output in session.get_outputs()]
-    answer = dict(zip(names, session.run(None, given), strict=True))
-    assert_as_expected(answer, expected, num_pairs)
-
-
-@pytest.mark.parametrize("num_pairs", [1, 3])
-def test_openvino_file_answers_as_the_model(
-    written, pairs, expected, num_pairs
-):
-    folder, _ = written("openvino")
-    graph = openvino.Core().read_model(folder / "model.xml")
+    graph = openvino.Core().read_model(folders["openvino"] / "model.xml")
     assert {
-        x.any_name: (x.element_type.to_string(), x.partial_shape.to_string())
+        (x.any_name, x.element_type.to_string(), x.partial_shape.to_string())
         for x in graph.inputs
-    } == {
-        "frame": ("u8", "[?,75,96,3]"),
-        "next_frame": ("u8", "[?,75,96,3]"),
-    }
-    compiled = openvino.compile_model(
-        graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
-    answer = compiled({name: x[:num_pairs] for name, x in pairs.items()})
-    named = {port.any_name: values for port, values in answer.items()}
-    assert_as_expected(named, expected, num_pairs)
+    } == {(name, "u8", "[?,75,96,3]") for name in names}
 
 
 @pytest.mark.parametrize("format", export_formats.LOADING)
@@ -160,16 +122,24 @@ def test_difference_is_measured(written, format):
     assert 0 <= differences["float32"] < 1e-5
 
 
+@pytest.mark.parametrize("num_pairs", [1, 3])
 @pytest.mark.parametrize("format", export_formats.LOADING)
-def test_loading_example_runs_in_the_folder(
-    written, pairs, expected, format, monkeypatch
+def test_loading_example_answers_as_the_model(
+    written, pairs, expected, format, num_pairs, monkeypatch
 ):
-    folder, _ = written(format)
-    monkeypatch.chdir(folder)
-    names = dict(pairs)
-    exec(export_formats.LOADING[format], names)
-    # Without the example's hint, this may be bfloat16.
-    np.testing.assert_allclose(names["scores"], expected["scores"], atol=0.05)
+    monkeypatch.chdir(written(format)[0])
+    code = export_formats.LOADING[format]
+    wanted = expected["scores"][:num_pairs]
+    # Without the hint that the example tells of, it may be bfloat16.
+    hinted = code.replace(
+        '"CPU")', '"CPU", {"INFERENCE_PRECISION_HINT": "f32"})'
+    )
+    for program, bounds in ((code, (0, 0.05)), (hinted, (1e-3, 1e-5))):
+        names = {name: x[:num_pairs] for name, x in pairs.items()}
+        exec(program, names)
+        scores = np.asarray(names["scores"])
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores, wanted, *bounds)
 
 
 def test_openvino_keeps_the_flow_float32_under_bfloat16(written):
