@@ -42,7 +42,7 @@ def parse_size(text, expected="WIDTHxHEIGHT, such as 480x270", num_sides=(2,)):
         A tuple (height, width), as arrays have them and flags do not.
 
     Raises:
-        argparse.ArgumentTypeError: If it is no such size.
+        argparse.ArgumentTypeError: If it is not such a size.
     """
     try:
         sides = [int(side) for side in text.lower().split("x")]

@@ -7,6 +7,7 @@ FRAMES then holds the report's layout (see `pair_files`), beside it
 """
 
 import argparse
+import dataclasses
 
 from keras_ssc import checks
 from keras_ssc import command
@@ -20,7 +21,7 @@ def summary(records, problems, num_pairs):
     Args:
         records: List of the films' records.
         problems: List of strings.
-        num_pairs: Integer, how many pairs a film were asked for.
+        num_pairs: Integer, how many pairs a film were requested.
 
     Returns:
         A list of lines.
@@ -56,23 +57,26 @@ def main():
     add(
         "film_list",
         metavar="FILMS.csv",
-        help="columns: film, genre, split, path, start, end; one row a scene",
+        help="columns: film, genre, split, path, start, end; one row per scene",
     )
     add("--out", required=True, metavar="FRAMES", help="folder to fill")
-    add(
-        "--pairs",
-        type=int,
-        default=default.num_pairs,
-        metavar="N",
-        help="pairs a film (default: %(default)s)",
-    )
-    add(
-        "--stride",
-        type=int,
-        default=default.stride,
-        metavar="N",
-        help="how many frames on the next frame is (default: %(default)s)",
-    )
+    for flag, name, text in (
+        ("--pairs", "num_pairs", "pairs per film"),
+        (
+            "--stride",
+            "stride",
+            "distance between the frames of a pair, in frames",
+        ),
+        ("--seed", "seed", "seed of the random draw"),
+    ):
+        add(
+            flag,
+            dest=name,
+            type=int,
+            default=getattr(default, name),
+            metavar="N",
+            help=f"{text} (default: %(default)s)",
+        )
     add(
         "--size",
         type=checks.parse_size,
@@ -81,39 +85,26 @@ def main():
         default=(default.height, default.width),
     )
     add(
-        "--seed",
-        type=int,
-        default=default.seed,
-        metavar="N",
-        help="draws other pairs (default: %(default)s)",
-    )
-    add(
         "--workers",
         type=int,
         metavar="N",
-        help="films read at once (default: one a processor)",
+        help="films read at once (default: one per processor)",
     )
-    add(
-        "--keep-bars",
-        action="store_true",
-        help="do not crop letterbox and pillarbox bars",
-    )
-    add(
-        "--keep-blank",
-        action="store_true",
-        help="do not drop pairs with a frame of one colour",
-    )
-    add("--keep-cuts", action="store_true", help="do not drop pairs over a cut")
+    for flag, name, text in (
+        ("--keep-bars", "crop_bars", "crop letterbox and pillarbox bars"),
+        ("--keep-blank", "drop_blank", "drop pairs with a frame of one colour"),
+        ("--keep-cuts", "drop_cuts", "drop pairs over a cut"),
+    ):
+        add(flag, dest=name, action="store_false", help=f"do not {text}")
     arguments = parser.parse_args()
+    settings = vars(arguments) | dict(
+        zip(("height", "width"), arguments.size, strict=True)
+    )
     config = ExtractConfig(
-        num_pairs=arguments.pairs,
-        stride=arguments.stride,
-        height=arguments.size[0],
-        width=arguments.size[1],
-        seed=arguments.seed,
-        crop_bars=not arguments.keep_bars,
-        drop_blank=not arguments.keep_blank,
-        drop_cuts=not arguments.keep_cuts,
+        **{
+            field.name: settings[field.name]
+            for field in dataclasses.fields(ExtractConfig)
+        }
     )
     records, problems = extraction.extract(
         arguments.film_list, arguments.out, config, arguments.workers, True

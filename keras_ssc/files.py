@@ -27,10 +27,10 @@ def read_json(path):
         path: Its path.
 
     Returns:
-        A plain value, any at all.
+        A plain value of any type.
 
     Raises:
-        ValueError: If it is no JSON; names the file.
+        ValueError: If it is not JSON; names the file.
         OSError: If it cannot be read.
     """
     path = pathlib.Path(path)
@@ -59,11 +59,37 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def write_bytes(path, data):
-    """Writes a file under a temporary name and moves it into place.
+@contextlib.contextmanager
+def replacing(path, temporary):
+    """Moves what is written to a temporary file into place, if all went well.
 
     A process killed at any moment leaves the file as it was before, or as it
     should be, and never a half of it.
+
+    Args:
+        path: `pathlib.Path`, the file to write; its folder exists.
+        temporary: `pathlib.Path` in the same folder, written to inside. One
+            name for all tries: what a killed process left is overwritten.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before stays.
+    """
+    try:
+        with named(path):
+            yield
+            _flush(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_bytes(path, data):
+    """Writes a file, see `replacing`.
 
     Args:
         path: Where the file shall be; its folder exists.
@@ -73,17 +99,12 @@ def write_bytes(path, data):
         OSError: If the file cannot be written; what was there before stays.
     """
     path = pathlib.Path(path)
-    # One name for all tries: what a killed process left is written over.
     temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with named(path), open(temporary, "wb", opener=_open) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with (
+        replacing(path, temporary),
+        open(temporary, "wb", opener=_open) as file,
+    ):
+        file.write(data)
 
 
 def _open(path, flags):

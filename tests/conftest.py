@@ -5,8 +5,6 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_ssc.data import pair_files
-from keras_ssc.films import image_files
 from tests.helpers import drawn_films
 
 BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
@@ -41,7 +39,23 @@ def data_dir(builder_module, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def validation_dir(builder_module, tmp_path_factory):
+def build_frames(builder_module, tmp_path_factory):
+    """Builds a data set of a folder of frames; returns its data folder."""
+
+    def build(frames, name):
+        folder = tmp_path_factory.mktemp("data")
+        config = builder_module.SceneGenreConfig(name=name, source="frames")
+        builder = builder_module.Builder(data_dir=folder, config=config)
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=frames)
+        )
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def validation_dir(build_frames, tmp_path_factory):
     """A data folder whose data set has a validation split."""
     frames = tmp_path_factory.mktemp("frames")
     for place, (genre, split) in enumerate(
@@ -49,19 +63,20 @@ def validation_dir(builder_module, tmp_path_factory):
             ("action", "romance"), ("train", "validation", "test")
         )
     ):
-        folder = frames / pair_files.folder_name(genre, split)
-        folder.mkdir()
-        for number, frame in enumerate(drawn_films.shot(place, 16), start=1):
-            name = pair_files.frame_name(genre, place + 1, number)
-            data = image_files.encode_frame(frame)
-            (folder / name).write_bytes(data)
-    folder = tmp_path_factory.mktemp("data")
-    config = builder_module.SceneGenreConfig(name="small", source="frames")
-    builder = builder_module.Builder(data_dir=folder, config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=frames)
-    )
-    return folder
+        shot = drawn_films.shot(place, 16)
+        drawn_films.write_frames(frames, genre, split, place + 1, shot)
+    return build_frames(frames, "small")
+
+
+@pytest.fixture(scope="session")
+def small_run(validation_dir, tmp_path_factory):
+    """A finished run of a data set that has a validation split."""
+    from keras_ssc.training import loop
+    from tests.helpers import tiny_runs
+
+    folder = tmp_path_factory.mktemp("runs") / "fc"
+    config = tiny_runs.small(validation_dir, folder, batch_size=4)
+    return loop.train(config, verbose=False)
 
 
 @pytest.fixture(scope="session")

@@ -113,12 +113,13 @@ def test_experiments_import_no_tests_and_the_product_neither():
             assert not roots & foreign, path
 
 
-def test_test_modules_import_no_test_module():
+def test_tests_import_no_test_module_and_no_conftest():
     for path in _modules("tests"):
         wrong = {
             name
             for name in _imported(path)
             for part in name.split(".")
-            if name.startswith("tests.") and part.endswith("_test")
+            if name.startswith("tests.")
+            and (part.endswith("_test") or part == "conftest")
         }
         assert not wrong, path

@@ -98,7 +98,7 @@ def _colour_matrix(brightness, contrast, saturation, mean):
 
 
 def copy_pairs(name, array, places, is_mirrored, windows=None):
-    """Copies pairs out of a prepared array, cropped and mirrored where asked.
+    """Copies pairs out of a prepared array, cropped and mirrored as drawn.
 
     Args:
         name: String, which of `datasets.FEATURES` the array is.

@@ -147,8 +147,8 @@ def _draw_epoch(prepared, seed, epoch, balanced):
             num_pairs, size=num_pairs, p=weight / weight.sum()
         )
     is_mirrored = generator.random(num_pairs) < 0.5
-    # Drawn last, and always: order and mirroring are a seed's own, whatever
-    # else is changed.
+    # Drawn last, and always: order and mirroring follow from the seed,
+    # whether or not anything else is changed.
     draws = generator.random((num_pairs, NUM_DRAWS))
     return order.astype(np.int64), is_mirrored, draws
 

@@ -8,7 +8,6 @@ import collections
 import dataclasses
 import json
 import os
-import pathlib
 import shutil
 import time
 
@@ -80,9 +79,10 @@ def write_card(
     _check_out(out)
     builder = datasets.open_dataset(dataset, data_dir)
     films = card_measures.measure(builder, most_pairs, seed, progress)
-    records = None
-    if frames is not None:
-        records = card_measures.read_frames_folder(frames, films)
+    if frames is None:
+        extracted = card_measures.read_drops(builder)
+    else:
+        extracted = card_measures.read_frames_folder(frames, films)
     card = {
         "card_version": 1,
         "dataset": builder.info.full_name,
@@ -91,20 +91,19 @@ def write_card(
         "most_pairs": most_pairs,
         "seed": seed,
         "left_out": card_measures.count_left_out(builder),
-        **describe(films, records, card_measures.read_drops(builder), seed),
+        **describe(films, extracted, seed),
     }
     _write(card, _magnitudes(films), out)
     return card
 
 
-def describe(films, records, dropped, seed=0):
+def describe(films, extracted=None, seed=0):
     """Puts together what was measured.
 
     Args:
         films: List of `card_measures.FilmMeasures`.
-        records: Dict from film names to extract's records, or None.
-        dropped: What `card_measures.read_drops` returned; not looked at where
-            there are records.
+        extracted: What `card_measures.read_drops` or
+            `card_measures.read_frames_folder` returned.
         seed: Integer.
 
     Returns:
@@ -114,28 +113,24 @@ def describe(films, records, dropped, seed=0):
         None if not known; `frame_sizes`; `motion` of each genre; `films`;
         `colours_predict`; `warnings`.
     """
-    if records is not None:
-        dropped = {
-            name: collections.Counter(
-                row["reason"] for row in record["pairs"] if row["reason"]
-            )
-            for name, record in records.items()
-        }
-    described = [_describe_film(film, records, dropped) for film in films]
+    described = [_describe_film(film, extracted) for film in films]
     prediction = card_measures.predict_by_colours(films, seed)
     sizes = collections.Counter(size for x in films for size in x.frame_sizes)
+    # Also of films that lost all pairs and are not in the data set.
+    dropped = collections.Counter()
+    for told in (extracted or {}).values():
+        dropped.update(told.get("dropped"))
+    cropped = [film["bars_cropped"] for film in described]
     return {
         "looked_at": sum(film["looked_at"] for film in described),
         "counts": {
             split: {genre: _count(described, split, genre) for genre in GENRES}
             for split in SPLITS
         },
-        "dropped": dropped
-        and dict(sum(dropped.values(), collections.Counter()).most_common()),
+        "dropped": None if extracted is None else dict(dropped.most_common()),
         "bars": {
             "left": sum(bool(film.bars) for film in films),
-            "cropped": records
-            and sum(bool(film["bars_cropped"]) for film in described),
+            "cropped": None if None in cropped else sum(map(bool, cropped)),
         },
         "frame_sizes": dict(sizes.most_common()),
         "motion": {
@@ -152,15 +147,10 @@ def describe(films, records, dropped, seed=0):
 
 def _magnitudes(films):
     """Returns a dict from each genre to its pairs' magnitudes, float32."""
-    return {
-        genre: np.concatenate(
-            [
-                np.zeros(0, np.float32),
-                *(film.magnitudes for film in films if film.genre == genre),
-            ]
-        )
-        for genre in GENRES
-    }
+    found = {genre: [np.zeros(0, np.float32)] for genre in GENRES}
+    for film in films:
+        found[film.genre].append(film.magnitudes)
+    return {genre: np.concatenate(each) for genre, each in found.items()}
 
 
 def _count(films, split, genre):
@@ -185,25 +175,20 @@ def _share_still(magnitudes):
     return float(np.mean(magnitudes < MAGNITUDE_FLOOR))
 
 
-def _describe_film(film, records, dropped):
-    record = records and records[film.film]
+def _describe_film(film, extracted):
+    told = dict.fromkeys(("dropped", "candidates", "bars_cropped"))
+    if extracted is not None:
+        told |= {"dropped": {}, **extracted.get(film.film, {})}
     return {
         "film": film.film,
         "split": film.split,
         "genre": film.genre,
         "pairs": len(film.magnitudes),
         "looked_at": len(film.frame_numbers),
-        "dropped": dropped and dict(dropped.get(film.film, {})),
-        "candidates": record and record.get("num_candidates"),
+        **told,
         "saturation": film.saturation,
         "black_and_white": film.saturation < GREY_SATURATION,
         "bars_left": dataclasses.asdict(film.bars),
-        # By the file's name: its folder is the business of one machine.
-        "bars_cropped": record
-        and {
-            pathlib.Path(path).name: bars
-            for path, bars in record["bars"].items()
-        },
         "motion": float(film.magnitudes.mean()),
         "still": _share_still(film.magnitudes),
     }

@@ -115,16 +115,15 @@ def measure(builder, most_pairs, seed=0, progress=False):
 
 def _measure_split(builder, split, most_pairs, seed, progress):
     names = ("film", "label", "frame_number", "motion_magnitude")
-    batched = _read(builder, split, names).batch(_BATCH)
-    batches = list(batched.as_numpy_iterator())
-    pairs = {
-        name: np.concatenate([batch[name] for batch in batches])
-        for name in names
-    }
-    films = np.array([film.decode("utf-8") for film in pairs["film"]])
+    batches = list(
+        _read(builder, split, names).batch(_BATCH).as_numpy_iterator()
+    )
+    films, labels, numbers, magnitudes = (
+        np.concatenate([batch[name] for batch in batches]) for name in names
+    )
     chosen = {
-        film: _choose(film, films, most_pairs, seed)
-        for film in np.unique(films).tolist()
+        film: _choose(film, np.flatnonzero(films == film), most_pairs, seed)
+        for film in sorted(set(films.tolist()))
     }
     with tempfile.TemporaryDirectory(prefix="dataset_card_") as folder:
         looks = _look_at(builder, split, chosen, folder, progress)
@@ -133,15 +132,14 @@ def _measure_split(builder, split, most_pairs, seed, progress):
             sizes, saturations, colours, hashes = zip(
                 *(looks[place] for place in places), strict=True
             )
-            numbers = pairs["frame_number"][places]
-            telling = zip(numbers.tolist(), hashes, strict=True)
+            telling = zip(numbers[places].tolist(), hashes, strict=True)
             found.append(
                 FilmMeasures(
-                    film,
+                    film.decode("utf-8"),
                     split,
-                    GENRES[pairs["label"][places[0]]],
-                    pairs["motion_magnitude"][films == film],
-                    numbers,
+                    GENRES[labels[places[0]]],
+                    magnitudes[films == film],
+                    numbers[places],
                     list(sizes),
                     float(np.mean(saturations)),
                     np.array(colours),
@@ -163,11 +161,11 @@ def _read(builder, split, names, decoders=None):
     )
 
 
-def _choose(film, films, most_pairs, seed):
-    """Draws places of a film's pairs; other films do not change the draw."""
-    digest = hashlib.sha256(film.encode("utf-8")).digest()
+def _choose(film, places, most_pairs, seed):
+    """Draws of a film's places; other films do not change the draw."""
+    digest = hashlib.sha256(film).digest()
     generator = np.random.default_rng([seed, *digest[:8]])
-    return generator.permutation(np.flatnonzero(films == film))[:most_pairs]
+    return generator.permutation(places)[:most_pairs]
 
 
 def _look_at(builder, split, chosen, folder, progress):
@@ -342,18 +340,18 @@ def read_drops(builder):
         builder: What `datasets.open_dataset` returned.
 
     Returns:
-        A dict from a film's name to a `collections.Counter` of reasons, of
-        films that lost pairs; None if the build wrote no lists of them.
+        A dict from a film's name to a dict with `dropped`, how many pairs by
+        reason, of films that lost pairs; None if the build wrote no lists.
     """
     paths = sorted(pathlib.Path(builder.data_path).glob("dropped_*.csv"))
     if not paths:
         return None
-    dropped = collections.defaultdict(collections.Counter)
+    films = collections.defaultdict(lambda: {"dropped": collections.Counter()})
     for path in paths:
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                dropped[row["film"]][row["reason"]] += 1
-    return dict(dropped)
+                films[row["film"]]["dropped"][row["reason"]] += 1
+    return dict(films)
 
 
 def count_left_out(builder):
@@ -374,8 +372,9 @@ def read_frames_folder(folder, films):
         films: List of `FilmMeasures` of the data set.
 
     Returns:
-        A dict from a film's name to its record, see
-        `frame_folder.read_records`.
+        A dict from a film's name to a dict: `dropped`, how many pairs by
+        reason; `candidates`, how many there were, None in old folders;
+        `bars_cropped`, a dict from its files' names to sides in pixels.
 
     Raises:
         ValueError: If the folder has no records, or those of other films or
@@ -403,7 +402,20 @@ def read_frames_folder(folder, films):
             f"{len(others)} films, such as {others[0]!r}. "
             "Give the folder it was built from, or build the data set again."
         )
-    return records
+    return {name: _tell(record) for name, record in records.items()}
+
+
+def _tell(record):
+    reasons = [row["reason"] for row in record["pairs"] if row["reason"]]
+    return {
+        "dropped": dict(collections.Counter(reasons)),
+        "candidates": record.get("num_candidates"),
+        # By the file's name: its folder is the business of one machine.
+        "bars_cropped": {
+            pathlib.Path(path).name: bars
+            for path, bars in record["bars"].items()
+        },
+    }
 
 
 def _are_same_pairs(record, film):

@@ -37,7 +37,7 @@ _BATCH = 16
 
 
 class DatasetError(ValueError):
-    """A data set that is not built, or is none of ours."""
+    """A data set that is not built, or has other labels."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -175,7 +175,7 @@ def open_dataset(name, data_dir=None):
         A `tfds.core.DatasetBuilder`, ready to be read.
 
     Raises:
-        DatasetError: If it is not built, or its labels are not ours.
+        DatasetError: If it is not built, or its labels are not `GENRES`.
     """
     try:
         builder = tfds.builder(name, data_dir=data_dir)

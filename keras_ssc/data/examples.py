@@ -46,33 +46,25 @@ def of_film(film, config):
                 "dropped", frame_folder.csv_line(cells)
             )
             continue
-        motion = flow.farneback_flow(
-            image_files.decode_frame(outcome.frame_png),
-            image_files.decode_frame(outcome.next_frame_png),
-        )
-        made = example(
-            io.BytesIO(outcome.frame_png),
-            io.BytesIO(outcome.next_frame_png),
-            motion,
-            film.genre,
-            row,
-        )
+        encoded = [outcome.frame_png, outcome.next_frame_png]
+        frames = [image_files.decode_frame(png) for png in encoded]
+        made = example(map(io.BytesIO, encoded), frames, film.genre, row)
         yield f"{film.name}_{row['path'].name}_{row['frame_number']}", made
 
 
-def example(frame_file, next_frame_file, motion, genre, row):
+def example(frame_files, frames, genre, row):
     """Returns an example with the features of `scene_genre`.
 
     Args:
-        frame_file: Path or binary file of an encoded frame.
-        next_frame_file: The same, the frame after it.
-        motion: float32 array (height, width, 2), their flow, pixels, (x, y).
+        frame_files: Paths or binary files of the encoded frame and the next.
+        frames: The two decoded, uint8 arrays (height, width, 3), RGB.
         genre: String, one of `GENRES`.
         row: Dict with `film`, `scene`, `frame_number` and `seconds`.
 
     Returns:
         A dict.
     """
+    frame_file, next_frame_file = frame_files
     return {
         "frame": frame_file,
         "next_frame": next_frame_file,
@@ -81,5 +73,5 @@ def example(frame_file, next_frame_file, motion, genre, row):
         "scene": row["scene"],
         "frame_number": row["frame_number"],
         "seconds": row["seconds"],
-        "motion_magnitude": flow.motion_magnitude(motion),
+        "motion_magnitude": flow.motion_magnitude(flow.farneback_flow(*frames)),
     }

@@ -19,7 +19,7 @@ from keras_ssc.films.cleaning import ExtractConfig
 from keras_ssc.films.film_list import read_film_list
 from keras_ssc.films.film_process import ReaderDiedError
 
-# Seconds without a sign of life: side by side, films of 4K that cannot be
+# Seconds without anything sent: side by side, films of 4K that cannot be
 # sought take minutes from a pair to the next.
 _MAX_SILENCE = 600.0
 
@@ -57,14 +57,13 @@ def extract(film_list, out, config=None, workers=None, progress=False):
     films, duplicates = without_duplicates(films)
     problems += duplicates
     records = frame_folder.read_records(out)
-    places = frame_folder.assign_places(films, records, out)
+    places = frame_folder.assign_places(films, records)
     todo = frame_folder.undone(films, records, out)
-    names = {film.name for film in films}
-    frame_folder.sweep(names - {film.name for film in todo}, out)
     workers = workers or os.cpu_count() or 1
     problems += _extract_all(todo, places, out, config, workers, progress)
     frame_folder.write_index(out)
     records = frame_folder.read_records(out)
+    names = {film.name for film in films}
     problems += [
         f"film {record['film']!r} was extracted earlier but is not in the "
         f"list now; its frames are still in {out}"
@@ -134,7 +133,7 @@ def _extract_all(films, places, out, config, workers, progress):
                 for place, ending in endings:
                     film = todo[place]
                     if ending is None:
-                        continue  # a sign of life
+                        continue  # the process is alive
                     if isinstance(ending, OSError):
                         raise ending
                     if isinstance(ending, ReaderDiedError) and workers > 1:

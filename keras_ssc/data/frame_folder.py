@@ -3,18 +3,20 @@
     FRAMES/
       extract.json                    the settings all films were read with
       ani2D_train/ani2D_movie7_139.png    frames, named as in `pair_files`
-      index/ani2D_movie7.json         a film's record, written last
+      index/ani2D_movie7.json         a film's record
       index.csv                       every kept and dropped pair, for people
-      .partial/                       films under way
+      .partial/                       frames of films under way
 
-A film with a record is done; a film without one is not, whatever else of it
-lies in the folder.
+A film is done when its record is there and all frames that the record names.
+A record is written before its frames are moved into place: so a killed run
+leaves no frame that no record names, and a film that is not done.
 """
 
 import collections
 import csv
 import dataclasses
 import io
+import itertools
 import os
 import pathlib
 import shutil
@@ -40,7 +42,7 @@ INDEX_COLUMNS = (
     "next_frame_file",
 )
 
-# What a record and a row of it must have; anyone may have written them.
+# What a record and a row of it must have; files may be malformed or malicious.
 _RECORD_TYPES = {
     "film": str,
     "genre": str,
@@ -74,7 +76,7 @@ class Place:
     Attributes:
         movie: Integer, the film's number inside its genre.
         replaces: Tuple of movie names whose frames, of an earlier version of
-            the film or of a run that was killed, make way.
+            the film, are replaced.
     """
 
     movie: int
@@ -82,7 +84,7 @@ class Place:
 
 
 def open_folder(out, settings):
-    """Makes the folder, or checks that it is ours and of these settings.
+    """Makes the folder, or checks that extract wrote it with these settings.
 
     Args:
         out: `pathlib.Path` of the folder.
@@ -99,7 +101,7 @@ def open_folder(out, settings):
             raise ValueError(f"{settings_path}: expected extract's settings.")
         _check_links(out)
         differing = [
-            f"{name} {earlier.get(name)} (asked: {value})"
+            f"{name} {earlier.get(name)} (requested: {value})"
             for name, value in settings.items()
             if earlier.get(name) != value
         ]
@@ -114,6 +116,8 @@ def open_folder(out, settings):
             "Expected --out as a new folder, or one that extract wrote. "
             f"{out} holds something else."
         )
+    # What a killed run left of films that were under way.
+    shutil.rmtree(out / ".partial", ignore_errors=True)
     (out / "index").mkdir(parents=True, exist_ok=True)
     files.write_json(settings_path, settings)
 
@@ -128,7 +132,7 @@ def _check_links(out):
     links = sorted(path for path in out.iterdir() if path.is_symlink())
     if links:
         raise ValueError(
-            f"Expected --out without links in it. {links[0]} leads elsewhere: "
+            f"Expected --out without links in it. {links[0]} is a link: "
             "put the files themselves there."
         )
 
@@ -161,9 +165,13 @@ def read_records(root):
 
 
 def _check_record(record):
-    """Raises `ValueError` if a record is none of `store`'s."""
+    """Raises `ValueError` if a record is not as `store` writes them."""
     _check_types(record, _RECORD_TYPES)
-    _check_film(record)
+    # Files are called by these two.
+    if record["genre"] not in PREFIXES:
+        raise ValueError(f"genre is {record['genre']!r}")
+    if not 0 < record["movie"] <= _MOST:
+        raise ValueError(f"movie is {record['movie']}")
     if record["split"] not in film_list.SPLITS:
         raise ValueError(f"split is {record['split']!r}")
     for row in record["pairs"]:
@@ -181,21 +189,13 @@ def _check_types(value, types):
     for name, allowed in types.items():
         found = value.get(name)
         if isinstance(found, bool) or not isinstance(found, allowed):
-            raise ValueError(f"{name} is missing, or is none")
+            raise ValueError(f"{name} is missing, or of another type")
         if isinstance(found, str):
-            found.encode("utf-8")  # JSON can write what is no text
-
-
-def _check_film(known):
-    """Raises `ValueError` if these are no names: files are called by them."""
-    if known["genre"] not in PREFIXES:
-        raise ValueError(f"genre is {known['genre']!r}")
-    if not 0 < known["movie"] <= _MOST:
-        raise ValueError(f"movie is {known['movie']}")
+            found.encode("utf-8")  # JSON can hold what is not valid text
 
 
 def undone(films, records, out):
-    """Tells which films are to be read.
+    """Returns which films are to be read.
 
     Args:
         films: List of `film_list.Film`.
@@ -251,75 +251,38 @@ def _source(film):
     return described
 
 
-def assign_places(films, records, out):
+def assign_places(films, records):
     """Numbers the films inside their genres; a number once given stays.
 
     Args:
         films: List of `film_list.Film`.
         records: List of records, see `read_records`.
-        out: `pathlib.Path` of the folder.
 
     Returns:
         A dict from each film's name to its `Place`.
     """
     numbers, taken = {}, collections.defaultdict(set)
     replaces = collections.defaultdict(set)
-    for known in [*records, *_intents(out)]:
+    for known in records:
         film, genre, movie = known["film"], known["genre"], known["movie"]
         numbers[film, genre] = movie
         taken[genre].add(movie)
-        replaces[film] |= {pair_files.movie_name(genre, movie)}
-        replaces[film] |= set(known.get("replaces", ()))
+        replaces[film].add(pair_files.movie_name(genre, movie))
     places = {}
     for film in films:
         movie = numbers.get((film.name, film.genre))
         if movie is None:
-            movie = max(taken[film.genre], default=0) + 1
+            # The first free one, in the list's order: a resumed run numbers
+            # its films as an uninterrupted one does.
+            free = (n for n in itertools.count(1) if n not in taken[film.genre])
+            movie = next(free)
             taken[film.genre].add(movie)
         places[film.name] = Place(movie, tuple(sorted(replaces[film.name])))
     return places
 
 
-def _intents(out):
-    """Reads what is under way; frames are deleted by it, so it is checked."""
-    intents = []
-    for path in sorted((out / ".partial").glob("*.json")):
-        try:
-            intent = files.read_json(path)
-            _check_types(intent, {"film": str, "genre": str, "movie": int})
-            _check_film(intent)
-            for name in intent.get("replaces", ()):
-                pair_files.parse_movie_name(name)
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{path}: expected a film under way, received something else "
-                f"({error}). Delete it and extract again."
-            ) from error
-        intents.append(intent)
-    return intents
-
-
-def sweep(done, out):
-    """Removes what a kill left of films whose records were written already.
-
-    Args:
-        done: Set of the names of films that need not be read again.
-        out: `pathlib.Path` of the folder.
-    """
-    for known in _intents(out):
-        if known["film"] in done:
-            name = pair_files.movie_name(known["genre"], known["movie"])
-            _remove_partial(name, out)
-
-
-def _remove_partial(name, out):
-    # The frames first: without its intent, nobody would look for them.
-    shutil.rmtree(out / ".partial" / name, ignore_errors=True)
-    (out / ".partial" / f"{name}.json").unlink()
-
-
 def store(film, place, extraction, out):
-    """Writes a film's frames into the folder, and its record last.
+    """Writes a film's record and its frames into the folder.
 
     Args:
         film: A `film_list.Film`.
@@ -336,31 +299,24 @@ def store(film, place, extraction, out):
     """
     name = pair_files.movie_name(film.genre, place.movie)
     partial = out / ".partial" / name
-    intent = out / ".partial" / f"{name}.json"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    files.write_json(
-        intent,
-        {
-            "film": film.name,
-            "genre": film.genre,
-            "movie": place.movie,
-            "replaces": place.replaces,
-        },
-    )
     record = _record(film, place, extraction)
     try:
         moves = _write_frames(record, extraction, partial)
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)  # give the space back
         raise
-    _remove_replaced(place, out)
+    for movie in {name, *place.replaces}:
+        _remove_frames(movie, out)
+    files.write_json(out / "index" / f"{name}.json", record)
+    for movie in {*place.replaces} - {name}:
+        (out / "index" / f"{movie}.json").unlink(missing_ok=True)
     folder = out / pair_files.folder_name(film.genre, film.split)
     folder.mkdir(exist_ok=True)
     for path in moves:
         os.replace(path, folder / path.name)
-    files.write_json(out / "index" / f"{name}.json", record)
-    _remove_partial(name, out)
+    partial.rmdir()
     return record
 
 
@@ -379,13 +335,11 @@ def _write_frames(record, extraction, partial):
     return written
 
 
-def _remove_replaced(place, out):
-    for movie in place.replaces:
-        (out / "index" / f"{movie}.json").unlink(missing_ok=True)
-        prefix = movie.rsplit("_", 1)[0]
-        for split in film_list.SPLITS:
-            for path in (out / f"{prefix}_{split}").glob(f"{movie}_*.png"):
-                path.unlink()
+def _remove_frames(movie, out):
+    prefix = movie.rsplit("_", 1)[0]
+    for split in film_list.SPLITS:
+        for path in (out / f"{prefix}_{split}").glob(f"{movie}_*.png"):
+            path.unlink()
 
 
 def _record(film, place, extraction):
@@ -404,11 +358,8 @@ def _record(film, place, extraction):
             {
                 "status": "dropped" if outcome.reason else "kept",
                 "reason": outcome.reason,
-                "scene": outcome.candidate.scene,
+                **dataclasses.asdict(outcome.candidate),
                 "path": str(outcome.candidate.path),
-                "frame_number": outcome.candidate.frame_number,
-                "next_frame_number": outcome.candidate.next_frame_number,
-                "seconds": outcome.candidate.seconds,
                 "frame_file": names[0],
                 "next_frame_file": names[1],
             }

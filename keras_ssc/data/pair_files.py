@@ -1,8 +1,8 @@
 """Pairs of frames: how their files are named, and how they are drawn.
 
-The naming law is the report's: the frames of a genre and split lie in a
+The naming scheme is the report's: the frames of a genre and split lie in a
 folder `<prefix>_<split>/`, named `<prefix>_movie<M>_<NNN>.png`. An odd number
-is a first frame, the even number behind it is its next frame:
+is a first frame, the even number after it is its next frame:
 `ani2D_train/ani2D_movie7_139.png` and `ani2D_movie7_140.png` are one pair.
 """
 
@@ -30,7 +30,7 @@ class StoredPair:
         movie: Integer, the film's number inside its genre.
         number: Integer, the first frame's number as its file has it: odd.
         frame_path: `pathlib.Path` of the first frame.
-        next_frame_path: `pathlib.Path` of the frame behind it.
+        next_frame_path: `pathlib.Path` of the next frame.
     """
 
     genre: str
@@ -66,7 +66,7 @@ def parse_frame_name(name):
         A tuple (genre, movie, number).
 
     Raises:
-        ValueError: If the name does not follow the law.
+        ValueError: If the name does not follow the scheme.
     """
     match = _FRAME.fullmatch(name)
     if match is None:
@@ -78,22 +78,6 @@ def parse_frame_name(name):
     return genre, int(match["movie"]), int(match["number"])
 
 
-def parse_movie_name(name):
-    """Reads how a film's frames begin.
-
-    Args:
-        name: A string such as `"ani2D_movie7"`.
-
-    Returns:
-        A tuple (genre, movie).
-
-    Raises:
-        ValueError: If the name does not follow the law.
-    """
-    genre, movie, _ = parse_frame_name(f"{name}_1.png")
-    return genre, movie
-
-
 def list_pairs(root):
     """Lists the pairs of a folder in the report's layout.
 
@@ -102,9 +86,9 @@ def list_pairs(root):
 
     Returns:
         A tuple (pairs, problems): a sorted list of `StoredPair`, and a list
-        of (path, reason) for every file that is no part of a pair: an odd
+        of (path, reason) for every file that is not part of a pair: an odd
         frame without its even one, an even one without its odd one, a name
-        that does not follow the law, a folder of an unknown genre.
+        that does not follow the scheme, a folder of an unknown genre.
     """
     pairs, problems = [], []
     for folder in sorted(pathlib.Path(root).iterdir()):
@@ -159,7 +143,7 @@ def _pair_up(frames, genre, split):
 def key_frames(first, last, stride=1):
     """Returns the key frames of a range of frames.
 
-    A key frame has an odd number, and the frame `stride` behind it lies in
+    A key frame has an odd number, and the frame `stride` after it lies in
     the same range.
 
     Args:

@@ -38,7 +38,7 @@ class Candidate:
         scene: Integer, the scene's place in the film, from 1.
         path: `pathlib.Path` of the film's file.
         frame_number: Integer, odd; the key frame's number in the file.
-        next_frame_number: Integer, the number of the frame behind it.
+        next_frame_number: Integer, the number of the next frame.
         seconds: Float, the key frame's presentation time.
     """
 
@@ -151,7 +151,7 @@ def _candidates(film, indexes, stride):
     if not found:
         raise FilmListError(
             f"film {film.name!r} (line {film.scenes[0].line}): its scenes "
-            f"hold no pair of an odd frame and the frame {stride} behind it. "
+            f"hold no pair of an odd frame and the frame {stride} after it. "
             "Mark longer scenes."
         )
     return {candidate: place for place, candidate in enumerate(found)}

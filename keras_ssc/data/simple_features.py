@@ -33,7 +33,7 @@ def colour_histogram(frame):
 
 def colour_classifier(seed):
     """Returns an untrained scikit-learn classifier of colour histograms."""
-    # Linear: trees on 64 numbers learn a handful of films by heart.
+    # Linear: trees on 64 numbers memorise a handful of films.
     return linear_model.LogisticRegression(max_iter=2000, random_state=seed)
 
 

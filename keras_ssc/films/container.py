@@ -1,6 +1,6 @@
 """Film files: opened, and decoded packet by packet.
 
-The only room that knows containers and codecs. Only films are opened, and
+The only module that knows containers and codecs. Only films are opened, and
 nothing that leads to other files or into the network.
 """
 
@@ -18,8 +18,8 @@ _FORMATS = (
     "mpegvideo,m4v,h264,hevc,obu,ivf,mxf,nut,rm,dv,gxf,wtv,vc1"
 )
 
-# A demuxer that fails may find its way behind the damage. One that fails so
-# often in a row does not.
+# A demuxer may recover after damage. One that fails so often in a row does
+# not.
 _MAX_READ_ERRORS = 16
 
 # Twice the pixels of 8K. A film of a few kilobytes may claim to have more than
@@ -42,7 +42,7 @@ def opened(path):
                 "protocol_whitelist": "file",
                 "format_whitelist": _FORMATS,
             },
-            # Titles in old encodings are no reason not to read a film.
+            # Titles in old encodings do not make a film unreadable.
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError) as error:
@@ -132,7 +132,7 @@ def _film_stream(path, container):
 
 
 def packets(container, stream):
-    """Yields the stream's packets, also those behind damage."""
+    """Yields the stream's packets, also those after damage."""
     num_errors = 0
     while num_errors < _MAX_READ_ERRORS:
         try:
@@ -146,7 +146,7 @@ def packets(container, stream):
 
 
 def decode(stream, packets, on_error):
-    """Yields the frames of packets; continues behind those that fail."""
+    """Yields the frames of packets; continues after those that fail."""
     sent = None
     for packet in itertools.chain(packets, [None]):
         sent = packet or sent

@@ -1,7 +1,7 @@
 """Says whether there is a cut between two frames.
 
 Judged from the two frames alone, since pairs also come as bare pictures. The
-question asked of them: how much of the picture do motion and light explain?
+question: how much of the picture do motion and light explain?
 The frame is laid over the next one, first as a whole (a pan), then pixel by
 pixel (optical flow), its light is fitted to the other's (a flash, a fade),
 and what then still differs is evidence for a cut. Five such measures are
@@ -56,9 +56,10 @@ _BLANK_DEPARTURE = 4.0
 _LAPLACE = np.float32([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])
 
 # The weights of detail, colour, standstill, area and palette, and the offset:
-# logistic regression on seeds 1 and 2 of the drawn films (`fit_weights` of
-# tests/helpers/cut_corpus.py). The offset is 1.5 higher than fitted, since a
-# pair too few costs a data set less than a pair over a cut.
+# scikit-learn's logistic regression (C=100) of the cuts on `_evidence`, over
+# all pairs of seeds 1 and 2 of the drawn films (tests/helpers/cut_corpus.py)
+# with both contrasts above `_FAINT`. The offset is 1.5 higher than fitted,
+# since a pair too few costs a data set less than a pair over a cut.
 _WEIGHTS = np.array([11.1, 1.8, 14.2, 4.6, 5.4])
 _OFFSET = -26.8
 
@@ -76,7 +77,7 @@ def cut_score(frame, next_frame):
 
     Motion of the camera and of things, a flash, a fade, noise and what a
     passing object hides are evidence for the same shot; another scene is for a
-    cut, even of the same colours. A step of a dissolve is no cut. Out of a
+    cut, even of the same colours. A step of a dissolve is not a cut. Out of a
     blank frame (`is_blank`) and into one there is only light to judge: a
     picture that comes or goes at once is a cut, one that fades is not.
 
@@ -202,7 +203,7 @@ def _without_bars(frame, next_frame):
 
 def _bright_range(profile):
     bright = np.flatnonzero(profile > _BAR_LEVEL)
-    # What leaves less than this is no bar: night, or letters on black.
+    # What leaves less than this is not a bar: night, or letters on black.
     if len(bright) == 0 or bright[-1] + 1 - bright[0] < 0.4 * len(profile):
         return None
     first, last = bright[0], bright[-1] + 1
@@ -391,16 +392,16 @@ def _follow(even, next_even, shift):
 
     Returns:
         The flow in pixels, float32 (rows, columns, 2), of the part that the
-        shifted pictures have in common; whether the way back leads home,
+        shifted pictures have in common; whether the flow back returns there,
         float32 (rows, columns), 0 to 1; how much structure there is, float32
         (rows, columns).
     """
     part, next_part = _common_part(even, next_even, shift)
     flow = _dense_flow(part, next_part)
     back = _warped(_dense_flow(next_part, part), flow)
-    # Within a pixel of home is trusted, three pixels off is not.
-    astray = np.hypot(*np.moveaxis(flow + back, -1, 0))
-    trusted = np.clip(1.5 - astray / 2, 0, 1)
+    # Within a pixel of the start is trusted, three pixels off is not.
+    error = np.hypot(*np.moveaxis(flow + back, -1, 0))
+    trusted = np.clip(1.5 - error / 2, 0, 1)
     _, variance, next_variance = _moments(part, _warped(next_part, flow))
     return flow, trusted, np.maximum(variance, next_variance)
 
@@ -526,7 +527,7 @@ def _fitted_light(colours, next_colours):
         mean, next_mean = some.mean(axis=0), next_some.mean(axis=0)
         covariance = ((some - mean) * (next_some - next_mean)).mean(axis=0)
         variance = ((some - mean) ** 2).mean(axis=0)
-        # Where all is one colour there is no gain to see: it stays near 1.
+        # Where all is one colour, no gain can be measured: it stays near 1.
         gain = np.clip((covariance + 0.1) / (variance + 0.1), 0.15, 6)
         offset = next_mean - gain * mean
         left = _largest(np.abs(next_colours - gain * colours - offset))

@@ -70,7 +70,7 @@ def parse_time(text):
         Float, seconds.
 
     Raises:
-        ValueError: If the text is no time.
+        ValueError: If the text is not a time.
     """
     match = _TIME.fullmatch(text.strip())
     if match is None:
@@ -105,12 +105,12 @@ def read_film_list(path):
         A tuple (films, problems). `films` is a list of `Film` in the order of
         their first row. `problems` is a list of strings, each naming file,
         line, column and remedy; the films concerned are not in `films`, so
-        that one typing error does not hold up the other films, and no film
+        that one typing error does not stop the other films, and no film
         is used with half of its scenes.
 
     Raises:
         FilmListError: If no film can be read from the file: it is missing,
-            no text, or lacks a column.
+            not text, or lacks a column.
     """
     path = pathlib.Path(path)
     rows, problems, spoilt = [], [], set()
@@ -175,7 +175,7 @@ def _rows(path):
 def _read(path):
     # A device or a pipe may have no end, or no beginning.
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a file")
     return path.read_text(encoding="utf-8-sig")
 
 
@@ -217,7 +217,7 @@ def _parse_row(row, folder, line):
     if scene.end_seconds <= scene.start_seconds:
         raise _CellError(
             "end",
-            f"the end {cells['end']} is not behind the start "
+            f"the end {cells['end']} is not after the start "
             f"{cells['start'] or '00:00:00'}. Swap or correct them.",
         )
     return Film(cells["film"], genre, split, (scene,))
@@ -233,7 +233,7 @@ def _cell_time(cells, column, default):
 
 
 def _contradictions(rows):
-    """Yields (line, film, column, reason) of rows that do not go together."""
+    """Yields (line, film, column, reason) of contradicting rows."""
     first_row = {}
     for line, _, film in rows:
         first_line, first = first_row.setdefault(film.name, (line, film))

@@ -1,7 +1,7 @@
 """Films, each read in a process of its own.
 
 A file that hangs the decoder, crashes it or makes it take all memory ends
-that process, and is one named error here; the other films go on.
+that process, and is one named error here; the other films are read on.
 """
 
 import contextlib
@@ -44,12 +44,13 @@ def run(function, tasks, workers=1, max_silence=120.0, room=0):
 
     Args:
         function: Function at the top of a module. Its first argument is a
-            function that sends a value, which is a sign of life too.
+            function that sends a value, which also shows that the process
+            is alive.
         tasks: List of tuples (name, arguments): what the film is called in
             messages, and the function's other arguments.
         workers: Integer, how many films are read at once.
-        max_silence: Float, seconds that a process may neither give a sign of
-            life nor read its file before it is ended.
+        max_silence: Float, seconds that a process may neither send anything
+            nor read its file before it is ended.
         room: Integer, bytes that a process may take in addition, for what it
             keeps of its film.
 
@@ -111,7 +112,7 @@ class _Reader:
         )
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         other.close()
-        with contextlib.suppress(ConnectionError):  # told when it is read
+        with contextlib.suppress(ConnectionError):  # reported when it is read
             self.connection.send(call)
         self._sign_of_life()
 
@@ -132,7 +133,7 @@ class _Reader:
         )
 
     def hangs(self, max_silence):
-        """Says whether it is silent and does not read, or in circles."""
+        """Says whether it neither sends nor reads, or reads in a loop."""
         now = time.monotonic()
         if now < self.checked + max_silence:
             return False
@@ -142,7 +143,7 @@ class _Reader:
         if is_reading and silence < _MAX_SILENCES * max_silence:
             return False
         self._error = VideoError(
-            f"{self._name}: its reader gave no sign of life for {silence:.3g} "
+            f"{self._name}: its reader did not respond for {silence:.3g} "
             "seconds. Convert the film, as with ffmpeg -i, or leave it out."
         )
         return True
@@ -170,7 +171,7 @@ def work(number):
     """Reads a film in a process of its own; sends what it finds.
 
     Args:
-        number: String, the number of the pipe to the process that asks.
+        number: String, the number of the pipe to the calling process.
     """
     connection = multiprocessing.connection.Connection(int(number))
     function, name, arguments, room = connection.recv()
@@ -183,7 +184,7 @@ def work(number):
         function(connection.send, *arguments)
         ending = StopIteration()
     except ConnectionError:
-        return  # nobody listens any more
+        return  # the other process has closed the pipe
     except (VideoError, FilmListError, OSError) as caught:
         ending = caught
     except (MemoryError, cv2.error) as caught:

@@ -35,8 +35,8 @@ _NUM_AHEAD = 16
 _MOST_KEPT = 24
 _MOST_BYTES = 2**28
 
-# Frames between two signs of life while all are read.
-_FRAMES_A_SIGN = 48
+# Frames between two reports of progress while all are read.
+_FRAMES_A_REPORT = 48
 
 # Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
 _LEAST_SIDE = 16
@@ -92,7 +92,7 @@ class Pair:
         frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
             the pair is not used.
         next_frame: The same.
-        is_extra: Boolean. If true, the pair is at none of the even times: it
+        is_extra: Boolean. If true, the pair is not at one of the even times: it
             was read because its shot has no other.
     """
 
@@ -109,13 +109,13 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
     Args:
         path: Path of a film file on this machine.
         plan: A `Plan`.
-        max_silence: Float, seconds that the reading process may neither give
-            a sign of life nor read its file before it is ended.
+        max_silence: Float, seconds that the reading process may neither send
+            anything nor read its file before it is ended.
         progress: Function of a string and two integers, called while frames
             or pairs are read: what is read, how many of how many.
 
     Yields:
-        Each `Pair` in the film's order; behind the pairs of a shot, maybe
+        Each `Pair` in the film's order; after the pairs of a shot, maybe
         none, the `Shot`.
 
     Raises:
@@ -208,7 +208,7 @@ def _read_all(index, numbers, make):
             yield from shot.close(number)
             shot = _OpenShot(number, most_kept, wanted, make)
         yield from shot.add(number, whole)
-        if number % _FRAMES_A_SIGN == 0:
+        if number % _FRAMES_A_REPORT == 0:
             yield "frames", number, index.num_frames
     yield from shot.close(index.num_frames)
     yield "frames", index.num_frames, index.num_frames
@@ -304,7 +304,7 @@ class _OpenShot:
 def _with_cuts(index):
     """Yields (number, whether a shot begins with it, whole) of all frames.
 
-    Shots begin behind a cut and behind a fade.
+    Shots begin after a cut and after a fade.
     """
     num_ahead = min(max(_num_frames(index, _MOST_BYTES // 4), 1), _NUM_AHEAD)
     frames = frame_reading.scan_frames(index.path, index, _LONG_SIDE)
@@ -320,7 +320,7 @@ def _with_cuts(index):
         is_first = False
         if last is not None and not is_blank:
             change = float(cv2.absdiff(grey, last_grey).mean())
-            # What comes out of black is another shot, however slowly.
+            # What follows black is another shot, even after a slow fade.
             is_first = was_blank or (
                 change > _LEAST_CHANGE and cuts.is_cut(last, frame)
             )
@@ -350,7 +350,7 @@ def _ahead(items, num_ahead):
             for item in items:
                 made.put((item, None))
             made.put((None, StopIteration()))
-        except BaseException as error:  # told where the items are used
+        except BaseException as error:  # raised where the items are used
             made.put((None, error))
 
     try:

@@ -112,7 +112,7 @@ def index_frames(path):
         presentation.
 
     Raises:
-        VideoError: If the file is missing, is no film, opens other files
+        VideoError: If the file is missing, is not a film, opens other files
             (a playlist), or none of its frames can be decoded.
     """
     path = pathlib.Path(path)
@@ -128,10 +128,7 @@ def index_frames(path):
     pts = table.pts[shown]
     return FrameIndex(
         path=path,
-        width=head.width,
-        height=head.height,
-        rotation=head.rotation,
-        codec=head.codec,
+        **head.picture,
         seconds=(pts - pts[0]) * float(head.time_base),
         pts=pts,
         is_key_frame=np.isin(pts, table.key_pts),
@@ -153,10 +150,7 @@ class _PacketTable:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Head:
-    width: int
-    height: int
-    rotation: int
-    codec: str
+    picture: dict  # width, height, rotation and codec of `FrameIndex`
     time_base: fractions.Fraction
     pts: list  # the first frames' time stamps, as the decoder gave them
     damaged: bool
@@ -239,11 +233,9 @@ def _decode_head(path):
         width, height = frames[0].width, frames[0].height
         if rotation in (90, 270):
             width, height = height, width
+        picture = {"width": width, "height": height, "rotation": rotation}
         return _Head(
-            width,
-            height,
-            rotation,
-            stream.codec_context.name,
+            {**picture, "codec": stream.codec_context.name},
             stream.time_base,
             [frame.pts for frame in frames],
             bool(errors) or any(frame.is_corrupt for frame in frames),
@@ -280,13 +272,10 @@ def _index_by_decoding(path, head):
     pts = np.array(pts, np.int64)
     is_key_frame = np.array([is_key for _, is_key in frames], bool)
     starts = is_key_frame.copy()
-    starts[0] = True  # what was decoded first leans on nothing
+    starts[0] = True  # what was decoded first refers to nothing before
     return FrameIndex(
         path=path,
-        width=head.width,
-        height=head.height,
-        rotation=head.rotation,
-        codec=head.codec,
+        **head.picture,
         seconds=(pts - pts[0]) * float(time_base),
         pts=pts,
         is_key_frame=is_key_frame,

@@ -49,7 +49,7 @@ def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
         index: The film's `FrameIndex`, if there is one already.
         way: `"auto"` seeks where that decodes less; `"forward"` decodes
             everything up to the last frame wanted; `"seek"` seeks for every
-            group of pictures. The frames of a sound film are the same; of a
+            group of pictures. The frames of an intact film are the same; of a
             damaged one, the way that decodes more notices more damage. A
             film that is not seekable is read forward in any case.
         long_side: Integer, pixels: larger frames are scaled down to it as
@@ -82,7 +82,7 @@ def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
 
 
 def scan_frames(path, index=None, long_side=None):
-    """Reads all of a film, each frame small; whole only where it is asked for.
+    """Reads all of a film, each frame small; whole only on request.
 
     Args:
         path: Path of a film file on this machine.
@@ -203,7 +203,7 @@ def _select(index, film, stream, numbers, way):
 def _key_for(index, number):
     """Returns which key packet decoding must start from to show a frame."""
     key = np.searchsorted(index.key_places, index.places[number], "right") - 1
-    # Frames stored behind a key frame but shown before it lean on the group
+    # Frames stored after a key frame but shown before it refer to the group
     # of pictures before.
     while key > 0 and index.key_pts[key] > index.pts[number]:
         key -= 1
@@ -261,12 +261,12 @@ def _hurry(stream, packets, wanted):
 
 
 def _decode_run(index, stream, packets, numbers):
-    """Yields (number, frame) of the wanted frames that come out sound."""
+    """Yields (number, frame) of the wanted frames that are intact."""
     wanted = set(numbers)
     damage, held, last = [], collections.deque(), -1
 
     def on_error(packet):
-        # The decoder's threads tell of an error some packets later.
+        # The decoder's threads report an error some packets later.
         place = 0 if packet is None else _place_of(index, packet.pts)
         damage.append((place - stream.codec_context.thread_count, place))
 
@@ -338,7 +338,7 @@ def sample_frames(path, num_frames, index=None):
 
 def _sample(index, num_frames):
     # A key frame is decoded alone. With too few of them the film is short;
-    # fewer than asked are better than reading all of a long one.
+    # fewer frames than requested are better than reading all of a long one.
     key_frames = np.flatnonzero(index.is_key_frame)
     num_keys = min(num_frames, len(key_frames))
     if num_keys >= min(num_frames, _ENOUGH_SAMPLES) and not index.counted:

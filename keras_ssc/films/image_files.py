@@ -34,7 +34,7 @@ def decode_frame(data):
         uint8 array (height, width, 3), RGB.
 
     Raises:
-        ValueError: If the bytes are no PNG, or a damaged one.
+        ValueError: If the bytes are not a PNG, or a damaged one.
     """
     # OpenCV fills what a cut file lacks with grey and says nothing, so the
     # chunk that ends every PNG is looked for first.
@@ -45,16 +45,14 @@ def decode_frame(data):
         frame = cv2.imdecode(array, cv2.IMREAD_COLOR)
         if frame is not None:
             return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    raise ValueError(
-        f"expected a whole PNG, received {len(data)} bytes that are none"
-    )
+    raise ValueError(f"expected a whole PNG, received {len(data)} other bytes")
 
 
 def read_frame(path):
     """Reads a stored frame, see `decode_frame`.
 
     Raises:
-        ValueError: If the file is no whole PNG; names the file.
+        ValueError: If the file is not a whole PNG; names the file.
         OSError: If the file cannot be read.
     """
     try:

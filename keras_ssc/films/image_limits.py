@@ -2,7 +2,7 @@
 
 import pathlib
 
-# One with a smaller side is no frame of a film.
+# An image with a smaller side is not a frame of a film.
 MIN_SIDE = 10
 
 # An image above is refused by its header, before memory is taken for it: a
@@ -27,7 +27,7 @@ def check_size(width, height):
 
 
 def read_image(path):
-    """Reads an image file as it is; whoever decodes it judges what is in it.
+    """Reads an image file without decoding or checking what is in it.
 
     Args:
         path: The file's path.

@@ -6,7 +6,7 @@ import numpy as np
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 # Middlebury's colour wheel: where on its 55 steps each colour stands. The eye
-# tells more between red and yellow than between green and cyan.
+# distinguishes more between red and yellow than between green and cyan.
 _WHEEL_STEPS = (0, 15, 21, 25, 36, 49, 55)
 _WHEEL_COLOURS = np.array(
     [

@@ -1,4 +1,4 @@
-"""Scores that mean what they say: one temperature for all logits."""
+"""Calibrated scores: one temperature for all logits."""
 
 import numpy as np
 from keras import ops
@@ -95,7 +95,7 @@ def temperature_of(metrics, run_dir):
     """Returns the temperature that `evaluate` has written.
 
     Args:
-        metrics: What its `metrics.json` has; anyone may have written it.
+        metrics: What its `metrics.json` has; it may be malformed.
         run_dir: Path of the run, for the error.
 
     Returns:
@@ -109,7 +109,7 @@ def temperature_of(metrics, run_dir):
     except (KeyError, TypeError, IndexError):
         temperature = None
     is_number = type(temperature) in (int, float)
-    # Far beyond what is fitted, scores are no numbers any more.
+    # Far beyond what is fitted, scores become NaN.
     if not is_number or not _BOUNDS[0] / 10 <= temperature <= 10 * _BOUNDS[1]:
         raise ValueError(
             "Expected a run that was evaluated, for its scores to be "

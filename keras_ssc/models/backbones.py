@@ -42,40 +42,47 @@ class Backbone:
 
     Attributes:
         application: The function of `keras.applications`.
-        stem: String, the name of its first convolution.
         min_size: Integer, the smallest side of an image in pixels.
         scale_frame: Function, uint8 RGB frame to what the weights expect.
         file_name: String, the file with ImageNet's weights.
+        block: Regular expression with one group: a layer's name, from the
+            start on, and in it the name of its block, for fine-tuning.
+        maps: Regular expression, the names of the layers whose feature maps
+            every path passes, for Grad-CAM.
     """
 
     application: object
-    stem: str
     min_size: int
     scale_frame: object
     file_name: str
+    block: str
+    maps: str
 
 
 BACKBONES = {
     "vgg16": Backbone(
         keras.applications.VGG16,
-        "block1_conv1",
         32,
         _caffe,
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        block=r"(block\d)_",
+        maps=r"block\d_conv\d",
     ),
     "resnet50": Backbone(
         keras.applications.ResNet50,
-        "conv1_conv",
         32,
         _caffe,
         "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        block=r"(conv\d_block\d+)_",
+        maps=r"conv\d_block\d+_out",
     ),
     "inception_v3": Backbone(
         keras.applications.InceptionV3,
-        "conv2d",
         75,
         parts.scale_frame,
         "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        block=r"(mixed[1-9]\d*)$",
+        maps=r"mixed\d+",
     ),
 }
 
@@ -202,7 +209,7 @@ def _explain(backbone, weights, error):
             f"no file {weights}."
         )
     return (
-        f"{weights} is no weights file of the three-channel network without "
+        f"{weights} is not a weights file of the three-channel network without "
         f"its top, such as {backbone.file_name} ({reason})."
     )
 

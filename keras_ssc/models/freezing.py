@@ -4,6 +4,8 @@ import re
 
 import keras
 
+from keras_ssc.models.backbones import BACKBONES
+
 ALL = "all"
 
 
@@ -25,7 +27,7 @@ def freeze(model, unfreeze_from=None):
     Args:
         model: A `keras.Model` of `MODELS` with a backbone.
         unfreeze_from: String, the block from which on the trunk is trained
-            all the same: `block5` of VGG16, `conv5` or `conv5_block3` of
+            nevertheless: `block5` of VGG16, `conv5` or `conv5_block3` of
             ResNet50, `mixed9` of Inception v3; `"all"` for all of it with its
             stems; None to freeze all of it.
 
@@ -65,6 +67,6 @@ def _place(trunk, block):
 
 
 def _blocks(names):
-    pattern = re.compile(r"(block\d)_|(conv\d_block\d+)_|(mixed[1-9]\d*)$")
+    pattern = re.compile("|".join(each.block for each in BACKBONES.values()))
     found = [pattern.match(name) for name in names]
     return dict.fromkeys(match[match.lastindex] for match in found if match)

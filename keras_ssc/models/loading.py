@@ -11,7 +11,7 @@ _CHANNELS = {"frame": 3, "next_frame": 3, "flow": 2}
 
 
 class ModelError(ValueError):
-    """A file that is no model, or none of this project's."""
+    """A file that is not a model of this project."""
 
 
 def load(path, compile=False):
@@ -22,7 +22,7 @@ def load(path, compile=False):
         compile: Boolean, whether its optimizer and loss are wanted too.
 
     Returns:
-        A `keras.Model`, any at all; `check` says whether it is one of ours.
+        Any `keras.Model`; `check` says whether it is one of this project.
 
     Raises:
         ModelError: If the file is missing, damaged, or asks for what Keras
@@ -30,7 +30,7 @@ def load(path, compile=False):
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise ModelError(f"Expected a Keras model. {path} is no file.")
+        raise ModelError(f"Expected a Keras model. {path} is not a file.")
     try:
         return keras.saving.load_model(path, compile=compile, safe_mode=True)
     # Keras, zipfile, h5py and TensorFlow raise errors of as many kinds as a
@@ -44,7 +44,7 @@ def load(path, compile=False):
 
 
 def check(model, path):
-    """Raises `ModelError` if a model is none of `MODELS`.
+    """Raises `ModelError` if a model cannot be one of `MODELS`.
 
     Args:
         model: A `keras.Model`.

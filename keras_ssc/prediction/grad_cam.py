@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-# Feature maps that every path through a backbone passes: of Inception v3,
-# ResNet50, VGG16 and FlowNet-S.
+from keras_ssc.models.backbones import BACKBONES
+
+# Feature maps that every path through a backbone passes, or FlowNet-S.
 _MAPS = re.compile(
-    r"mixed\d+|conv\d_block\d+_out|block\d_conv\d|flownet_conv_\d"
+    "|".join([*(each.maps for each in BACKBONES.values()), r"flownet_conv_\d"])
 )
 
 # With small frames, the last maps are a single cell, which says nothing of

@@ -28,7 +28,7 @@ def predict_pair(client, frame, next_frame):
         A `serving_client.Answer`.
 
     Raises:
-        ValueError: If a file is missing or is no image; names the file.
+        ValueError: If a file is missing or is not an image; names the file.
         OSError: If a file cannot be read.
         ServingError: If the server cannot be reached, or fails.
     """

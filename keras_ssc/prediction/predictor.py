@@ -4,7 +4,7 @@
     answer = predictor.predict_pair(frame, next_frame)
     verdict = predictor.predict_film("film.mp4")
 
-A run, an export and a running TF Serving are asked alike.
+A run, an export and a running TF Serving have one interface.
 """
 
 import collections

@@ -9,7 +9,7 @@ CARD = "model_card.json"
 
 
 def read_card(folder):
-    """Reads the card of a version; None if the folder is none of ours."""
+    """Reads the card of a version; None if it is not an export."""
     try:
         card = files.read_json(folder / CARD)
     except (OSError, ValueError):
@@ -26,7 +26,7 @@ def read_card(folder):
 
 
 def newest_version(path):
-    """Returns an export's version; None if the folder is none of ours.
+    """Returns an export's version; None if it is not an export.
 
     Args:
         path: `pathlib.Path` of a version's folder, or of the folder of

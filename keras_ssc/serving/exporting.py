@@ -53,7 +53,7 @@ def export(
         `pathlib.Path` of the version's folder.
 
     Raises:
-        ValueError: If the folder is no run with a model, `out` holds
+        ValueError: If the folder is not a run with a model, `out` holds
             something else, or Keras does not work on TensorFlow.
         ExportError: If what was written does not answer as the run's model.
         OSError: If a file cannot be written; nothing is left behind then.

@@ -11,7 +11,7 @@ from keras_ssc.serving import export_formats
 
 _LIMITS = (
     "It knows six genres and always names one: a film of none of them, or of "
-    "two, gets one all the same.",
+    "two, gets one nevertheless.",
     "It was measured on the films of the split above; on other kinds of films "
     "it may do worse.",
     "Frames are to be as in training: bars cropped, both of one shot and "

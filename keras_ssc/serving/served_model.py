@@ -124,7 +124,7 @@ class ServedModel(tf.Module):
             A dict, see the class.
 
         Raises:
-            tf.errors.InvalidArgumentError: If an image is no JPEG or PNG, is
+            tf.errors.InvalidArgumentError: If an image is not a JPEG or PNG, is
                 cut off, too large or too small, or its pair's two are not of
                 one size; it names the input and the place in the batch.
         """
@@ -276,7 +276,7 @@ def _first_place(is_bad):
 
 
 def _check_formats(images, name):
-    """Fails if an image is no JPEG or PNG; says which one and what it is."""
+    """Fails if an image is not a JPEG or PNG; says which one and what it is."""
     # The head alone, long enough for every mark.
     heads = tf.strings.substr(images, 0, 256)
     padded = tf.strings.join([heads, "\0" * 16])

@@ -2,14 +2,14 @@
 
 After each epoch, `epoch_003.json` (where the training stands) and then
 `epoch_003.keras` (the whole model with its optimizer) appear in the run's
-`checkpoints/`; within an epoch, where it is asked for, `epoch_003_step_0120`.
+`checkpoints/`; within an epoch, if `checkpoint_steps` is set,
+`epoch_003_step_0120`.
 Beside them, `best.keras` is the model that did best on the validation split,
 where there is one.
 """
 
 import contextlib
 import dataclasses
-import os
 import re
 import shutil
 
@@ -17,6 +17,8 @@ import keras
 
 from keras_ssc import files
 from keras_ssc import models
+
+_TEMPORARY = ".writing.keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +214,7 @@ def load_newest(folder, may_write=True):
             state = State(**files.read_json(path.with_suffix(".json")))
             model = models.load(path, compile=True)
             _assign(_seeds_of(model), state.seeds)
-        # What is stored of a state can be anything too.
+        # The state can be malformed in any way, too.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             print(f"{path} cannot be read and is skipped: {reason}")
@@ -226,10 +228,9 @@ def load_newest(folder, may_write=True):
 
 def _keep_best(path, state):
     if state.is_best:
-        _replace(
-            path.with_name("best.keras"),
-            lambda temporary: shutil.copyfile(path, temporary),
-        )
+        temporary = path.with_name(_TEMPORARY)
+        with files.replacing(path.with_name("best.keras"), temporary):
+            shutil.copyfile(path, temporary)
 
 
 @contextlib.contextmanager
@@ -259,21 +260,6 @@ def write_model(model, path):
     Raises:
         OSError: If it cannot be written; what was there before stays.
     """
-    with _without_synchronization(model):
-        _replace(path, model.save)
-
-
-def _replace(path, write):
-    temporary = path.with_name(".writing.keras")
-    try:
-        with files.named(path):
-            write(temporary)
-            _flush(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush(path):
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+    temporary = path.with_name(_TEMPORARY)
+    with _without_synchronization(model), files.replacing(path, temporary):
+        model.save(temporary)

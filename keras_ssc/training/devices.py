@@ -143,7 +143,7 @@ def check_agreement(strategy, text):
 
 def _sum(strategy, number):
     """Returns a number's sum over all devices of all hosts."""
-    with telling_of_workers():
+    with naming_lost_workers():
         return float(
             strategy.reduce(
                 "SUM",
@@ -202,7 +202,7 @@ def _has_accelerator():
 
 
 @contextlib.contextmanager
-def telling_of_workers():
+def naming_lost_workers():
     """Turns what TensorFlow raises when a host is lost into one line."""
     try:
         yield
@@ -327,7 +327,7 @@ def fit_on_hosts(
         steps=steps_per_epoch,
     )
     model.stop_training = False
-    with telling_of_workers():
+    with naming_lost_workers():
         callbacks.on_train_begin()
         iterator = iter(batches)
         for epoch in range(initial_epoch, epochs):

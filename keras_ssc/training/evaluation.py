@@ -39,7 +39,7 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
         another split than test, the files are named after it.
 
     Raises:
-        ValueError: If the folder is no run with a model, or the data set or
+        ValueError: If the folder is not a run with a model, or the data set or
             the split is missing.
         OSError: If a file cannot be written.
     """

@@ -74,7 +74,7 @@ def resume(run_dir, verbose=True, splits=None):
         finished.
 
     Raises:
-        ValueError: If the folder is no run, or the data set is not built.
+        ValueError: If the folder is not a run, or the data set is not built.
         TrainingError: If the loss is not finite any more.
         OSError: If a file cannot be written.
     """
@@ -146,11 +146,11 @@ def _prepare_splits(splits, config, model, strategy, verbose):
             if split == "train" or split in splits.names
         }
     batching.check_batch_size(prepared["train"], config.batch_size)
-    _tell_of_missing_genres(prepared["train"], config.dataset)
+    _warn_of_missing_genres(prepared["train"], config.dataset)
     return prepared
 
 
-def _tell_of_missing_genres(prepared, dataset):
+def _warn_of_missing_genres(prepared, dataset):
     present = set(np.unique(prepared.label).tolist())
     missing = [name for i, name in enumerate(GENRES) if i not in present]
     if missing:

@@ -43,7 +43,7 @@ def read_config(run_dir):
     """Reads the config of a run.
 
     Raises:
-        ValueError: If the folder is no run.
+        ValueError: If the folder is not a run.
     """
     path = pathlib.Path(run_dir) / "config.json"
     try:
@@ -57,13 +57,13 @@ def read_config(run_dir):
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"Expected a run's folder, which `python -m keras_ssc.train` "
-            f"wrote. {path} is missing or none of ours ({error})."
+            f"wrote. {path} is missing or malformed ({error})."
         ) from error
     return config
 
 
 def _value_of(field, value):
-    """Returns a field's value of what JSON has; `TypeError` if it is none."""
+    """Returns a field's value from JSON; `TypeError` if it has another."""
     if isinstance(value, list):
         value = tuple(value)
         is_pair = field.name != "image_size" or len(value) == 2
@@ -109,8 +109,8 @@ def load_model(run_dir):
         A `keras.Model`, not compiled; its output is logits.
 
     Raises:
-        ValueError: If the run has no model, or what is there is damaged or
-            none of ours.
+        ValueError: If the run has no model, or it is damaged or not a model
+            of this project.
     """
     path = pathlib.Path(run_dir) / "model.keras"
     if not path.exists():

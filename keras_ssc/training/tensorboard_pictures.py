@@ -132,28 +132,20 @@ def example_places(prepared, num_pairs):
         Integer array (n,), places of the pairs, genre by genre; fewer than
         `num_pairs` if films have too few.
     """
-    films = _films_in_turns(prepared)
+    in_time = np.lexsort((prepared.frame_number, prepared.scene))
+    by_genre = [
+        [
+            in_time[prepared.film[in_time] == film]
+            for film in np.unique(prepared.film[prepared.label == label])
+        ]
+        for label in np.unique(prepared.label)
+    ]
+    # A film of each genre in turn.
+    turns = itertools.chain(*itertools.zip_longest(*by_genre))
+    films = [places for places in turns if places is not None]
     chosen = []
     for turn, places in enumerate(films):
         count = len(range(turn, num_pairs, len(films)))
         middles = (np.arange(count) + 0.5) * len(places) / count
         chosen.extend(places[np.unique(middles.astype(int))])
     return np.array(sorted(chosen, key=lambda place: prepared.label[place]))
-
-
-def _films_in_turns(prepared):
-    """Returns each film's places in its time, a film of each genre in turn."""
-    in_time = np.lexsort((prepared.frame_number, prepared.scene))
-    by_genre = []
-    for label in np.unique(prepared.label):
-        of_genre = in_time[prepared.label[in_time] == label]
-        films = np.unique(prepared.film[of_genre])
-        by_genre.append(
-            [of_genre[prepared.film[of_genre] == film] for film in films]
-        )
-    return [
-        places
-        for turn in itertools.zip_longest(*by_genre)
-        for places in turn
-        if places is not None
-    ]

@@ -2,6 +2,9 @@
 
 import argparse
 import dataclasses
+import typing
+
+import keras
 
 from keras_ssc import checks
 from keras_ssc import models
@@ -47,7 +50,7 @@ class TrainConfig:
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
     patience: int | None = None  # epochs without a better validation loss
     precision: str = "float32"  # mixed: float16 on GPUs, bfloat16 on CPUs
-    jit_compile: bool = False  # XLA: minutes of compiling, then faster steps
+    jit_compile: bool | None = None  # with XLA; None: on JAX, which needs it
     seed: int = 0  # of weights, order and augmentation
     strategy: str = "auto"  # all hosts of TF_CONFIG, else all GPUs of this one
     deterministic: bool = False  # same seed, same weights; slower on GPUs
@@ -109,6 +112,9 @@ def fill_in(config):
         },
     )
     check(config)
+    if config.jit_compile is None:
+        is_needed = keras.backend.backend() == "jax"
+        config = dataclasses.replace(config, jit_compile=is_needed)
     if config.flow == "auto" and "flow" in models.options_of(config.model):
         config = dataclasses.replace(config, flow=devices.flow_of_machine())
     if config.freeze or config.unfreeze_from:
@@ -147,14 +153,9 @@ def check(config):
     _check_choice("precision", config.precision, PRECISIONS)
     _check_choice("flow", config.flow, ("auto", *FLOWS))
     for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
-        if not getattr(config, name) > 0:
-            raise ValueError(
-                f"Expected {name} above 0. Received: {getattr(config, name)}"
-            )
+        checks.above_zero(name, getattr(config, name) or 0)  # never None
     for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"Expected {name} above 0. Received: {value}")
+        checks.above_zero(name, getattr(config, name))
     if not 0 <= config.freeze <= config.epochs:
         raise ValueError(
             f"Expected freeze of 0 to {config.epochs}, the epochs. "
@@ -219,10 +220,11 @@ _HELP = {
     "freeze": "epochs in which the pretrained part is frozen",
     "unfreeze_from": "block to train the pretrained part from afterwards, "
     "such as block5, conv5 or mixed9; default: all",
-    "fine_learning_rate": "then; default: a tenth of the learning rate",
+    "fine_learning_rate": "rate after the frozen epochs; default: a tenth of "
+    "the learning rate",
     "batch_size": "pairs in a batch, over all devices together",
     "optimizer": ", ".join(OPTIMIZERS),
-    "learning_rate": "at its highest",
+    "learning_rate": "highest rate of the schedule",
     "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
     "warmup_steps": "steps over which a cosine's rate rises from 0",
     "label_smoothing": "share of a label spread over all genres",
@@ -230,14 +232,16 @@ _HELP = {
     "mirror": "mirror half of the pairs left to right",
     "crop": "largest share of each side cut away at random, such as 0.2",
     "colour": "random brightness, contrast and saturation, such as 0.2",
-    "patience": "stop after so many epochs without a better validation loss",
+    "patience": "stop after this many epochs without a better validation loss",
     "precision": f"{', '.join(PRECISIONS)}; mixed is float16 on GPUs, "
     "bfloat16 on processors that have it",
-    "jit_compile": "compile with XLA",
+    "jit_compile": "compile with XLA: takes minutes, then steps are faster; "
+    "default: on JAX, which else computes operation by operation",
     "strategy": ", ".join(devices.STRATEGIES),
     "deterministic": "the same seed gives the same weights",
-    "checkpoint_steps": "a checkpoint after so many steps within an epoch too",
-    "keep_checkpoints": "how many of the newest are kept",
+    "checkpoint_steps": "also write a checkpoint each time after this many "
+    "steps within an epoch",
+    "keep_checkpoints": "how many of the newest checkpoints are kept",
 }
 
 _ALIASES = {"batch_size": "--bs", "learning_rate": "--lr"}
@@ -246,13 +250,6 @@ _PARSERS = {
     "image_size": image_size,
     "dense_units": _units,
     "weights": lambda text: None if text == "none" else text,
-    **dict.fromkeys(
-        ("encoding", "epochs", "batch_size", "warmup_steps", "patience"), int
-    ),
-    **dict.fromkeys(("seed", "freeze", "keep_checkpoints"), int),
-    **dict.fromkeys(("learning_rate", "fine_learning_rate"), float),
-    **dict.fromkeys(("label_smoothing", "crop", "colour"), float),
-    "checkpoint_steps": int,
 }
 
 
@@ -262,9 +259,11 @@ def add_flags(parser):
         flags = [f"--{field.name.replace('_', '-')}"]
         flags += [_ALIASES[field.name]] if field.name in _ALIASES else []
         settings = {"default": field.default, "help": _HELP.get(field.name)}
-        if "bool" in str(field.type):
+        # Of `int | None`, the first.
+        kind, *_ = typing.get_args(field.type) or (field.type,)
+        if kind is bool:
             settings["action"] = argparse.BooleanOptionalAction
         else:
-            settings["type"] = _PARSERS.get(field.name, str)
+            settings["type"] = _PARSERS.get(field.name, kind)
             settings["metavar"] = field.name.split("_")[-1].upper()
         parser.add_argument(*flags, **settings)

@@ -216,81 +216,88 @@ def test_any_folder_lists_each_file_once(tree):
         assert len(named) == len(set(named))
 
 
-def read_or_refuse(read, path, *errors):
-    try:
-        return read()
-    except errors as error:
-        assert str(path) in str(error)
-        return None
-
-
-@fuzz
-@hypothesis.given(strategies.one_of(JSON_TEXTS, like(hostile_corpus.RECORD)))
-@examples(
-    *(
-        t
-        for _, t in hostile_corpus.json_changes(hostile_corpus.RECORD, "pairs")
-    ),
-    json.dumps({**hostile_corpus.RECORD, "movie": "1/../../x"}),
-    json.dumps({**hostile_corpus.RECORD, "genre": "../x"}),
-    json.dumps({**hostile_corpus.RECORD, "pairs": [{"status": "kept"}]}),
+CONFIG = json.loads(
+    json.dumps(
+        dataclasses.asdict(train_config.fill_in(train_config.TrainConfig("fc")))
+    )
 )
-def test_an_index_is_records_or_an_error(folder, text):
-    path = folder / "index" / "action_movie1.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(text.encode("utf-8", "replace"))
+CARD = {"card_version": 1, "format": "savedmodel", "image_size": [18, 32]}
 
-    def read():
-        records = frame_folder.read_records(folder)
-        frame_folder.write_index(folder)
-        return records
 
-    records = read_or_refuse(read, path, ValueError)
-    for record in records or ():
+def read_index(folder):
+    for record in frame_folder.read_records(folder):
         assert record["genre"] in GENRES and record["movie"] > 0
         assert record["split"] in film_list.SPLITS
+    frame_folder.write_index(folder)
 
 
-@fuzz
-@hypothesis.given(strategies.one_of(JSON_TEXTS, like(hostile_corpus.INTENT)))
-@examples(
-    *(
-        t
-        for _, t in hostile_corpus.json_changes(hostile_corpus.INTENT, "movie")
+def read_config(folder):
+    config = runs.read_config(folder)
+    hash(config)  # each value is one that the fields may have
+    assert config.epochs > 0 and config.batch_size > 0
+
+
+def read_card(folder):
+    try:
+        card = exported.read_card(folder)
+    except ValueError as error:
+        raise AssertionError from error  # it is ours or none
+    if card is not None:
+        height, width = card["image_size"]
+        assert card["format"] in exported.FORMATS and height > 0 < width
+
+
+def json_texts(value, *names, changes=()):
+    """Returns examples of a JSON file that is tampered with."""
+    texts = [text for _, text in hostile_corpus.json_changes(value, *names)]
+    return texts + [json.dumps({**value, **change}) for change in changes]
+
+
+# What reads a file, the file, a good value of it and examples of bad ones.
+READERS = {
+    "index": (
+        *(read_index, "index/action_movie1.json", hostile_corpus.RECORD),
+        json_texts(
+            *(hostile_corpus.RECORD, "pairs"),
+            changes=[
+                {"movie": "1/../../x"},
+                {"genre": "../x"},
+                {"pairs": [{"status": "kept"}]},
+            ],
+        ),
     ),
-    json.dumps({**hostile_corpus.INTENT, "replaces": ["../../../canary"]}),
-)
-def test_what_a_kill_left_is_read_or_an_error(folder, text):
-    out = folder / "intents"
-    path = out / ".partial" / "action_movie1.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode("utf-8", "replace"))
-    film = film_list.Film("A film", "action", "train", ())
-    places = read_or_refuse(
-        lambda: frame_folder.assign_places([film], [], out), path, ValueError
-    )
-    for place in (places or {}).values():
-        assert place.movie > 0
-        assert all("/" not in name for name in place.replaces)
+    "a folder's settings": (
+        lambda out: frame_folder.open_folder(out, hostile_corpus.SETTINGS),
+        *("extract.json", hostile_corpus.SETTINGS),
+        json_texts(hostile_corpus.SETTINGS, "seed"),
+    ),
+    "a run's config": (
+        *(read_config, "config.json", CONFIG),
+        [text for _, text in hostile_corpus.config_changes(CONFIG)],
+    ),
+    "a card": (read_card, exported.CARD, CARD, json_texts(CARD, *CARD)),
+}
 
 
-@fuzz
-@hypothesis.given(strategies.one_of(JSON_TEXTS, like(hostile_corpus.SETTINGS)))
-@examples(
-    *(
-        t
-        for _, t in hostile_corpus.json_changes(hostile_corpus.SETTINGS, "seed")
-    )
-)
-def test_a_folders_settings_are_read_or_an_error(folder, text):
-    out = folder / "settings"
-    out.mkdir(exist_ok=True)
-    (out / "extract.json").write_bytes(text.encode("utf-8", "replace"))
-    read_or_refuse(
-        lambda: frame_folder.open_folder(out, hostile_corpus.SETTINGS),
-        out,
-        ValueError,
-    )
+@pytest.mark.parametrize("name", READERS)
+def test_json_is_read_or_an_error(tmp_path, name):
+    read, file, value, texts = READERS[name]
+    path = tmp_path / file
+    # Settings that differ are told of the folder.
+    named = tmp_path if file == "extract.json" else path
+
+    @fuzz
+    @hypothesis.given(strategies.one_of(JSON_TEXTS, like(value)))
+    @examples(*texts)
+    def read_or_refuse(text):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "replace"))
+        try:
+            read(tmp_path)
+        except ValueError as error:
+            assert str(named) in str(error)
+
+    read_or_refuse()
 
 
 ROW = {
@@ -341,36 +348,3 @@ def test_a_response_is_answers_or_an_error(body):
 )
 def test_an_error_of_a_server_is_explained_or_not(text):
     assert serving_client.explain_error(text) is None or text
-
-
-CONFIG = json.loads(
-    json.dumps(
-        dataclasses.asdict(train_config.fill_in(train_config.TrainConfig("fc")))
-    )
-)
-
-
-@fuzz
-@hypothesis.given(strategies.one_of(JSON_TEXTS, like(CONFIG)))
-@examples(*(text for _, text in hostile_corpus.config_changes(CONFIG)))
-def test_a_runs_config_is_read_or_an_error(folder, text):
-    path = folder / "config.json"
-    path.write_bytes(text.encode("utf-8", "replace"))
-    config = read_or_refuse(lambda: runs.read_config(folder), path, ValueError)
-    if config is not None:
-        hash(config)  # each value is one that the fields may have
-        assert config.epochs > 0 and config.batch_size > 0
-
-
-CARD = {"card_version": 1, "format": "savedmodel", "image_size": [18, 32]}
-
-
-@fuzz
-@hypothesis.given(strategies.one_of(JSON_TEXTS, like(CARD)))
-@examples(*(text for _, text in hostile_corpus.json_changes(CARD, *CARD)))
-def test_a_card_is_ours_or_none(folder, text):
-    (folder / exported.CARD).write_bytes(text.encode("utf-8", "replace"))
-    card = exported.read_card(folder)
-    if card is not None:
-        height, width = card["image_size"]
-        assert card["format"] in exported.FORMATS and height > 0 < width

@@ -27,6 +27,7 @@ import subprocess
 import sys
 import time
 import traceback
+import typing
 import urllib.parse
 
 import h5py
@@ -53,14 +54,11 @@ from keras_ssc.training.train_config import TrainConfig
 from tests.campaigns import hostile_corpus
 from tests.campaigns import load
 from tests.campaigns import process as processes
-from tests.helpers import drawn_films
 
 # How a task may end.
 RESULT, ERROR = "result", "named error"
 TRACEBACK, CRASH, HANG = "traceback", "crash", "hang"
 BAD = (TRACEBACK, CRASH, HANG)
-
-ALL_FILMS = "all films in one list"
 
 # What `command.run` tells in one line.
 _NAMED = (ValueError, OutsideError, OSError)
@@ -82,27 +80,20 @@ _PROGRAM = (
     "import sys; from tests.campaigns.hostile import work; work(*sys.argv[1:])"
 )
 
-# Every so many of the films and images are uploads of the page, and of the
-# models are evaluated and exported, which takes seconds.
-_EVERY_UPLOAD = 4
-_EVERY_MODEL = 3
-
 
 @dataclasses.dataclass(frozen=True)
 class Task:
     """One file for one entry point.
 
     Attributes:
-        entry: String, the entry point, as the table names it.
+        entry: String, a key of `ENTRIES`.
         file: String, the file, as the corpus names it.
-        program: String, a key of `PROGRAMS`.
-        arguments: Tuple of strings.
+        given: What the corpus has under that name.
     """
 
     entry: str
     file: str
-    program: str
-    arguments: tuple
+    given: object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +141,7 @@ class Ground:
         with h5py.File(self.outside / "secret.h5", "w") as file:
             file["secret"] = np.full((3, 3, 3, 64), 1 / 3, np.float32)
         self.data, self.run_dir = self.out / "data", self.out / "run"
-        self.version = None
+        self._numbers = itertools.count()
 
     def environment(self):
         """Returns the environment of a worker."""
@@ -163,8 +154,12 @@ class Ground:
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
 
-    def prepare(self):
-        """Makes a data set, a run and an export: small, and good."""
+    def prepare(self, seed=0):
+        """Makes a data set, a run and an export, small and good, and the files.
+
+        Returns:
+            A dict from a kind of file to a dict from a name to the file.
+        """
         frames = self.out / "frames"
         drawn = hostile_corpus.frames()[: hostile_corpus.CUT]
         for genre, movie in itertools.product(("action", "romance"), (1, 2, 3)):
@@ -191,6 +186,30 @@ class Ground:
         self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
         )
+        found = hostile_corpus.write(self.corpus, self.outside, seed)
+        changes = hostile_corpus.export_changes(self.version, seed)
+        return {
+            **found,
+            "all films": {"all films": list(found["films"].values())},
+            **hostile_corpus.run_changes(self.run_dir, self.outside, seed),
+            "exports": {"good": {}, **dict(changes)},
+        }
+
+    def new(self, files=None):
+        """Returns a path in the output's folder, with files or with nothing."""
+        path = self.out / "new" / str(next(self._numbers))
+        path.parent.mkdir(exist_ok=True)
+        if files is not None:
+            hostile_corpus.write_tree(path, files)
+        return path
+
+    def copy(self, source, changes=None):
+        """Returns a copy of a folder, for one task alone, with changes."""
+        target = self.new()
+        # Not shutil.copytree: it copies no pipes.
+        subprocess.run(["cp", "-a", "--", source, target], check=True)
+        hostile_corpus.write_tree(target, changes or {})
+        return target
 
     def seen(self):
         """Returns what lies outside the folder of the output, as it is.
@@ -213,14 +232,6 @@ class Ground:
                     0 if is_folder else status.st_mtime_ns,
                 )
         return found
-
-    def copy_of(self, source, name):
-        """Returns a copy of a folder, for one task alone."""
-        target = self.out / "copies" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Not shutil.copytree: it copies no pipes.
-        subprocess.run(["cp", "-a", "--", source, target], check=True)
-        return target
 
 
 @functools.cache
@@ -393,7 +404,8 @@ class Worker:
         """Does a task; returns its `Ending`."""
         if self._process is None:
             self._start()
-        self._connection.send((task.program, task.arguments))
+        program, *arguments = ENTRIES[task.entry].make(self._ground, task.given)
+        self._connection.send((program, [str(each) for each in arguments]))
         try:
             memory = self._watch(max_seconds)
             if memory is None:
@@ -453,233 +465,194 @@ class Worker:
             self._process = None
 
 
-def tasks(ground, found, seed=0):
+def _extract(ground, film_list, out=None, workers=1):
+    small = ("--pairs", 4, "--size", "64x36", "--workers", workers)
+    return "extract", film_list, "--out", out or ground.new(), *small
+
+
+def _extract_films(ground, *paths, out=None, **settings):
+    # What is no text cannot stand in a list in UTF-8.
+    names = [str(path).encode("utf-8", "replace").decode() for path in paths]
+    rows = [
+        # The name of the first is the one in the corpus' folders of frames.
+        (f"A film{place or ''}", "action", "train", name, "", "")
+        for place, name in enumerate(names)
+    ]
+    path = ground.new({}) / "films.csv"
+    files.write_csv(path, film_list.COLUMNS, rows)
+    return _extract(ground, path, out, **settings)
+
+
+def _build(ground, manual_dir, *source):
+    return "build", ground.new(), manual_dir, *source
+
+
+def _build_films(ground, path):
+    # The builder's list has one name and lies beside its films.
+    names = ("good.mp4", "circle.mp4")
+    beside = {name: path.parent / name for name in names}
+    return _build(ground, ground.new({"films.csv": path, **beside}), "films")
+
+
+def _build_pair(ground, path):
+    names = [f"action_train/action_movie1_00{number}.png" for number in (1, 2)]
+    return _build(ground, ground.new(dict.fromkeys(names, path)))
+
+
+def _predict(model, *files):
+    return "predict", "--pairs=4", "--", model, *files
+
+
+def _predict_pair(ground, model):
+    image = ground.corpus / "images" / "good.png"
+    return _predict(model, image, image)
+
+
+def _changed_run(ground, changes):
+    return ground.copy(ground.run_dir, changes)
+
+
+def _of_own_sums(ground, changes):
+    """Returns an export that is changed by one who knows the checksums."""
+    copy = ground.copy(ground.version, changes)
+    exporting.write_sums(copy)
+    return copy
+
+
+def _train(ground, weights):
+    flags = {
+        "--model": "vgg16",
+        "--weights": weights,
+        "--image-size": 32,
+        "--dense-units": 4,
+        "--epochs": 1,
+        "--dataset": "scene_genre/small",
+        "--data-dir": ground.data,
+        "--batch-size": 4,
+        "--run-dir": ground.new(),
+    }
+    return "train", *(each for flag in flags.items() for each in flag)
+
+
+def _ask(ground, program, *arguments):
+    return program, ground.run_dir, ground.out / "page", *arguments
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """An entry point.
+
+    Attributes:
+        kinds: Tuple of strings, what of the corpus it is given.
+        make: Function of a `Ground` and of one of those, that returns a key
+            of `PROGRAMS` and the program's arguments.
+        every: Integer, 1 for all of them.
+    """
+
+    kinds: tuple
+    make: typing.Callable
+    every: int = 1
+
+
+ENTRIES = {
+    "extract, a film": Entry(("films",), _extract_films),
+    "extract, all films": Entry(
+        ("all films",), lambda g, paths: _extract_films(g, *paths, workers=2)
+    ),
+    "predict, a film": Entry(("films",), lambda g, p: _predict(g.run_dir, p)),
+    "extract, a film list": Entry(("film lists",), _extract),
+    "tfds build, a film list": Entry(("film lists",), _build_films),
+    "predict, two images": Entry(
+        ("images",), lambda g, path: _predict(g.run_dir, path, path)
+    ),
+    "tfds build, two images": Entry(("images",), _build_pair),
+    "tfds build, frames": Entry(("frames",), _build),
+    "predict, a folder of frames": Entry(
+        ("frames",), lambda g, path: _predict(g.run_dir, path)
+    ),
+    "extract, into a folder": Entry(
+        ("frames",),
+        lambda g, path: _extract_films(
+            g, g.corpus / "film lists" / "good.mp4", out=g.copy(path)
+        ),
+    ),
+    "app, a request": Entry(("requests",), lambda g, p: _ask(g, "send", p)),
+    # An upload takes seconds, and so do an evaluation and an export.
+    "app, a film": Entry(
+        ("films",), lambda g, path: _ask(g, "judge", "film", path), every=4
+    ),
+    "app, two images": Entry(
+        ("images",),
+        lambda g, path: _ask(g, "judge", "pair", path, path),
+        every=4,
+    ),
+    "predict, a run": Entry(
+        ("models", "metrics"),
+        lambda g, changes: _predict_pair(g, _changed_run(g, changes)),
+    ),
+    "evaluate": Entry(
+        ("models",), lambda g, c: ("evaluate", _changed_run(g, c)), every=3
+    ),
+    "evaluate, a config": Entry(
+        ("configs",), lambda g, changes: ("evaluate", _changed_run(g, changes))
+    ),
+    "export": Entry(
+        ("models",),
+        lambda g, c: ("export", _changed_run(g, c), "--out", g.new()),
+        every=3,
+    ),
+    "export, metrics": Entry(
+        ("metrics",),
+        lambda g, c: ("export", _changed_run(g, c), "--out", g.new()),
+    ),
+    "train, --resume": Entry(
+        ("checkpoints",), lambda g, c: ("train", "--resume", _changed_run(g, c))
+    ),
+    "predict, an export": Entry(
+        ("exports",), lambda g, c: _predict_pair(g, g.copy(g.version, c))
+    ),
+    "predict, an export of its own sums": Entry(
+        ("exports",), lambda g, c: _predict_pair(g, _of_own_sums(g, c))
+    ),
+    "train, --weights": Entry(("weights",), _train),
+}
+
+
+def tasks(found):
     """Returns a list of `Task`, every file for every entry point.
 
     Args:
-        ground: A `Ground` that is prepared.
-        found: What `hostile_corpus.write` returned.
-        seed: Integer, of the damage.
+        found: What `Ground.prepare` returned.
     """
-    made = (
-        _tasks_of_films(ground, found["films"]),
-        _tasks_of_lists(ground, found["film lists"]),
-        _tasks_of_images(ground, found["images"]),
-        _tasks_of_frames(ground, found["frames"]),
-        _tasks_of_page(ground, found),
-        _tasks_of_runs(ground, seed),
-        _tasks_of_exports(ground, seed),
-        _tasks_of_weights(ground, seed),
-    )
-    return [task for of_kind in made for task in of_kind]
-
-
-def _extract(ground, entry, file, film_list, out, workers=1):
-    small = ("--pairs", "4", "--size", "64x36", "--workers", str(workers))
-    arguments = (str(film_list), "--out", str(ground.out / out), *small)
-    return Task(entry, file, "extract", arguments)
-
-
-def _build(ground, entry, file, manual_dir, *source):
-    data_dir = ground.out / "built" / f"{entry} {file}"
-    arguments = (str(data_dir), str(manual_dir), *source)
-    return Task(entry, file, "build", arguments)
-
-
-def _predict(entry, file, model, *files):
-    arguments = ("--pairs=4", "--", str(model), *map(str, files))
-    return Task(entry, file, "predict", arguments)
-
-
-def _tasks_of_films(ground, paths):
-    entry, lists = "extract, a film", ground.out / "lists"
-    lists.mkdir()
-    for place, path in enumerate(paths):
-        film_list, out = lists / f"{place}.csv", f"extracted/film {place}"
-        _write_list(film_list, [path])
-        yield _extract(ground, entry, path.name, film_list, out)
-        yield _predict("predict, a film", path.name, ground.run_dir, path)
-    film_list, out = lists / "all.csv", "extracted/all films"
-    _write_list(film_list, paths)
-    yield _extract(ground, entry, ALL_FILMS, film_list, out, workers=2)
-
-
-def _write_list(path, films):
-    # What is no text cannot stand in a list in UTF-8.
-    names = [str(film).encode("utf-8", "replace").decode() for film in films]
-    rows = [
-        (f"film {place}", "action", "train", name, "", "")
-        for place, name in enumerate(names)
+    return [
+        Task(name, file, given)
+        for name, entry in ENTRIES.items()
+        for kind in entry.kinds
+        for file, given in _sent(name, found[kind])[:: entry.every]
     ]
-    files.write_csv(path, film_list.COLUMNS, rows)
 
 
-def _tasks_of_lists(ground, paths):
-    for place, path in enumerate(paths):
-        entry, out = "extract, a film list", f"extracted/list {place}"
-        yield _extract(ground, entry, path.name, path, out)
-        # The builder's list has one name and lies beside its films.
-        manual_dir = ground.out / "manual" / str(place)
-        manual_dir.mkdir(parents=True)
-        for film in ("good.mp4", "circle.mp4"):
-            (manual_dir / film).symlink_to(path.parent / film)
-        (manual_dir / "films.csv").symlink_to(path)
-        entry = "tfds build, a film list"
-        yield _build(ground, entry, path.name, manual_dir, "films")
-
-
-def _tasks_of_images(ground, paths):
-    for place, path in enumerate(paths):
-        entry = "predict, two images"
-        yield _predict(entry, path.name, ground.run_dir, path, path)
-        frames = ground.out / "pictures" / str(place) / "action_train"
-        frames.mkdir(parents=True)
-        for number in (1, 2):
-            link = frames / f"action_movie1_00{number}.png"
-            link.symlink_to(path)
-        entry = "tfds build, frames"
-        yield _build(ground, entry, path.name, frames.parent)
-
-
-def _tasks_of_frames(ground, paths):
-    film_list = ground.out / "lists" / "good.csv"
-    film = ground.corpus / "film lists" / "good.mp4"
-    # The film that the folders' records tell of.
-    drawn_films.write_list(film_list, f"A film,action,train,{film},,")
-    for path in paths:
-        name = path.name
-        yield _build(ground, "tfds build, frames", name, path)
-        entry = "predict, a folder of frames"
-        yield _predict(entry, name, ground.run_dir, path)
-        copy = ground.copy_of(path, f"frames/{name}")
-        entry = "extract, into a folder"
-        yield _extract(ground, entry, name, film_list, copy)
-
-
-def _tasks_of_page(ground, found):
-    where = (str(ground.run_dir), str(ground.out / "page"))
-    for path in found["requests"]:
-        yield Task("app, a request", path.name, "send", (*where, str(path)))
-    for entry, kind, times in (("film", "films", 1), ("pair", "images", 2)):
-        # Of what is no file, a browser sends nothing.
-        sent = [path for path in found[kind] if _is_sent(path)]
-        for path in sent[::_EVERY_UPLOAD]:
-            name = f"app, {'a film' if times == 1 else 'two images'}"
-            given = (*where, entry, *([str(path)] * times))
-            yield Task(name, path.name, "judge", given)
-
-
-def _is_sent(path):
-    try:
-        return path.is_file() and path.name.isprintable()
-    except (OSError, RuntimeError):
-        return False
-
-
-def _tasks_of_runs(ground, seed):
-    run_dir = ground.run_dir
-    model = (run_dir / "model.keras").read_bytes()
-    models = [
-        ("good.keras", model),
-        *hostile_corpus.keras_changes(model, ground.outside, seed),
-        *hostile_corpus.other_models(ground.out / "other models"),
+def _sent(entry, found):
+    # Of what is no file, a browser sends nothing.
+    return [
+        (name, given)
+        for name, given in found.items()
+        if entry not in ("app, a film", "app, two images")
+        or (name.isprintable() and os.path.isfile(given))
     ]
-    changed = [(name, {"model.keras": data}) for name, data in models]
-    yield from _tasks_of_changes(
-        ground, changed, "predict, a run", "evaluate", "export"
-    )
-    metrics = json.loads((run_dir / "metrics.json").read_text("utf-8"))
-    changed = [
-        (f"metrics {what}", {"metrics.json": text})
-        for what, text in hostile_corpus.metrics_changes(metrics)
-    ]
-    yield from _tasks_of_changes(ground, changed, "predict, a run", "export")
-    config = json.loads((run_dir / "config.json").read_text("utf-8"))
-    changed = [
-        (f"config {what}", {"config.json": text})
-        for what, text in hostile_corpus.config_changes(config)
-    ]
-    yield from _tasks_of_changes(ground, changed, "evaluate")
-    (path,) = (run_dir / "checkpoints").glob("epoch_*.json")
-    state, name = (
-        json.loads(path.read_text("utf-8")),
-        f"checkpoints/{path.stem}",
-    )
-    changed = [
-        (f"state {what}", {"model.keras": None, f"{name}.json": text})
-        for what, text in hostile_corpus.state_changes(state)
-    ]
-    changed += [
-        (f"checkpoint {what}", {"model.keras": None, f"{name}.keras": data})
-        for what, data in models[:: len(models) // 12]
-    ]
-    yield from _tasks_of_changes(ground, changed, "train, --resume")
 
 
-def _tasks_of_changes(ground, changed, *entries):
-    """Yields tasks of copies of the run, each with changes."""
-    image = ground.corpus / "images" / "good.png"
-    for place, (name, changes) in enumerate(changed):
-        # All load a run by the same functions: the others try a part.
-        for entry in entries[: None if place % _EVERY_MODEL == 0 else 1]:
-            copy = ground.copy_of(ground.run_dir, f"{entry}/{name}")
-            hostile_corpus.write_tree(copy, changes)
-            out = str(ground.out / "exports" / name)
-            yield {
-                "predict, a run": _predict(entry, name, copy, image, image),
-                "evaluate": Task(entry, name, "evaluate", (str(copy),)),
-                "export": Task(
-                    entry, name, "export", (str(copy), "--out", out)
-                ),
-                "train, --resume": Task(
-                    entry, name, "train", ("--resume", str(copy))
-                ),
-            }[entry]
-
-
-def _tasks_of_exports(ground, seed):
-    image = ground.corpus / "images" / "good.png"
-    changed = hostile_corpus.export_changes(ground.version, seed)
-    for name, changes in (("good", {}), *changed):
-        # As damage does it, and as one does who knows the checksums.
-        for sums in ("", "sums of its own, "):
-            copy = ground.copy_of(ground.version, f"export/{sums}{name}")
-            hostile_corpus.write_tree(copy, changes)
-            if sums:
-                exporting.write_sums(copy)
-            entry = "predict, an export"
-            yield _predict(entry, f"{sums}{name}", copy, image, image)
-
-
-def _tasks_of_weights(ground, seed):
-    weights = ground.corpus / "weights"
-    for path in hostile_corpus.write_weights(weights, seed, ground.outside):
-        flags = {
-            "--model": "vgg16",
-            "--weights": path,
-            "--image-size": 32,
-            "--dense-units": 4,
-            "--epochs": 1,
-            "--dataset": "scene_genre/small",
-            "--data-dir": ground.data,
-            "--batch-size": 4,
-            "--run-dir": ground.out / "trained" / path.name,
-        }
-        arguments = tuple(str(each) for flag in flags.items() for each in flag)
-        yield Task("train, --weights", path.name, "train", arguments)
+_WARM_UPS = {
+    "app": ("app, a request", "requests", "000.http"),
+    "tfds": ("tfds build, a film list", "film lists", "good.csv"),
+}
 
 
 def warm_up(ground, entry):
     """Returns a task after which libraries have written what they keep."""
-    if entry.startswith("app"):
-        request = ground.corpus / "requests" / "000.http"
-        given = (ground.run_dir, ground.out / "page", request)
-        return Task("warm-up", request.name, "send", tuple(map(str, given)))
-    if entry.startswith("tfds build"):
-        manual_dir = ground.out / "manual" / "0"
-        return _build(ground, "warm-up", "good.csv", manual_dir, "films")
-    image = ground.corpus / "images" / "good.png"
-    return _predict("warm-up", image.name, ground.run_dir, image, image)
+    pair = ("predict, two images", "images", "good.png")
+    name, kind, file = _WARM_UPS.get(entry.split()[0], pair)
+    return Task(name, file, ground.corpus / kind / file)
 
 
 def measure(ground, chosen):
@@ -754,9 +727,7 @@ def main():
     add("--out", default="results/hostile", metavar="DIR")
     arguments = parser.parse_args()
     ground = Ground(pathlib.Path(arguments.out) / "ground")
-    found = hostile_corpus.write(ground.corpus, arguments.seed)
-    ground.prepare()
-    made = tasks(ground, found, arguments.seed)
+    made = tasks(ground.prepare(arguments.seed))
     chosen = [task for task in made if re.search(arguments.entry, task.entry)]
     num_files = len({task.file for task in made})
     print(f"{len(chosen)} tasks of {num_files} files", flush=True)

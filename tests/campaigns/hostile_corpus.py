@@ -1,8 +1,8 @@
 """Malformed and malicious files: all made here, by seed.
 
-`write` writes what needs no model: films, images, film lists, folders of frames
-and requests for the page. What is tampered with of a run and of an export is
-written over copies of good ones, see `keras_changes` and `export_changes`.
+`write` writes what needs no model: films, images, film lists, folders of
+frames, weights and requests for the page. `run_changes` and `export_changes`
+tamper with a good run and a good export, for `write_tree` over copies of them.
 """
 
 import csv
@@ -10,8 +10,10 @@ import io
 import itertools
 import json
 import os
+import pathlib
 import random
 import struct
+import tempfile
 import zipfile
 import zlib
 
@@ -42,46 +44,61 @@ _NUM_FLIPS = (1, 2, 4, 8, 16, 32, 64, 256)
 # with a sign and without.
 _LIES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 
-# Fields of an MP4: the box, the bytes behind its name, the field's own name.
-_MP4_FIELDS = (
-    ("mvhd", 12, "time scale"),
-    ("tkhd", 76, "track width"),
-    ("mdhd", 12, "time scale"),
-    ("mdhd", 16, "duration"),
-    ("avc1", 24, "width and height"),
-    ("stts", 4, "number of time steps"),
-    ("stts", 8, "frames of a step"),
-    ("stts", 12, "time step"),
-    ("ctts", 4, "number of shifts"),
-    ("stss", 4, "number of key frames"),
-    ("stsc", 4, "number of chunk sizes"),
-    ("stsc", 12, "frames of a chunk"),
-    ("stsz", 4, "one size for all"),
-    ("stsz", 8, "number of frames"),
-    ("stsz", 12, "size of the first frame"),
-    ("stco", 4, "number of chunks"),
-    ("stco", 8, "place of the first chunk"),
-)
-_AVI_FIELDS = (
-    ("avih", 4, "microseconds of a frame"),
-    ("avih", 20, "number of frames"),
-    ("avih", 36, "width"),
-    ("strh", 24, "scale"),
-    ("strh", 28, "rate"),
-    ("strf", 8, "width"),
-    ("strf", 12, "height"),
-)
-# Elements of a Matroska file by their ids, which are long enough to be found.
-_MKV_FIELDS = (
-    (b"\x2a\xd7\xb1", "time scale"),
-    (b"\x44\x89", "duration"),
-    (b"\x23\xe3\x83", "duration of a frame"),
-    (b"\x42\xf3", "longest size"),
-    (b"\x15\x49\xa9\x66", "size of the information"),
-    (b"\x16\x54\xae\x6b", "size of the tracks"),
-)
+# Numbers in headers: of a film, the mark before some of them (an MP4's or an
+# AVI's box, a Matroska's element), and how many bytes behind it each lies.
+_FIELDS = {
+    "h264.mp4": {
+        b"mvhd": (12,),
+        b"tkhd": (76,),
+        b"mdhd": (12, 16),
+        b"avc1": (24,),
+        b"stts": (4, 8, 12),
+        b"ctts": (4,),
+        b"stss": (4,),
+        b"stsc": (4, 12),
+        b"stsz": (4, 8, 12),
+        b"stco": (4, 8),
+    },
+    "mpeg4.avi": {
+        b"avih": (4, 20, 36),
+        b"strh": (24, 28),
+        b"strf": (8, 12),
+    },
+    # Before a number here stands its length, which may lie too. The marks:
+    # the time scale, the duration, a frame's, the tracks, the information.
+    "h264.mkv": {
+        b"\x2a\xd7\xb1": (0, 1),
+        b"\x44\x89": (0, 1),
+        b"\x23\xe3\x83": (0, 1),
+        b"\x16\x54\xae\x6b": (0, 1),
+        b"\x15\x49\xa9\x66": (0, 1),
+    },
+}
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+# What `write_tree` makes of a name, beside a file of bytes or of text, a link
+# (a `pathlib.Path`), and nothing (None).
+FOLDER, PIPE = object(), object()
+
+
+def write_tree(root, files):
+    """Writes files into a folder; None removes one."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if data is None:
+            path.unlink(missing_ok=True)
+        elif data is FOLDER:
+            path.mkdir()
+        elif data is PIPE:
+            os.mkfifo(path)
+        elif isinstance(data, pathlib.Path):
+            path.symlink_to(data)
+        else:
+            path.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def frames():
@@ -103,10 +120,8 @@ def damaged(name, data, seed):
     """
     stem, suffix = os.path.splitext(name)
     for tenth in range(1, 10):
-        yield (
-            f"{stem} cut at {tenth} tenths{suffix}",
-            data[: len(data) * tenth // 10],
-        )
+        cut = data[: len(data) * tenth // 10]
+        yield f"{stem} cut at {tenth} tenths{suffix}", cut
     for count in _NUM_FLIPS:
         generator = random.Random(f"{seed} {name} {count}")
         flipped = bytearray(data)
@@ -116,39 +131,19 @@ def damaged(name, data, seed):
         yield f"{stem} with {count} bits flipped{suffix}", bytes(flipped)
 
 
-def _lies(name, data, fields):
+def _lies(name, data):
     """Yields (name, data) with one number of a header replaced."""
     stem, suffix = os.path.splitext(name)
-    for (mark, offset, what), lie in itertools.product(fields, _LIES):
-        place = data.find(mark.encode("ascii"))
-        if place < 0:
+    for mark, offsets in _FIELDS[name].items():
+        found = data.find(mark) + len(mark)
+        if found < len(mark):
             raise ValueError(f"{name} has no {mark}")
-        start = place + len(mark) + offset
-        changed = bytearray(data)
-        changed[start : start + 4] = struct.pack(
-            ">I" if suffix == ".mp4" else "<I", lie
-        )
-        yield f"{stem} {mark} {what} {lie:#x}{suffix}", bytes(changed)
-
-
-def _mkv_lies(name, data):
-    for mark, what in _MKV_FIELDS:
-        place = data.find(mark) + len(mark)
-        if place < len(mark):
-            continue  # the muxer writes it when it knows it
-        for lie in (b"\x00", b"\xff"):
-            changed = bytearray(data)
-            changed[place + 1 : place + 5] = 4 * lie
-            yield f"h264 {what} {lie.hex()}.mkv", bytes(changed)
-            changed = bytearray(data)
-            changed[place : place + 1] = lie
-            yield f"h264 length of {what} {lie.hex()}.mkv", bytes(changed)
-
-
-def _other_codecs(data):
-    for code in ("mp4v", "hev1", "mjpa", "png ", "raw ", "tmcd", "\0\0\0\0"):
-        changed = data.replace(b"avc1", code.encode("ascii"))
-        yield f"h264 named {code.strip(chr(0)) or 'nothing'}.mp4", changed
+        for offset, lie in itertools.product(offsets, _LIES):
+            start = found + offset
+            number = struct.pack("<I" if suffix == ".avi" else ">I", lie)
+            changed = data[:start] + number + data[start + 4 :]
+            what = mark.decode("ascii", "backslashreplace").replace("\\", "")
+            yield f"{stem} {what} {offset} {lie:#x}{suffix}", changed
 
 
 def png(width, height, rows=None, bits=1, colour=0):
@@ -173,10 +168,11 @@ def _chunk(kind, body):
     )
 
 
-def write_bomb(path, side, num_frames):
-    """Writes a film of PNGs far larger than its header says."""
-    picture = png(side, side)
-    with av.open(str(path), "w", options={"fflags": "bitexact"}) as container:
+def bomb(side, num_frames):
+    """Returns a film of PNGs far larger than its header says."""
+    picture, file = png(side, side), io.BytesIO()
+    options = {"fflags": "bitexact"}
+    with av.open(file, "w", format="mov", options=options) as container:
         stream = container.add_stream("png", rate=24)
         stream.width, stream.height = SIZE
         stream.pix_fmt = "rgb24"
@@ -185,6 +181,7 @@ def write_bomb(path, side, num_frames):
             packet.stream, packet.pts, packet.dts = stream, place, place
             packet.is_keyframe = True
             container.mux(packet)
+    return file.getvalue()
 
 
 PLAYLISTS = {
@@ -235,59 +232,27 @@ FILM_NAMES = (
 )
 
 
-def write_films(folder, seed):
-    """Writes films; returns their paths."""
-    folder.mkdir(parents=True)
+def _films(seed, outside):
     good, found = {}, {}
-    for name, (codec, options) in FILMS.items():
-        path = folder / name
-        drawn_films.write_film(path, frames(), 24, codec, options)
-        good[name] = path.read_bytes()
-        path.unlink()
-        found.update(damaged(name, good[name], seed))
-    found.update(_lies("h264.mp4", good["h264.mp4"], _MP4_FIELDS))
-    found.update(_lies("mpeg4.avi", good["mpeg4.avi"], _AVI_FIELDS))
-    found.update(_mkv_lies("h264.mkv", good["h264.mkv"]))
-    found.update(_other_codecs(good["h264.mp4"]))
-    found |= {name: text.encode() for name, text in PLAYLISTS.items()}
-    found |= dict.fromkeys(FILM_NAMES, good["h264.mp4"])
-    found |= {
-        "good.mp4": good["h264.mp4"],
-        "empty.mp4": b"",
-        "one byte.mp4": b"\0",
-        "one byte.mkv": b"\x1a",
-        "a film.png": good["h264.mp4"],
-        "no ending": good["vp8.webm"],
-        "a matroska.mp4": good["h264.mkv"],
-        "a transport stream.avi": good["mpeg2.ts"],
-        "a png.mp4": png(64, 36),
-        "zeros.mp4": bytes(100_000),
-        "noise.mkv": random.Random(seed).randbytes(100_000),
-        "twice.mp4": 2 * good["h264.mp4"],
-        "twice.ts": 2 * good["mpeg2.ts"],
-        "two formats.mp4": good["h264.mp4"] + good["h264.mkv"],
-        "back to front.mp4": good["h264.mp4"][::-1],
-        "boxes in boxes.mp4": good["h264.mp4"][:32]
-        + b"".join(
-            struct.pack(">I4s", 8 * (4000 - depth), b"moov")
-            for depth in range(4000)
-        ),
-        "box of no length.mp4": good["h264.mp4"][:32] + b"\0\0\0\0moov",
-        "box of a terabyte.mp4": good["h264.mp4"][:32]
-        + struct.pack(">I4sQ", 1, b"moov", 2**40),
-    }
-    for name, data in found.items():
-        (folder / name).write_bytes(data)
-    bombs = {"bomb.mov": (16_000, 24), "bomb of the largest.mov": (8_000, 8)}
-    for name, settings in bombs.items():
-        write_bomb(folder / name, *settings)
-    found = [folder / name for name in (*found, *bombs)]
-    return found + _write_links(folder)
-
-
-def _write_links(folder):
-    """Writes links, and what is no file; returns their paths."""
-    targets = {
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (codec, options) in FILMS.items():
+            path = pathlib.Path(folder, name)
+            drawn_films.write_film(path, frames(), 24, codec, options)
+            good[name] = path.read_bytes()
+            found.update(damaged(name, good[name], seed))
+    for name in _FIELDS:
+        found.update(_lies(name, good[name]))
+    mp4 = good["h264.mp4"]
+    for code in ("mp4v", "hev1", "mjpa", "png ", "raw ", "tmcd", "\0\0\0\0"):
+        changed = mp4.replace(b"avc1", code.encode("ascii"))
+        found[f"h264 named {code.strip(chr(0))}.mp4"] = changed
+    boxes = [
+        struct.pack(">I4s", 8 * (4000 - depth), b"moov")
+        for depth in range(4000)
+    ]
+    links = {f"chain {n}.mp4": f"chain {n + 1}.mp4" for n in range(45)}
+    links |= {  # the chain is longer than the system follows
+        "chain 45.mp4": "good.mp4",
         "link.mp4": "good.mp4",
         "link to nothing.mp4": "nothing.mp4",
         "link to itself.mp4": "link to itself.mp4",
@@ -299,15 +264,36 @@ def _write_links(folder):
         "link to a tty.mp4": "/dev/tty",
         "link to a secret.mp4": "/etc/passwd",
     }
-    for name, target in targets.items():
-        (folder / name).symlink_to(target)
-    for place in range(45):  # more than the system follows
-        (folder / f"chain {place}.mp4").symlink_to(f"chain {place + 1}.mp4")
-    (folder / "chain 45.mp4").symlink_to("good.mp4")
-    os.mkfifo(folder / "pipe.mp4")
-    (folder / "folder.mp4").mkdir()
-    names = (*targets, "chain 0.mp4", "pipe.mp4", "folder.mp4", "missing.mp4")
-    return [folder / name for name in names]
+    return {
+        "good.mp4": mp4,
+        **found,
+        **PLAYLISTS,
+        **dict.fromkeys(FILM_NAMES, mp4),
+        **{name: pathlib.Path(target) for name, target in links.items()},
+        "folder.mp4": FOLDER,
+        "pipe.mp4": PIPE,
+        "missing.mp4": None,
+        "empty.mp4": b"",
+        "one byte.mp4": b"\0",
+        "one byte.mkv": b"\x1a",
+        "a film.png": mp4,
+        "no ending": good["vp8.webm"],
+        "a matroska.mp4": good["h264.mkv"],
+        "a transport stream.avi": good["mpeg2.ts"],
+        "a png.mp4": png(64, 36),
+        "zeros.mp4": bytes(100_000),
+        "noise.mkv": random.Random(seed).randbytes(100_000),
+        "twice.mp4": 2 * mp4,
+        "twice.ts": 2 * good["mpeg2.ts"],
+        "two formats.mp4": mp4 + good["h264.mkv"],
+        "back to front.mp4": mp4[::-1],
+        "boxes in boxes.mp4": mp4[:32] + b"".join(boxes),
+        "box of no length.mp4": mp4[:32] + b"\0\0\0\0moov",
+        "box of a terabyte.mp4": mp4[:32]
+        + struct.pack(">I4sQ", 1, b"moov", 2**40),
+        "bomb.mov": bomb(16_000, 24),
+        "bomb of the largest.mov": bomb(8_000, 8),
+    }
 
 
 def _encode(frame, suffix, *options):
@@ -324,17 +310,10 @@ def _png_header(data, **fields):
     return data[:8] + _chunk(b"IHDR", header) + data[33:]
 
 
-def _jpeg_size(data, width, height):
-    place = data.find(b"\xff\xc0")
-    size = struct.pack(">HH", height, width)
-    return data[: place + 5] + size + data[place + 9 :]
-
-
-def write_images(folder, seed):
-    """Writes images; returns their paths."""
-    folder.mkdir(parents=True)
+def _images(seed, outside):
     frame = np.ascontiguousarray(frames()[0])
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    clear = cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)
     good, jpeg = _encode(frame, ".png"), _encode(frame, ".jpg")
     progressive = _encode(frame, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
     found = {"good.png": good, "good.jpg": jpeg}
@@ -346,8 +325,7 @@ def write_images(folder, seed):
     ):
         found.update(damaged(name, data, seed))
     for fields in (
-        *({side: lie} for side in ("width", "height") for lie in (0, 1)),
-        *({side: lie} for side in ("width", "height") for lie in _LIES[1:]),
+        *({side: n} for side in ("width", "height") for n in (1, *_LIES)),
         {"width": 4096, "height": 4096},
         {"width": 60_000, "height": 60_000},
         *({"bits": bits} for bits in (0, 1, 3, 16, 255)),
@@ -359,12 +337,15 @@ def write_images(folder, seed):
     ):
         said = " ".join(f"{name} {value:#x}" for name, value in fields.items())
         found[f"rgb {said}.png"] = _png_header(good, **fields)
+    place = jpeg.find(b"\xff\xc0") + 5
     for width, height in ((0, 0), (1, 1), (65_500, 65_500), (65_535, 1)):
-        found[f"baseline {width}x{height}.jpg"] = _jpeg_size(
-            jpeg, width, height
-        )
+        size = struct.pack(">HH", height, width)
+        name = f"baseline {width}x{height}.jpg"
+        found[name] = jpeg[:place] + size + jpeg[place + 4 :]
     place = good.find(b"IDAT") - 4
-    found |= {
+    start, rest = good[:place], good[place:]
+    zeros = zlib.compress(bytes(2**26), 9)
+    return found | {
         "empty.png": b"",
         "one byte.png": b"\x89",
         "one byte.jpg": b"\xff",
@@ -376,29 +357,21 @@ def write_images(folder, seed):
         "a webp.png": _encode(frame, ".webp"),
         "a bitmap.png": _encode(frame, ".bmp"),
         "a tiff.png": _encode(frame, ".tiff"),
-        "an svg.png": b"<svg xmlns='http://www.w3.org/2000/svg'>"
-        b"<image href='file:///etc/passwd'/></svg>",
-        "text.png": b"no image at all\n",
+        "an svg.png": "<svg xmlns='http://www.w3.org/2000/svg'>"
+        "<image href='file:///etc/passwd'/></svg>",
+        "text.png": "no image at all\n",
         "zeros.png": bytes(10_000),
         "grey.png": _encode(grey, ".png"),
-        "transparent.png": _encode(
-            cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), ".png"
-        ),
+        "transparent.png": _encode(clear, ".png"),
         "one pixel.png": _encode(frame[:1, :1], ".png"),
         "one row.png": _encode(frame[:1], ".png"),
         "checksum wrong.png": good[:29] + b"\0\0\0\0" + good[33:],
         "no header.png": good[:8] + good[33:],
         "header twice.png": good[:33] + good[8:],
         "no end.png": good[:-12],
-        "chunk of a gigabyte.png": good[:place]
-        + struct.pack(">I", 2**30)
-        + good[place + 4 :],
-        "text bomb.png": good[:place]
-        + _chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**26), 9))
-        + good[place:],
-        "profile bomb.png": good[:place]
-        + _chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**26), 9))
-        + good[place:],
+        "chunk of a gigabyte.png": start + struct.pack(">I", 2**30) + rest[4:],
+        "text bomb.png": start + _chunk(b"zTXt", b"x\0\0" + zeros) + rest,
+        "profile bomb.png": start + _chunk(b"iCCP", b"x\0\0" + zeros) + rest,
         "behind its end.png": good + bytes(1000),
         "polyglot.png": good[:-12] + b"PK\5\6" + bytes(18) + good[-12:],
         "bomb of a gigapixel.png": png(30_000, 30_000),
@@ -406,24 +379,17 @@ def write_images(folder, seed):
         "bomb in a row.png": png(2**24, 1),
         "palette without one.png": png(64, 36, bits=8, colour=3),
         "data of another size.png": png(64, 36, zlib.compress(b"x")),
-        "data of zeros without end.png": png(
-            64, 36, zlib.compress(bytes(2**26), 9)
-        ),
+        "data of zeros without end.png": png(64, 36, zeros),
         "comments.jpg": jpeg[:2] + b"\xff\xfe\xff\xff" * 5000 + jpeg[2:],
         "a thousand scans.jpg": progressive[:-2]
         + 1000 * progressive[progressive.rfind(b"\xff\xda") : -2]
         + b"\xff\xd9",
+        "link to itself.png": pathlib.Path("link to itself.png"),
+        "link to zeros.png": pathlib.Path("/dev/zero"),
+        "folder.png": FOLDER,
+        "pipe.png": PIPE,
+        "missing.png": None,
     }
-    for name, data in found.items():
-        (folder / name).write_bytes(data)
-    (folder / "link to itself.png").symlink_to("link to itself.png")
-    (folder / "link to zeros.png").symlink_to("/dev/zero")
-    (folder / "folder.png").mkdir()
-    os.mkfifo(folder / "pipe.png")
-    names = ("link to itself", "link to zeros", "folder", "pipe", "missing")
-    return [folder / name for name in found] + [
-        folder / f"{name}.png" for name in names
-    ]
 
 
 _HEADER = "film,genre,split,path,start,end\n"
@@ -506,26 +472,23 @@ FILM_LISTS = {
 }
 
 
-def write_film_lists(folder, seed):
-    """Writes film lists beside a good film; returns their paths."""
-    folder.mkdir(parents=True)
-    options = FILMS["h264.mp4"][1]
-    drawn_films.write_film(folder / "good.mp4", frames(), options=options)
-    (folder / "circle.mp4").symlink_to("circle.mp4")
-    found = {
-        f"{name}.csv": text if isinstance(text, bytes) else text.encode()
-        for name, text in FILM_LISTS.items()
+def _film_lists(seed, outside):
+    whole = (_HEADER + 20 * _ROW).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "good.mp4")
+        film = drawn_films.write_film(path, frames()).read_bytes()
+    return {
+        # Beside them, for their rows; and as lists they are malformed.
+        "good.mp4": film,
+        "circle.mp4": pathlib.Path("circle.mp4"),
+        **{f"{name}.csv": text for name, text in FILM_LISTS.items()},
+        **dict(damaged("whole.csv", whole, seed)),
+        "a folder.csv": FOLDER,
+        "a link to itself.csv": pathlib.Path("a link to itself.csv"),
+        "a link to zeros.csv": pathlib.Path("/dev/zero"),
+        "a pipe.csv": PIPE,
+        "missing.csv": None,
     }
-    found.update(damaged("whole.csv", (_HEADER + 20 * _ROW).encode(), seed))
-    for name, data in found.items():
-        (folder / name).write_bytes(data)
-    (folder / "a folder.csv").mkdir()
-    (folder / "a link to itself.csv").symlink_to("a link to itself.csv")
-    (folder / "a link to zeros.csv").symlink_to("/dev/zero")
-    os.mkfifo(folder / "a pipe.csv")
-    names = ("a folder.csv", "a link to itself.csv", "a link to zeros.csv")
-    names = (*found, *names, "a pipe.csv", "missing.csv")
-    return [folder / name for name in names]
 
 
 SETTINGS = {
@@ -560,7 +523,6 @@ RECORD = {
     "source": {"genre": "action", "split": "train", "scenes": []},
     "pairs": [PAIR_ROW],
 }
-INTENT = {"film": "A film", "genre": "action", "movie": 1, "replaces": []}
 
 _DEEP = "[" * 100_000
 
@@ -588,11 +550,10 @@ def json_changes(value, *names):
 
 def _frames_changes():
     """Returns a dict from a name to what is written into a folder of frames."""
-    record, intent = "index/action_movie1.json", ".partial/action_movie1.json"
+    record = "index/action_movie1.json"
     made = {"good": {}}
     for kind, file, value, names in (
         ("record", record, RECORD, ("film", "genre", "movie", "pairs")),
-        ("intent", intent, INTENT, ("genre", "movie", "replaces")),
         ("settings", "extract.json", SETTINGS, ("num_pairs",)),
     ):
         for what, text in json_changes(value, *names):
@@ -605,9 +566,6 @@ def _frames_changes():
         made[f"name {name[:30]}"] = {f"action_train/{name}": b"x"}
     image, movie = png(64, 36), f"action_train/action_movie{'9' * 100}"
     return made | {
-        "intent that replaces what is outside": {
-            intent: _changed(INTENT, replaces=["../../../canary", "/x"])
-        },
         "record outside": {
             record: _changed(RECORD, movie="1/../../../../canary")
         },
@@ -627,10 +585,8 @@ def _frames_changes():
     }
 
 
-def write_frames(folder, seed):
-    """Writes folders of frames; returns their paths."""
-    folder.mkdir(parents=True)
-    (folder / "canary.json").write_text("outside")
+def _frames(seed, outside):
+    """Returns a dict from a folder of frames to its files, by their names."""
     pictures = [_encode(np.ascontiguousarray(f), ".png") for f in frames()[1:3]]
     settings = {"extract.json": json.dumps(SETTINGS)}
     whole = {
@@ -638,41 +594,32 @@ def write_frames(folder, seed):
         **settings,
         "index/action_movie1.json": json.dumps(RECORD),
     }
-    made = {n: {**whole, **files} for n, files in _frames_changes().items()}
-    write_tree(folder / "elsewhere", {"action_movie1_001.png": "outside"})
-    links = {
-        "circle": {"action_train": "action_train", "index": "index"},
-        "links through which is written": {
-            ".index.csv.tmp": folder / "canary.json",
-            "action_train": folder / "elsewhere",
+    zeros = pathlib.Path("/dev/zero")
+    return {
+        **{n: {**whole, **files} for n, files in _frames_changes().items()},
+        "circle": {
+            **settings,
+            "action_train": pathlib.Path("action_train"),
+            "index": pathlib.Path("index"),
         },
-        "records of zeros": {"index/action_movie1.json": "/dev/zero"},
+        "links through which is written": {
+            **settings,
+            "index": FOLDER,
+            ".index.csv.tmp": outside / "canary",
+            "action_train": outside,
+        },
+        "index through a link": {**settings, "index.csv": outside},
+        "records of zeros": {
+            **settings,
+            "index/action_movie1.json": zeros,
+            "index/action_movie2.json": PIPE,
+        },
         "link to what is outside": {
-            _FRAME_FILES[0]: "/etc/passwd",
-            _FRAME_FILES[1]: "/dev/zero",
+            **settings,
+            _FRAME_FILES[0]: pathlib.Path("/etc/passwd"),
+            _FRAME_FILES[1]: zeros,
         },
     }
-    for name, files in (made | dict.fromkeys(links, settings)).items():
-        write_tree(folder / name, files)
-        for link, target in links.get(name, {}).items():
-            (folder / name / link).parent.mkdir(exist_ok=True)
-            (folder / name / link).symlink_to(target)
-    (folder / "links through which is written" / "index").mkdir()
-    os.mkfifo(folder / "records of zeros" / "index" / "action_movie2.json")
-    return [folder / name for name in (*made, *links)]
-
-
-def write_tree(root, files):
-    """Writes files into a folder; None removes one, a folder or a file."""
-    root.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if data is None:
-            path.unlink(missing_ok=True)
-        else:
-            data = data.encode() if isinstance(data, str) else data
-            path.write_bytes(data)
 
 
 def _request(path, body, head=(), method="POST", length=None):
@@ -687,7 +634,7 @@ def _request(path, body, head=(), method="POST", length=None):
     return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + body
 
 
-def _bodies():
+def _requests(seed, outside):
     """Returns requests, as sent over a socket; the first is good."""
     call = "/gradio_api/call/"
     file = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
@@ -754,158 +701,107 @@ def _bodies():
         kind = f"multipart/form-data{boundary}".encode()
         sent = _request("/gradio_api/upload", body.encode())
         made.append(sent.replace(b"application/json", kind))
-    return made
+    return {f"{n:03d}.http": request for n, request in enumerate(made)}
 
 
-def write_bodies(folder, seed):
-    """Writes requests for the page; returns their paths."""
-    folder.mkdir(parents=True)
-    paths = []
-    for place, request in enumerate(_bodies()):
-        paths.append(folder / f"{place:03d}.http")
-        paths[-1].write_bytes(request)
-    return paths
+def _weights(seed, outside):
+    """Returns what is no weights of a network, or a part of one."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as good:
+        good.attrs["layer_names"] = [b"block1_conv1"]
+        group = good.create_group("block1_conv1")
+        group.attrs["weight_names"] = [b"kernel", b"bias"]
+        group["kernel"] = np.zeros((3, 3, 3, 64), np.float32)
+        group["bias"] = np.zeros(64, np.float32)
+    good = file.getvalue()
+    return {
+        "good.h5": good,
+        **dict(damaged("some.h5", good, seed)),
+        "empty.h5": b"",
+        "one byte.h5": b"\x89",
+        "a png.h5": png(64, 36),
+        "pipe.h5": PIPE,
+        **{
+            f"{name}.h5": _with_weights(good, make)
+            for name, make in _external_weights(outside).items()
+        },
+    }
 
 
 KINDS = {
-    "films": write_films,
-    "images": write_images,
-    "film lists": write_film_lists,
-    "frames": write_frames,
-    "requests": write_bodies,
+    "films": _films,
+    "images": _images,
+    "film lists": _film_lists,
+    "frames": _frames,
+    "requests": _requests,
+    "weights": _weights,
 }
 
 
-def write(folder, seed=0):
+def write(folder, outside, seed=0):
     """Writes the corpus that needs no model.
 
     Args:
         folder: `pathlib.Path` of a new folder.
+        outside: See `keras_changes`.
         seed: Integer.
 
     Returns:
-        A dict from each of `KINDS` to its paths.
+        A dict from each of `KINDS` to a dict from a name to its path.
     """
-    return {kind: make(folder / kind, seed) for kind, make in KINDS.items()}
-
-
-def _rezipped(data, change=None, extra=None):
-    """Returns a .keras archive with members changed, added or removed."""
-    members = {}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for name in archive.namelist():
-            members[name] = archive.read(name)
-    members = {**members, **(change(members) if change else {})}
-    return _zipped([*members.items(), *(extra or ())])
+    found = {}
+    for kind, make in KINDS.items():
+        made = make(seed, outside)
+        for name, data in made.items():
+            is_tree = isinstance(data, dict)
+            root = folder / kind / (name if is_tree else "")
+            write_tree(root, data if is_tree else {name: data})
+        found[kind] = {name: folder / kind / name for name in made}
+    return found
 
 
 def _zipped(members):
+    """Returns a .keras archive of members; those that are None are left out."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in members:
+        for name, body in members.items():
             if body is not None:
                 # Of no date, so that the bytes are the same in a year.
                 archive.writestr(zipfile.ZipInfo(name), body)
     return written.getvalue()
 
 
-def _model_config(change):
-    """Returns a change of an archive that changes the model's config."""
-
-    def changed(members):
-        config = json.loads(members["config.json"])
-        change(config)
-        return {"config.json": json.dumps(config)}
-
-    return changed
-
-
-def _layers(config, class_name):
-    return [
-        layer
-        for layer in config["config"]["layers"]
-        if layer["class_name"] == class_name
-    ]
-
-
-def _with_units(units):
-    def change(config):
-        _layers(config, "Dense")[0]["config"]["units"] = units
-
-    return _model_config(change)
-
-
-def _with_layer(module, class_name, layer_config, registered_name=None):
-    """Returns a change that puts another class in the first dense's place."""
-
-    def change(config):
-        layer = _layers(config, "Dense")[0]
-        name = layer["config"]["name"]
-        layer |= {
-            "module": module,
-            "class_name": class_name,
-            "registered_name": registered_name,
-            "config": {"name": name, **layer_config},
-        }
-
-    return _model_config(change)
-
-
-def _with_field(**fields):
-    return _model_config(lambda config: config.update(fields))
-
-
-def _code(path):
-    """Returns the config of a function that would write a file."""
-    text = f"open({str(path)!r}, 'w').close()"
-    return {
-        "module": "builtins",
-        "class_name": "function",
-        "config": text,
-        "registered_name": "function",
-    }
-
-
-def _replaced_weights(make):
-    """Returns a change of an archive that makes its first weights anew."""
-
-    def changed(members):
-        stored = io.BytesIO(members["model.weights.h5"])
-        with h5py.File(stored, "r+") as file:
-            place = file.visititems(
-                lambda name, item: (
-                    name if isinstance(item, h5py.Dataset) else None
-                )
+def _with_weights(data, make):
+    """Returns an HDF5 file whose largest array is made anew."""
+    stored, found = io.BytesIO(data), {}
+    with h5py.File(stored, "r+") as file:
+        file.visititems(
+            lambda name, item: found.update(
+                {name: item.shape} if isinstance(item, h5py.Dataset) else {}
             )
-            shape = file[place].shape
-            del file[place]
-            make(file, place, shape)
-        return {"model.weights.h5": stored.getvalue()}
-
-    return changed
+        )
+        place = max(found, key=lambda name: np.prod(found[name]))
+        del file[place]
+        make(file, place, found[place])
+    return stored.getvalue()
 
 
 def _external_weights(outside):
     """Returns a dict from names to what makes weights that lie elsewhere."""
-
-    def link(file, place, shape):
-        file[place] = h5py.ExternalLink(str(outside / "secret.h5"), "/secret")
-
-    def storage(file, place, shape):
-        stored = [("/etc/passwd", 0, int(np.prod(shape)) * 4)]
-        file.create_dataset(place, shape, "float32", external=stored)
-
-    def absurd(file, place, shape):
-        # Chunks that are not there: a terabyte in a kilobyte.
-        shape, chunks = (2**19, 2**19), (1024, 1024)
-        file.create_dataset(
-            place, shape, "float32", chunks=chunks, fillvalue=1.0
-        )
-
     return {
-        "external link": link,
-        "external storage": storage,
-        "absurd shape": absurd,
+        "external link": lambda file, place, shape: file.__setitem__(
+            place, h5py.ExternalLink(str(outside / "secret.h5"), "/secret")
+        ),
+        "external storage": lambda file, place, shape: file.create_dataset(
+            *(place, shape, "float32"),
+            external=[("/etc/passwd", 0, int(np.prod(shape)) * 4)],
+        ),
+        # Chunks that are not there: a terabyte in a kilobyte.
+        "absurd shape": lambda file, place, shape: file.create_dataset(
+            *(place, (2**19, 2**19), "float32"),
+            chunks=(1024, 1024),
+            fillvalue=1.0,
+        ),
     }
 
 
@@ -918,77 +814,51 @@ def keras_changes(data, outside, seed):
             `secret.h5` with a data set `secret`.
         seed: Integer.
     """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
     yield from damaged("model.keras", data, seed)
     yield "empty.keras", b""
     yield "one byte.keras", b"P"
     yield "a png.keras", png(64, 36)
-    yield "zip of nothing.keras", _zipped([])
-    extra = {"zip bomb": [("assets/bomb", bytes(2**28))]}
+    yield "zip of nothing.keras", _zipped({})
+    for name, changes in _changes_of_members(members, outside):
+        yield f"{name}.keras", _zipped({**members, **changes})
+
+
+def _changes_of_members(members, outside):
+    """Yields (name, members that are changed)."""
+    yield "zip bomb", {"assets/bomb": bytes(2**28)}
     for name in ("../escaped", "../" * 20 + "escaped", f"{outside}/escaped"):
-        extra[f"zip with {len(name)} letters"] = [
-            (name, b"x"),
-            ("assets/" + name, b"x"),
-        ]
-    for name, members in extra.items():
-        yield f"{name}.keras", _rezipped(data, extra=members)
-    for name, change in _changes_of_members(data, outside):
-        yield f"{name}.keras", _rezipped(data, change)
-
-
-def _changes_of_members(data, outside):
-    """Yields (name, change), see `_rezipped`."""
-
-    def of(name, body):
-        return lambda members: {name: body}
-
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for name in archive.namelist():
-            yield f"without {name}", of(name, None)
-            yield f"empty {name}", of(name, b"")
-    yield "config bomb", of("config.json", _DEEP)
+        extra = {name: b"x", f"assets/{name}": b"x"}
+        yield f"zip with {len(name)} letters", extra
+    for name in members:
+        yield f"without {name}", {name: None}
+        yield f"empty {name}", {name: b""}
     for place, text in enumerate(("null", "[]", "{}", '"x"', "{", "\0")):
-        yield f"config {place}", of("config.json", text)
-    for text in (b"\x89HDF\r\n\x1a\n", bytes(1000)):
-        yield f"weights of {len(text)} bytes", of("model.weights.h5", text)
-    for name, (class_name, layer_config) in {
-        "lambda": (
-            "Lambda",
-            {
-                "function": {
-                    "class_name": "__lambda__",
-                    "config": {
-                        "code": "4wA=",
-                        "defaults": None,
-                        "closure": None,
-                    },
-                }
-            },
-        ),
-        "function of code": (
-            "Activation",
-            {"activation": _code(outside / "escaped")},
-        ),
-        "vocabulary of a secret": (
-            "StringLookup",
-            {"vocabulary": "/etc/passwd"},
-        ),
-    }.items():
-        yield name, _with_layer("keras.layers", class_name, layer_config)
-    for module, name in (
-        ("builtins", "exec"),
-        ("os", "system"),
-        ("subprocess", "Popen"),
-        ("keras.config", "enable_unsafe_deserialization"),
-        ("keras.utils", "get_file"),
-        ("nowhere", "Layer"),
-    ):
-        given = {"name": f"touch {outside}/escaped", "trainable": True}
-        yield f"class {module}.{name}", _with_layer(module, name, given)
-    for units in (0, -1, 5, 10**9, 10**30, "x", None, [1]):
-        yield f"units {units}", _with_units(units)
+        yield f"config {place}", {"config.json": text}
+    yield "config bomb", {"config.json": _DEEP}
+    config = json.loads(members["config.json"])
     for name in ("module", "class_name", "config", "registered_name"):
         for place, odd in enumerate((None, 1, "x", [], {})):
-            yield f"config {name} odd {place}", _with_field(**{name: odd})
+            text = _changed(config, **{name: odd})
+            yield f"config {name} odd {place}", {"config.json": text}
+    for name, fields in _odd_layers(outside / "escaped"):
+        config = json.loads(members["config.json"])
+        layer = next(
+            layer
+            for layer in config["config"]["layers"]
+            if layer["class_name"] == "Dense"
+        )
+        fields["config"] = {
+            **(layer["config"] if len(fields) == 1 else {}),
+            "name": layer["config"]["name"],
+            **fields["config"],
+        }
+        layer.update(fields)
+        yield name, {"config.json": json.dumps(config)}
+    weights = "model.weights.h5"
+    for text in (b"\x89HDF\r\n\x1a\n", bytes(1000)):
+        yield f"weights of {len(text)} bytes", {weights: text}
     for name, make in {
         **_external_weights(outside),
         "text": lambda file, place, shape: file.__setitem__(place, "x"),
@@ -1001,14 +871,51 @@ def _changes_of_members(data, outside):
             place, np.zeros((3, 3), np.float32)
         ),
     }.items():
-        yield f"weights {name}", _replaced_weights(make)
+        changed = _with_weights(members[weights], make)
+        yield f"weights {name}", {weights: changed}
 
 
-def other_models(folder):
-    """Writes sound Keras models that are none of this project's."""
+def _odd_layers(escaped):
+    """Yields (name, fields of a layer's config), in place of a dense one's."""
+    for units in (0, -1, 5, 10**9, 10**30, "x", None, [1]):
+        yield f"units {units}", {"config": {"units": units}}
+    code = {"code": "4wA=", "defaults": None, "closure": None}
+    bytecode = {"class_name": "__lambda__", "config": code}
+    function = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": f"open({str(escaped)!r}, 'w').close()",
+        "registered_name": "function",
+    }
+    touch = {"name": f"touch {escaped}", "trainable": True}
+    secret = {"vocabulary": "/etc/passwd"}
+    unsafe = ("keras.config", "enable_unsafe_deserialization")
+    for name, module, class_name, config in (
+        ("lambda", "keras.layers", "Lambda", {"function": bytecode}),
+        ("function", "keras.layers", "Activation", {"activation": function}),
+        ("vocabulary", "keras.layers", "StringLookup", secret),
+        ("class of exec", "builtins", "exec", touch),
+        ("class of system", "os", "system", touch),
+        ("class of Popen", "subprocess", "Popen", touch),
+        ("class of safety", *unsafe, touch),
+        ("class of get_file", "keras.utils", "get_file", touch),
+        ("class of nowhere", "nowhere", "Layer", touch),
+    ):
+        yield (
+            name,
+            {
+                "module": module,
+                "class_name": class_name,
+                "registered_name": None,
+                "config": config,
+            },
+        )
+
+
+def other_models():
+    """Yields (name, data) of Keras models that are none of this project's."""
     import keras
 
-    folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
     frame = keras.Input((18, 32, 3), dtype="uint8", name="frame")
     flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(frame))
@@ -1026,11 +933,11 @@ def other_models(folder):
         ),
         "input alone": keras.Model(frame, keras.layers.Dense(6)(flat)),
     }
-    for name, model in made.items():
-        path = folder / f"{name}.keras"
-        model.save(path)
-        yield path.name, _rezipped(path.read_bytes())
-        path.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, model in made.items():
+            path = pathlib.Path(folder, f"{name}.keras")
+            model.save(path)
+            yield path.name, path.read_bytes()
 
 
 def config_changes(config):
@@ -1049,7 +956,7 @@ def config_changes(config):
 def metrics_changes(metrics):
     """Yields (name, text) of a run's metrics tampered with."""
     yield from json_changes(metrics, "calibration", "data", "films", "pair")
-    for place, odd in enumerate((0, -1, "x", None, 1e400, [1], 1e-300)):
+    for place, odd in enumerate((0, -1, "x", None, True, 1e400, [1], 1e-300)):
         calibration = {**metrics["calibration"], "temperature": odd}
         yield f"temperature {place}", _changed(metrics, calibration=calibration)
     yield (
@@ -1063,6 +970,49 @@ def state_changes(state):
     yield from json_changes(state, "epoch", "step", "metrics", "seeds")
     yield "epoch of the end of time", _changed(state, epoch=10**18)
     yield "unknown field", _changed(state, __class__="os.system")
+
+
+def run_changes(run_dir, outside, seed):
+    """Returns changes of a run, for `write_tree`.
+
+    Args:
+        run_dir: `pathlib.Path` of a good one.
+        outside: See `keras_changes`.
+        seed: Integer.
+
+    Returns:
+        A dict from what is changed (`models`, `metrics`, `configs` or
+        `checkpoints`) to a dict from a name to the files that are written.
+    """
+
+    def value(path):
+        return json.loads(path.read_text("utf-8"))
+
+    (path,) = (run_dir / "checkpoints").glob("epoch_*.json")
+    state = f"checkpoints/{path.name}"
+    weights = state.replace(".json", ".keras")
+    model = (run_dir / "model.keras").read_bytes()
+    others = dict(other_models())
+    models = {
+        "good.keras": model,
+        **dict(keras_changes(model, outside, seed)),
+        **others,
+    }
+    some = dict(list(models.items())[:: len(models) // 12])
+    metrics = metrics_changes(value(run_dir / "metrics.json"))
+    configs = config_changes(value(run_dir / "config.json"))
+    states = state_changes(value(path))
+    # With its model, a run is not resumed.
+    gone = {"model.keras": None}
+    return {
+        "models": {n: {"model.keras": data} for n, data in models.items()},
+        "metrics": {n: {"metrics.json": text} for n, text in metrics},
+        "configs": {n: {"config.json": text} for n, text in configs},
+        "checkpoints": {
+            **{n: {**gone, state: text} for n, text in states},
+            **{n: {**gone, weights: d} for n, d in (some | others).items()},
+        },
+    }
 
 
 def export_changes(folder, seed):
@@ -1086,27 +1036,3 @@ def export_changes(folder, seed):
         yield f"card {what}", {"model_card.json": text}
     for place, text in enumerate(("", "x", "0" * 64 + "  ../../../etc/passwd")):
         yield f"checksums {place}", {"SHA256SUMS": text}
-
-
-def write_weights(folder, seed, outside):
-    """Writes files that are no weights of a network; returns their paths."""
-    folder.mkdir(parents=True)
-    good = folder / "good.h5"
-    with h5py.File(good, "w") as file:
-        file.attrs["layer_names"] = [b"block1_conv1"]
-        group = file.create_group("block1_conv1")
-        group.attrs["weight_names"] = [b"kernel", b"bias"]
-        group["kernel"] = np.zeros((3, 3, 3, 64), np.float32)
-        group["bias"] = np.zeros(64, np.float32)
-    found = dict(damaged("some.h5", good.read_bytes(), seed))
-    found |= {"empty.h5": b"", "one byte.h5": b"\x89", "a png.h5": png(64, 36)}
-    for name, data in found.items():
-        (folder / name).write_bytes(data)
-    for name, make in _external_weights(outside).items():
-        path = folder / f"{name}.h5"
-        path.write_bytes(good.read_bytes())
-        with h5py.File(path, "r+") as file:
-            shape = file["block1_conv1/kernel"].shape
-            del file["block1_conv1/kernel"]
-            make(file, "block1_conv1/kernel", shape)
-    return sorted(folder.iterdir())

@@ -4,7 +4,6 @@ import sys
 
 import tensorflow_datasets as tfds
 
-from tests import conftest
 from tests.helpers import make_dummy_data
 
 
@@ -14,7 +13,7 @@ def test_films_are_built_in_another_process(tmp_path):
     tfds_command = pathlib.Path(sys.executable).with_name("tfds")
     subprocess.run(
         [
-            *(tfds_command, "build", conftest.BUILDERS / "scene_genre"),
+            *(tfds_command, "build", make_dummy_data.FOLDER.parent),
             *("--config", "films", "--data_dir", tmp_path),
             *("--manual_dir", make_dummy_data.FOLDER / "films"),
             "--beam_pipeline_options",

@@ -13,18 +13,15 @@ from experiments import trainings
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
-from tests.training import checkpoints_test
+from tests.helpers import tiny_runs
 
 
 @pytest.fixture
 def config(data_dir, tmp_path):
     return train_config.fill_in(
-        train_config.TrainConfig(
-            model="fc",
-            dataset="scene_genre/small",
-            data_dir=str(data_dir),
-            run_dir=str(tmp_path / "fc_0"),
-            image_size=(18, 32),
+        tiny_runs.small(
+            data_dir,
+            tmp_path / "fc_0",
             epochs=3,
             batch_size=16,
             learning_rate=1e-3,
@@ -47,10 +44,7 @@ def test_a_training_is_measured_once(config, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_training_is_resumed(config, tmp_path, monkeypatch):
-    with monkeypatch.context() as patched:
-        checkpoints_test.stop_after(patched, 2)
-        with pytest.raises(checkpoints_test.StoppedError):
-            trainings.train_and_evaluate(config)
+    tiny_runs.interrupt(config, 2, train=trainings.train_and_evaluate)
     monkeypatch.setattr(loop, "train", None)
     trainings.train_and_evaluate(config)
     history = runs.read_history(tmp_path / "fc_0")

@@ -1,22 +1,13 @@
-import cv2
 import numpy as np
 import pytest
 
 from keras_ssc import flow
-
-
-def textured(height=96, width=128, seed=0):
-    """Blobs of many sizes: flow needs something to hold on to everywhere."""
-    generator = np.random.default_rng(seed)
-    noise = generator.uniform(0, 255, (height, width, 3)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
-    low, high = smooth.min(), smooth.max()
-    return ((smooth - low) / (high - low) * 255).astype(np.uint8)
+from tests.helpers import drawn_pairs
 
 
 @pytest.mark.parametrize("x, y", [(3, 0), (-2, 0), (0, 4), (2, -3)])
 def test_the_flow_of_a_shifted_image_is_the_shift(x, y):
-    picture = textured(160, 192)
+    picture = drawn_pairs.textured(160, 192)
     frame = picture[20:116, 20:148]
     next_frame = picture[20 - y : 116 - y, 20 - x : 148 - x]
     inside = flow.farneback_flow(frame, next_frame)[16:-16, 16:-16]
@@ -24,7 +15,7 @@ def test_the_flow_of_a_shifted_image_is_the_shift(x, y):
 
 
 def test_a_still_pair_does_not_move():
-    frame = textured()
+    frame = drawn_pairs.textured()
     still = flow.farneback_flow(frame, frame)
     assert still.dtype == np.float32
     # OpenCV sees a little motion near the border even then.

@@ -19,32 +19,19 @@ from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
-from tests.flow import optical_flow_test
+from tests.helpers import drawn_pairs
+from tests.helpers import small_models
+from tests.helpers import tiny_runs
 from tests.helpers import tiny_trunk as tiny_trunk_module
-from tests.models import models_test
-from tests.training import checkpoints_test
 
 NAMES = ("double_stack", "motion_magnitude_stack")
-
-
-def drawn_inputs(size=(75, 80)):
-    """Both frames of four drawn pairs, and OpenCV's flow of them."""
-    # Without the last one, a cut: there rounding decides what is found.
-    frame, next_frame = (
-        part[:4] for part in optical_flow_test.drawn_batch(size)
-    )
-    return {
-        "frame": frame,
-        "next_frame": next_frame,
-        "flow": optical_flow_test.opencv_flow(frame, next_frame),
-    }
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def both(request):
     """A model to which the flow is given, and one that computes it."""
-    given = models_test.small_model(request.param)
-    graph = models_test.small_model(request.param, flow="graph")
+    given = small_models.small_model(request.param)
+    graph = small_models.small_model(request.param, flow="graph")
     graph.set_weights(given.get_weights())
     return given, graph
 
@@ -53,7 +40,7 @@ def test_the_flow_in_the_model_gives_what_opencv_s_gives(both):
     given, graph = both
     assert list(given.input) == ["frame", "flow"]
     assert list(graph.input) == ["frame", "next_frame"]
-    inputs = drawn_inputs()
+    inputs = drawn_pairs.drawn_inputs()
     still = {**inputs, "flow": np.zeros_like(inputs["flow"])}
     expected, computed, without = (
         np.array(model({name: inputs[name] for name in model.input}))
@@ -65,14 +52,14 @@ def test_the_flow_in_the_model_gives_what_opencv_s_gives(both):
 
 def test_it_saves_and_loads_to_the_same_outputs(both, tmp_path):
     _, graph = both
-    inputs = models_test.pairs_for(graph)
+    inputs = small_models.pairs_for(graph)
     graph.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded(inputs), graph(inputs))
 
 
 def test_both_are_served_with_the_same_answers(both):
-    inputs = drawn_inputs()
+    inputs = drawn_pairs.drawn_inputs()
     pairs = {name: inputs[name] for name in ("frame", "next_frame")}
     given, graph = (
         served_model.frames_model(model, 0.01).predict(pairs, verbose=0)
@@ -100,7 +87,7 @@ def test_both_freeze_and_train_the_same(both):
 
 def test_an_unknown_flow_is_answered_with_the_names():
     with pytest.raises(ValueError, match="given, graph.*'opencv'"):
-        models_test.small_model("double_stack", flow="opencv")
+        small_models.small_model("double_stack", flow="opencv")
 
 
 @pytest.fixture
@@ -120,7 +107,7 @@ def test_mixed_precision_sees_the_same_magnitude(tiny_trunk, policy):
     assert model.get_layer("frame_stem").compute_dtype == policy[6:]
     layer = model.get_layer("log_magnitude")
     before = keras.Model(model.input, layer.input)
-    inputs = drawn_inputs()
+    inputs = drawn_pairs.drawn_inputs()
     expected = np.log(flow.motion_magnitude(inputs.pop("flow")) + 1e-5)
     measured = before.predict(inputs, verbose=0)[:, 0]
     np.testing.assert_allclose(measured, expected, rtol=1e-4)
@@ -134,7 +121,7 @@ def tiny_model():
 
 
 def test_xla_trains_it_to_the_same_weights():
-    inputs = drawn_inputs((32, 40))
+    inputs = drawn_pairs.drawn_inputs((32, 40))
     del inputs["flow"]
     trained = []
     for jit_compile in (False, True):
@@ -159,12 +146,13 @@ import numpy as np
 import tensorflow as tf
 from keras_ssc.training import devices
 from tests.flow import graph_flow_test
+from tests.helpers import drawn_pairs
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
-inputs = graph_flow_test.drawn_inputs((32, 40))
+inputs = drawn_pairs.drawn_inputs((32, 40))
 del inputs["flow"]
 trained = []
 for name in ("one_device", "mirrored"):
@@ -190,7 +178,7 @@ def test_two_devices_compute_what_one_does():
 
 
 def config_of(data_dir, run_dir):
-    return checkpoints_test.small(
+    return tiny_runs.repeatable(
         data_dir,
         run_dir,
         model="motion_magnitude_stack",
@@ -235,21 +223,18 @@ def test_a_trained_model_is_the_one_that_is_loaded(whole, frames):
 
 
 def test_a_training_goes_on_as_it_would_have(
-    whole, data_dir, tmp_path, tiny_trunk, monkeypatch
+    whole, data_dir, tmp_path, tiny_trunk
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        checkpoints_test.stop_after(patched, 1)
-        with pytest.raises(checkpoints_test.StoppedError):
-            loop.train(config_of(data_dir, run_dir), verbose=False)
+    tiny_runs.interrupt(config_of(data_dir, run_dir), 1)
     loop.resume(run_dir, verbose=False)
-    checkpoints_test.assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
 
 
 def test_the_magnitude_s_layer_has_opencv_s_statistics(whole, frames):
     model = keras.saving.load_model(whole / "model.keras")
     layer = model.get_layer("log_magnitude")
-    motion = optical_flow_test.opencv_flow(*frames.values())
+    motion = np.stack([*map(flow.farneback_flow, *frames.values())])
     values = np.log(flow.motion_magnitude(motion) + 1e-5)
     np.testing.assert_allclose(np.ravel(layer.mean), values.mean(), rtol=1e-3)
     np.testing.assert_allclose(

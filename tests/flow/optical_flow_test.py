@@ -15,72 +15,7 @@ from experiments.flow_parity import opencv_flow
 from keras_ssc import flow
 from keras_ssc.flow import optical_flow
 from tests.helpers import drawn_films
-
-SIZE = (299, 299)
-
-# What a camera does: (zoom, degrees, pixels to the right, pixels downward).
-MOTIONS = {
-    "translation": (1.0, 0.0, 2.4, -1.7),
-    "zoom": (1.03, 0.0, 0.0, 0.0),
-    "rotation": (1.0, 1.5, 0.0, 0.0),
-    "fast pan": (1.0, 0.0, 17.0, -3.0),
-}
-
-
-def place(size, seed, contrast=235):
-    """A place, 20 pixels around the size, that has a flat wall in it."""
-    height, width = size[0] + 40, size[1] + 40
-    noise = np.random.default_rng(seed).uniform(0, 1, (height, width, 3))
-    smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 2.5)
-    picture = cv2.normalize(smooth, None, 10, 10 + contrast, cv2.NORM_MINMAX)
-    picture[height // 2 : 3 * height // 4, : width // 3] = (90, 120, 60)
-    return picture.astype(np.uint8)
-
-
-def transform(size, motion):
-    zoom, degrees, x, y = MOTIONS[motion]
-    middle = (size[1] / 2 + 20, size[0] / 2 + 20)
-    matrix = cv2.getRotationMatrix2D(middle, degrees, zoom)
-    matrix[:, 2] += (x, y)
-    return matrix
-
-
-def drawn_pair(motion, size=SIZE, seed=0, contrast=235):
-    """A frame and the next one of a moving camera, or of a cut."""
-    before = place(size, seed, contrast)
-    if motion == "cut":
-        after = place(size, seed + 1000, contrast)
-    else:
-        after = cv2.warpAffine(
-            before,
-            transform(size, motion),
-            before.shape[1::-1],
-            flags=cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT,
-        )
-    return before[20:-20, 20:-20], after[20:-20, 20:-20]
-
-
-def true_flow(motion, size):
-    """The flow that was drawn, (height, width, 2)."""
-    y, x = np.mgrid[: size[0], : size[1]] + 20.0
-    matrix = transform(size, motion)
-    moved = np.stack([x, y, np.ones_like(x)], axis=-1) @ matrix.T
-    return moved - np.stack([x, y], axis=-1)
-
-
-def batch_of(pairs):
-    return [np.stack(frames) for frames in zip(*pairs, strict=True)]
-
-
-def drawn_batch(size=SIZE):
-    """A batch of all motions and a cut, at the low contrast of films."""
-    return batch_of(
-        [
-            drawn_pair(motion, size, seed, contrast=60)
-            for seed, motion in enumerate([*MOTIONS, "cut"])
-        ]
-    )
+from tests.helpers import drawn_pairs
 
 
 def layer_flow(frame, next_frame):
@@ -90,7 +25,7 @@ def layer_flow(frame, next_frame):
 @pytest.fixture(scope="module")
 def large():
     """A drawn batch at the models' size, and OpenCV's flow of it."""
-    frames = drawn_batch()
+    frames = drawn_pairs.drawn_batch()
     return frames, opencv_flow(*frames)
 
 
@@ -98,8 +33,8 @@ def large():
 @pytest.mark.parametrize("implementation", [opencv_flow, layer_flow])
 def test_the_flow_is_the_motion_that_was_drawn(implementation, motion):
     size = (120, 144)
-    frames = batch_of([drawn_pair(motion, size)])
-    error = implementation(*frames)[0] - true_flow(motion, size)
+    frames = drawn_pairs.batch_of([drawn_pairs.drawn_pair(motion, size)])
+    error = implementation(*frames)[0] - drawn_pairs.true_flow(motion, size)
     inside = np.hypot(*np.moveaxis(error, -1, 0))[16:-16, 16:-16]
     assert np.median(inside) < 0.1
 
@@ -117,7 +52,7 @@ def test_the_layer_equals_opencv_to_rounding(large):
     "size", [(270, 480), (150, 97), (75, 80), (63, 64), (33, 47), (10, 21)]
 )
 def test_the_layer_equals_opencv_at_other_sizes(size):
-    frames = drawn_batch(size)
+    frames = drawn_pairs.drawn_batch(size)
     parity = flow_parity.compare(layer_flow(*frames), opencv_flow(*frames))
     assert parity.holds, parity
 
@@ -132,7 +67,7 @@ def test_flat_and_wild_pairs_equal_opencv_too():
         (noise, other_noise),
         (np.full(size, 255), noise),
     ]
-    frames = [part.astype(np.uint8) for part in batch_of(pairs)]
+    frames = [part.astype(np.uint8) for part in drawn_pairs.batch_of(pairs)]
     measured, expected = layer_flow(*frames), opencv_flow(*frames)
     assert np.isfinite(measured).all()
     assert flow_parity.compare(measured, expected).holds
@@ -235,14 +170,17 @@ def test_no_operation_uses_tf32():
 
 
 def test_xla_computes_the_same():
-    frames = drawn_batch((75, 80))
+    frames = drawn_pairs.drawn_batch((75, 80))
     measured = traced((75, 80), jit_compile=True)(*frames).numpy()
     assert flow_parity.compare(measured, opencv_flow(*frames)).holds
 
 
 def test_a_saved_model_computes_the_same_at_every_batch_size(tmp_path):
     size = (75, 80)
-    frames = [np.tile(part, (4, 1, 1, 1))[:16] for part in drawn_batch(size)]
+    frames = [
+        np.tile(part, (4, 1, 1, 1))[:16]
+        for part in drawn_pairs.drawn_batch(size)
+    ]
     expected = opencv_flow(*frames)
     saved = flow_parity.saved_flow(size, tmp_path)
     for batch_size in flow_parity.BATCH_SIZES:
@@ -259,7 +197,7 @@ def test_no_pairs_have_no_flow():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_leaves_the_flow_in_float32(policy, tmp_path):
     size = (64, 70)
-    frames = drawn_batch(size)
+    frames = drawn_pairs.drawn_batch(size)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -276,7 +214,7 @@ def test_mixed_precision_leaves_the_flow_in_float32(policy, tmp_path):
 
 def test_jax_computes_the_same(tmp_path):
     pytest.importorskip("jax")
-    frames = drawn_batch((140, 150))
+    frames = drawn_pairs.drawn_batch((140, 150))
     measured = flow_parity.jax_flow(*frames, tmp_path)
     assert flow_parity.compare(measured, opencv_flow(*frames)).holds
 

@@ -18,9 +18,6 @@ import io
 import av
 import cv2
 import numpy as np
-from sklearn import linear_model
-
-from keras_ssc.films import cuts
 
 # 16:9, the old 4:3, and a wide screen. Small, so that hundreds of cuts are
 # drawn, coded and judged within a test's patience.
@@ -121,32 +118,6 @@ def through_h264(frames, rate_factor):
             for frame in container.decode(video=0)
         ]
     return np.stack(decoded)
-
-
-def fit_weights(films):
-    """Fits the weights of `cuts.cut_score` to films whose cuts are known.
-
-    Args:
-        films: Iterable of `DrawnFilm`.
-
-    Returns:
-        The five weights, an array, and the offset, a float, of a logistic
-        regression of `is_cut` on the evidence.
-    """
-    evidence, is_cut = [], []
-    for film in films:
-        small = [cuts._at_most(frame, 320) for frame in film.frames]
-        for number, cut in enumerate(film.is_cut):
-            pair = cuts._without_bars(*small[number : number + 2])
-            if min(map(cuts._contrast, pair)) >= cuts._FAINT:
-                pictures = cuts._prepare(*pair)
-                known = cuts._known(pictures)
-                evidence.append(cuts._evidence(*pair, pictures, *known))
-                is_cut.append(cut)
-    # Hardly regularised: five weights, thousands of transitions.
-    fit = linear_model.LogisticRegression(C=100, max_iter=2000)
-    fit.fit(evidence, is_cut)
-    return fit.coef_[0], float(fit.intercept_[0])
 
 
 # ---- palettes and places ----

@@ -6,6 +6,8 @@ import av
 import cv2
 import numpy as np
 
+from keras_ssc.data import pair_files
+from keras_ssc.films import image_files
 from keras_ssc.genres import GENRES
 
 SIZE = (96, 64)  # width, height
@@ -79,6 +81,15 @@ def write_film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def write_frames(root, genre, split, movie, frames):
+    """Writes a film's frames into its folder of a folder of frames."""
+    folder = root / pair_files.folder_name(genre, split)
+    folder.mkdir(exist_ok=True)
+    for number, frame in enumerate(frames, start=1):
+        name = pair_files.frame_name(genre, movie, number)
+        (folder / name).write_bytes(image_files.encode_frame(frame))
 
 
 def copy_film(source, path, change=None, muxer=None, rotation=0):

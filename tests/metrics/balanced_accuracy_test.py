@@ -8,33 +8,20 @@ import pytest
 import sklearn.metrics
 
 from keras_ssc.metrics import balanced_accuracy
-
-
-def drawn(num_pairs, genres=range(6), seed=0):
-    """Labels of some genres, unevenly many, and logits that lean to them."""
-    generator = np.random.default_rng(seed)
-    labels = generator.choice(genres, num_pairs)
-    labels[: num_pairs // 2] = genres[0]
-    logits = generator.normal(size=(num_pairs, 6)).astype(np.float32)
-    logits[np.arange(num_pairs), labels] += 1
-    return labels, logits
-
-
-def one_hot(labels):
-    return keras.utils.to_categorical(labels, 6)
+from tests.helpers import confusions
 
 
 def counted(labels, logits, batch_size=7):
     metric = balanced_accuracy.BalancedAccuracy(6)
     for start in range(0, len(labels), batch_size):
         part = slice(start, start + batch_size)
-        metric.update_state(one_hot(labels[part]), logits[part])
+        metric.update_state(confusions.one_hot(labels[part]), logits[part])
     return metric
 
 
 @pytest.mark.parametrize("genres", [range(6), (1, 4), (3,)])
 def test_it_is_scikit_learn_s_over_the_genres_that_occur(genres):
-    labels, logits = drawn(100, genres)
+    labels, logits = confusions.drawn(100, genres)
     predicted = logits.argmax(axis=1)
     metric = counted(labels, logits)
     present = np.unique(labels)
@@ -52,10 +39,12 @@ def test_it_is_scikit_learn_s_over_the_genres_that_occur(genres):
 
 
 def test_a_sample_weight_counts_as_scikit_learn_s():
-    labels, logits = drawn(60)
+    labels, logits = confusions.drawn(60)
     weight = np.random.default_rng(5).uniform(0, 3, 60)
     metric = balanced_accuracy.BalancedAccuracy(6)
-    metric.update_state(one_hot(labels), logits, sample_weight=weight)
+    metric.update_state(
+        confusions.one_hot(labels), logits, sample_weight=weight
+    )
     expected = sklearn.metrics.balanced_accuracy_score(
         labels, logits.argmax(axis=1), sample_weight=weight
     )
@@ -63,7 +52,7 @@ def test_a_sample_weight_counts_as_scikit_learn_s():
 
 
 def test_it_is_zero_before_it_has_seen_anything_and_after_a_reset():
-    metric = counted(*drawn(20))
+    metric = counted(*confusions.drawn(20))
     assert metric.result() > 0
     metric.reset_state()
     assert metric.result() == 0
@@ -79,36 +68,14 @@ def test_it_is_made_again_from_its_config():
     assert (again.num_genres, again.name) == (6, "evenly")
 
 
-def compiled_model():
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
-    model.compile(
-        "sgd",
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", balanced_accuracy.BalancedAccuracy(6)],
-    )
-    return model
-
-
-class ConfusionReader(keras.callbacks.Callback):
-    """Keeps what a callback can read at each epoch's end."""
-
-    def on_train_begin(self, logs=None):
-        self.confusions, self.logs = [], []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.confusions.append(balanced_accuracy.read_confusion(self.model))
-        self.logs.append(dict(logs))
-
-
 def test_an_epoch_ends_with_the_confusion_of_its_validation():
-    labels, values = drawn(64)
-    other_labels, other_values = drawn(40, seed=1)
-    model, reader = compiled_model(), ConfusionReader()
+    labels, values = confusions.drawn(64)
+    other_labels, other_values = confusions.drawn(40, seed=1)
+    model, reader = confusions.compiled_model(), confusions.ConfusionReader()
     model.fit(
         values,
-        one_hot(labels),
-        validation_data=(other_values, one_hot(other_labels)),
+        confusions.one_hot(labels),
+        validation_data=(other_values, confusions.one_hot(other_labels)),
         epochs=2,
         callbacks=[reader],
         verbose=0,
@@ -126,9 +93,15 @@ def test_an_epoch_ends_with_the_confusion_of_its_validation():
 
 
 def test_without_validation_it_is_the_epoch_s_own():
-    labels, values = drawn(64)
-    model, reader = compiled_model(), ConfusionReader()
-    model.fit(values, one_hot(labels), epochs=2, callbacks=[reader], verbose=0)
+    labels, values = confusions.drawn(64)
+    model, reader = confusions.compiled_model(), confusions.ConfusionReader()
+    model.fit(
+        values,
+        confusions.one_hot(labels),
+        epochs=2,
+        callbacks=[reader],
+        verbose=0,
+    )
     for confusion, logs in zip(reader.confusions, reader.logs, strict=True):
         np.testing.assert_array_equal(
             confusion.sum(axis=1), np.bincount(labels)
@@ -147,15 +120,15 @@ def test_a_model_without_the_metric_has_no_confusion():
 ON_JAX = """
 import sys
 import keras, numpy as np, sklearn.metrics
-from tests.metrics import balanced_accuracy_test as metrics_test
+from tests.helpers import confusions
 
 assert keras.backend.backend() == "jax"
 assert "tensorflow" not in sys.modules
-model, reader = metrics_test.compiled_model(), metrics_test.ConfusionReader()
-labels, values = metrics_test.drawn(64)
-model.fit(values, metrics_test.one_hot(labels), epochs=1, verbose=0,
+model, reader = confusions.compiled_model(), confusions.ConfusionReader()
+labels, values = confusions.drawn(64)
+model.fit(values, confusions.one_hot(labels), epochs=1, verbose=0,
           callbacks=[reader])
-measured = model.evaluate(values, metrics_test.one_hot(labels), verbose=0,
+measured = model.evaluate(values, confusions.one_hot(labels), verbose=0,
                           return_dict=True)["balanced_accuracy"]
 predicted = model.predict(values, verbose=0).argmax(axis=1)
 expected = sklearn.metrics.balanced_accuracy_score(labels, predicted)
@@ -164,7 +137,7 @@ assert abs(measured - expected) < 1e-6, (measured, expected)
 
 ON_TWO_DEVICES = """
 import keras, numpy as np, sklearn.metrics, tensorflow as tf
-from tests.metrics import balanced_accuracy_test as metrics_test
+from tests.helpers import confusions
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
@@ -172,12 +145,12 @@ tf.config.set_logical_device_configuration(
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 assert strategy.num_replicas_in_sync == 2
 with strategy.scope():
-    model = metrics_test.compiled_model()
-reader = metrics_test.ConfusionReader()
-labels, values = metrics_test.drawn(64)
-other_labels, other_values = metrics_test.drawn(32, seed=1)
-model.fit(values, metrics_test.one_hot(labels), batch_size=16, verbose=0,
-          validation_data=(other_values, metrics_test.one_hot(other_labels)),
+    model = confusions.compiled_model()
+reader = confusions.ConfusionReader()
+labels, values = confusions.drawn(64)
+other_labels, other_values = confusions.drawn(32, seed=1)
+model.fit(values, confusions.one_hot(labels), batch_size=16, verbose=0,
+          validation_data=(other_values, confusions.one_hot(other_labels)),
           validation_batch_size=16, callbacks=[reader])
 predicted = np.argmax(model(other_values, training=False), axis=1)
 confusion = sklearn.metrics.confusion_matrix(other_labels, predicted)

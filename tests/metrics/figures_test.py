@@ -62,24 +62,6 @@ def pairs_figure(headings, names=NAMES, size=(30, 48), shares=(1, 0, 0)):
             {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6]}, "t"
         ),
         lambda: pairs_figure(("frame", "flow")),
-        lambda: figures.motion_figure(
-            {"action": np.array([0, 0.1, 0.2]), "romance": np.array([])},
-            1e-4,
-            "t",
-        ),
-        lambda: figures.splits_figure(
-            {
-                "train": {"action": 5, "romance": 0},
-                "test": {"action": 2, "romance": 0},
-            },
-            "t",
-        ),
-        lambda: figures.saturation_figure(
-            [{"film": "봄날", "genre": "action", "saturation": 0.1}],
-            NAMES,
-            0.02,
-            "t",
-        ),
         lambda: figures.films_figure(
             [
                 {

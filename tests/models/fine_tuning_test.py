@@ -10,8 +10,8 @@ from keras_ssc import models
 from keras_ssc.training import checkpoints
 from keras_ssc.training import loop
 from keras_ssc.training import runs
-from tests.models import models_test
-from tests.training import checkpoints_test
+from tests.helpers import small_models
+from tests.helpers import tiny_runs
 
 
 def names_of(variables):
@@ -32,7 +32,7 @@ def names_of(variables):
     ],
 )
 def test_a_trunk_is_trained_from_a_block_on(name, block, first, last_frozen):
-    model = models_test.small_model(name)
+    model = small_models.small_model(name)
     models.freeze(model, block)
     trained = names_of(model.trainable_variables)
     assert any(path.endswith(first) for path in trained)
@@ -48,7 +48,7 @@ def test_a_block_of_inception_is_the_one_that_ends_in_its_name(
     block, num_convolutions
 ):
     # Szegedy et al. 2016, figure 7: nine convolutions in each of the last two.
-    model = models_test.small_model("inception_v3")
+    model = small_models.small_model("inception_v3")
     models.freeze(model, block)
     kernels = [
         variable
@@ -59,7 +59,7 @@ def test_a_block_of_inception_is_the_one_that_ends_in_its_name(
 
 
 def test_all_of_a_model_is_frozen_but_its_head_and_thawed_again():
-    model = models_test.small_model("double_stack", trunk="separate")
+    model = small_models.small_model("double_stack", trunk="separate")
     whole = names_of(model.trainable_variables)
     models.freeze(model)
     assert names_of(model.trainable_variables) == {
@@ -72,16 +72,16 @@ def test_all_of_a_model_is_frozen_but_its_head_and_thawed_again():
 
 
 def test_an_unknown_block_is_answered_with_the_names():
-    model = models_test.small_model("vgg16")
+    model = small_models.small_model("vgg16")
     with pytest.raises(ValueError, match="all, block1, .*block5.*'mixed9'"):
         models.freeze(model, "mixed9")
-    model = models_test.small_model("inception_v3")
+    model = small_models.small_model("inception_v3")
     with pytest.raises(ValueError, match="mixed1, .*mixed10.*'mixed11'"):
         models.freeze(model, "mixed11")
 
 
 def test_frozen_batch_normalization_works_as_in_inference():
-    model = models_test.small_model("resnet50")
+    model = small_models.small_model("resnet50")
     models.freeze(model, "conv5")
     frozen, trained = (
         model.get_layer("resnet50").get_layer(f"conv{stage}_block1_1_bn")
@@ -89,7 +89,7 @@ def test_frozen_batch_normalization_works_as_in_inference():
     )
     before = [np.array(layer.moving_mean) for layer in (frozen, trained)]
     model.compile("sgd", "mse", run_eagerly=True)
-    inputs = models_test.pairs_for(model)
+    inputs = small_models.pairs_for(model)
     model.fit(inputs, np.zeros((4, 6)), verbose=0)
     np.testing.assert_array_equal(frozen.moving_mean, before[0])
     assert np.abs(np.array(trained.moving_mean) - before[1]).max() > 0
@@ -107,7 +107,7 @@ def weights_path(tmp_path_factory):
 
 
 def config_of(data_dir, run_dir, weights_path):
-    return checkpoints_test.small(
+    return tiny_runs.repeatable(
         data_dir,
         run_dir,
         model="vgg16",
@@ -174,18 +174,11 @@ def test_the_second_phase_has_a_tenth_of_the_rate_by_its_own_schedule(whole):
 
 @pytest.mark.parametrize("epoch, step", [(0, 1), (1, 0), (1, 1), (2, 0)])
 def test_fine_tuning_goes_on_as_it_would_have(
-    data_dir, whole, weights_path, tmp_path, monkeypatch, epoch, step
+    data_dir, whole, weights_path, tmp_path, epoch, step
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        if step:
-            checkpoints_test.stop_within(patched, epoch, step)
-        else:
-            checkpoints_test.stop_after(patched, epoch)
-        with pytest.raises(checkpoints_test.StoppedError):
-            loop.train(
-                config_of(data_dir, run_dir, weights_path), verbose=False
-            )
+    config = config_of(data_dir, run_dir, weights_path)
+    tiny_runs.interrupt(config, epoch, step)
     loop.resume(run_dir, verbose=False)
-    checkpoints_test.assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
     assert runs.read_history(run_dir) == runs.read_history(whole)

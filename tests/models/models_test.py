@@ -6,55 +6,29 @@ from keras import ops
 from keras_ssc import flow
 from keras_ssc import models
 from keras_ssc.models import backbones
-
-# The smallest sizes that the models take; few and small layers.
-SMALL = {
-    **{name: {"image_size": (75, 80)} for name in models.MODELS},
-    "fc": {"image_size": (9, 16)},
-    "vgg16": {"image_size": (32, 40), "dense_units": (8,)},
-    "resnet50": {"image_size": (32, 40)},
-    "flownet_fc": {"image_size": (64, 65), "dense_units": (8,)},
-    "double_stack": {"image_size": (75, 80), "dense_units": (8, 4)},
-}
-
-
-def pairs_for(model, num_pairs=4, seed=0):
-    generator = np.random.default_rng(seed)
-    made = {}
-    for name, tensor in model.input.items():
-        shape = (num_pairs, *tensor.shape[1:])
-        if name == "flow":
-            made[name] = generator.normal(0, 3, shape).astype(np.float32)
-        else:
-            made[name] = generator.integers(0, 256, shape).astype(np.uint8)
-    return made
-
-
-def small_model(name, **options):
-    keras.utils.set_random_seed(0)
-    return models.build_model(name, **{**SMALL[name], **options})
+from tests.helpers import small_models
 
 
 @pytest.fixture(scope="module", params=list(models.MODELS))
 def model(request):
-    return small_model(request.param)
+    return small_models.small_model(request.param)
 
 
 def test_a_model_gives_logits(model):
-    logits = model(pairs_for(model))
+    logits = model(small_models.pairs_for(model))
     assert tuple(logits.shape) == (4, 6)
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
 
 
 def test_a_model_saves_and_loads_to_the_same_outputs(model, tmp_path):
-    inputs = pairs_for(model)
+    inputs = small_models.pairs_for(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
 
 
 def test_every_input_matters(model):
-    inputs = pairs_for(model)
+    inputs = small_models.pairs_for(model)
     logits = np.array(model(inputs))
     for name in inputs:
         changed = {**inputs, name: inputs[name][::-1] * 2}
@@ -62,7 +36,7 @@ def test_every_input_matters(model):
 
 
 def test_a_step_changes_every_layer(model):
-    inputs = pairs_for(model, num_pairs=8)
+    inputs = small_models.pairs_for(model, num_pairs=8)
     before = [np.array(variable) for variable in model.trainable_variables]
     model.compile(
         "adam",
@@ -190,7 +164,7 @@ def test_a_model_takes_pretrained_weights(weights_file):
             lambda path: backbones.keras.applications.VGG16(
                 include_top=False, weights=None, input_shape=(32, 32, 3)
             ).save_weights(path),
-            "is no weights file",
+            "is not a weights file",
         ),
     ],
 )
@@ -264,13 +238,13 @@ def test_flownet_s_is_the_paper_s_contracting_part():
 
 
 def test_flownet_takes_one_frame_on_request():
-    model = small_model("flownet_fc", single_frame=True)
+    model = small_models.small_model("flownet_fc", single_frame=True)
     assert list(model.input) == ["frame"]
     assert model.get_layer("flownet_conv_1").kernel.shape == (7, 7, 3, 64)
 
 
 def test_the_branches_of_the_double_stack_share_their_trunk():
-    model = small_model("double_stack", dense_units=(8,))
+    model = small_models.small_model("double_stack", dense_units=(8,))
     assert model.get_layer("frame_stem").kernel.shape == (3, 3, 3, 32)
     assert model.get_layer("flow_stem").kernel.shape == (3, 3, 2, 32)
     trunks = [layer for layer in model.layers if "inception" in layer.name]
@@ -282,8 +256,8 @@ def test_the_branches_of_the_double_stack_share_their_trunk():
 
 @pytest.mark.parametrize("trunk", ["separate", "flownet"])
 def test_the_motion_branch_can_have_a_trunk_of_its_own(trunk, tmp_path):
-    model = small_model("double_stack", trunk=trunk)
-    inputs = pairs_for(model)
+    model = small_models.small_model("double_stack", trunk=trunk)
+    inputs = small_models.pairs_for(model)
     logits = np.array(model(inputs))
     changed = {**inputs, "flow": inputs["flow"][::-1]}
     assert np.abs(np.array(model(changed)) - logits).max() > 1e-7
@@ -298,8 +272,8 @@ def test_an_unknown_trunk_is_answered_with_the_names():
 
 
 def test_outliers_of_the_flow_are_clipped():
-    model = small_model("double_stack")
-    inputs = pairs_for(model)
+    model = small_models.small_model("double_stack")
+    inputs = small_models.pairs_for(model)
     inputs["flow"][:, :10] = 20
     clipped = np.array(model(inputs))
     inputs["flow"][:, :10] = 700
@@ -307,10 +281,10 @@ def test_outliers_of_the_flow_are_clipped():
 
 
 def test_the_magnitude_in_the_model_is_the_report_s():
-    model = small_model("motion_magnitude_stack")
+    model = small_models.small_model("motion_magnitude_stack")
     layer = model.get_layer("log_magnitude")
     inside = keras.Model(model.input, layer.input)
-    inputs = pairs_for(model)
+    inputs = small_models.pairs_for(model)
     expected = np.log(flow.motion_magnitude(inputs["flow"]) + 1e-5)
     np.testing.assert_allclose(
         np.array(inside(inputs))[:, 0], expected, rtol=1e-4
@@ -318,8 +292,8 @@ def test_the_magnitude_in_the_model_is_the_report_s():
 
 
 def test_the_report_s_encoding_of_the_frame_is_one_neuron():
-    model = small_model("motion_magnitude_stack", encoding=1)
+    model = small_models.small_model("motion_magnitude_stack", encoding=1)
     assert model.get_layer("encoding").kernel.shape == (2048, 1)
     assert model.get_layer("dense_1").kernel.shape == (2, 256)
-    whole = small_model("motion_magnitude_stack")
+    whole = small_models.small_model("motion_magnitude_stack")
     assert whole.get_layer("dense_1").kernel.shape == (2049, 256)

@@ -24,19 +24,14 @@ from keras_ssc.prediction import verdict_pictures
 from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
-from keras_ssc.training import loop
 from tests.helpers import drawn_films
 from tests.helpers import tiny_served
-from tests.training import loop_test as train_test
 
 
 @pytest.fixture(scope="module")
-def run_dir(validation_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "fc"
-    config = train_test.small(validation_dir, folder, batch_size=4)
-    loop.train(config, verbose=False)
-    evaluation.evaluate(folder, verbose=False)
-    return folder
+def run_dir(small_run):
+    evaluation.evaluate(small_run, verbose=False)
+    return small_run
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +88,8 @@ def test_image_that_is_refused_is_named(asked):
 
 def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
     for movie, genre in enumerate(("action", "romance"), start=1):
-        folder = tmp_path / pair_files.folder_name(genre, "test")
-        folder.mkdir()
-        for number, frame in enumerate(drawn_films.shot(movie, 6), start=1):
-            path = folder / pair_files.frame_name(genre, movie, number)
-            path.write_bytes(image_files.encode_frame(frame))
+        shot = drawn_films.shot(movie, 6)
+        drawn_films.write_frames(tmp_path, genre, "test", movie, shot)
     assert predicting.holds_pairs(tmp_path)
     verdicts = asked.predict_frames(tmp_path)
     assert [each.path for each in verdicts] == [

@@ -226,7 +226,8 @@ def test_a_server_that_hangs_up():
 
 HANGS_UP = """
 import sys
-from keras_ssc import command, serving_client
+from keras_ssc import command
+from keras_ssc.serving import client as serving_client
 client = serving_client.Client(sys.argv[1])
 command.run(lambda: client.predict([(b"", b"")]))
 """

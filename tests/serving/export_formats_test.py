@@ -13,8 +13,7 @@ from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
-from tests.flow.optical_flow_test import batch_of
-from tests.flow.optical_flow_test import drawn_pair
+from tests.helpers import drawn_pairs
 from tests.helpers import tiny_trunk
 
 SIZE = (75, 96)
@@ -34,8 +33,11 @@ BFLOAT16_TYPES = {
 
 @pytest.fixture(scope="module")
 def pairs():
-    frame, next_frame = batch_of(
-        [drawn_pair(motion, SIZE, seed) for seed, motion in enumerate(MOTIONS)]
+    frame, next_frame = drawn_pairs.batch_of(
+        [
+            drawn_pairs.drawn_pair(motion, SIZE, seed)
+            for seed, motion in enumerate(MOTIONS)
+        ]
     )
     return {"frame": frame, "next_frame": next_frame}
 

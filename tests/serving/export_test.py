@@ -20,22 +20,15 @@ from keras_ssc.serving import tf_serving
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from keras_ssc.training import runs
-from tests.training import loop_test as train_test
+from tests.helpers import tiny_runs
 
 SIGNATURES = ("serving_default", "frames")
 
 
 @pytest.fixture(scope="module")
-def run_dir(validation_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "fc"
-    config = train_test.small(validation_dir, folder, batch_size=4)
-    return loop.train(config, verbose=False)
-
-
-@pytest.fixture(scope="module")
-def version(run_dir, tmp_path_factory):
+def version(small_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("served") / "scene_genre"
-    return exporting.export(run_dir, out, verbose=False)
+    return exporting.export(small_run, out, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +72,8 @@ def test_checksums_are_those_of_all_files(version):
     }
 
 
-def test_scores_are_the_run_s_calibrated(run_dir, signatures, validation_dir):
-    metrics = evaluation.evaluate(run_dir, verbose=False)
+def test_scores_are_the_run_s_calibrated(small_run, signatures, validation_dir):
+    metrics = evaluation.evaluate(small_run, verbose=False)
     temperature = metrics["calibration"]["temperature"]
     builder = datasets.open_dataset("scene_genre/small", validation_dir)
     prepared = datasets.prepare(
@@ -90,7 +83,7 @@ def test_scores_are_the_run_s_calibrated(run_dir, signatures, validation_dir):
         name: np.array(prepared.features[name])
         for name in ("frame", "next_frame")
     }
-    logits = runs.load_model(run_dir).predict(
+    logits = runs.load_model(small_run).predict(
         {"frame": frames["frame"]}, verbose=0
     )
     expected = calibration.probabilities(logits, temperature)
@@ -175,9 +168,9 @@ def test_batching_pads_to_what_the_warm_up_ran(version):
     assert f"max_batch_size {{ value: {sizes[-1]} }}" in text
 
 
-def test_card_says_what_the_model_is(version, run_dir):
+def test_card_says_what_the_model_is(version, small_run):
     card = exported.read_card(version)
-    metrics = json.loads((run_dir / "metrics.json").read_text())
+    metrics = json.loads((small_run / "metrics.json").read_text())
     assert card["metrics"]["pair"] == metrics["pair"]
     assert card["calibration"]["split"] == "validation"
     assert card["data"]["test"]["action"] == {"films": 1, "pairs": 8}
@@ -189,20 +182,20 @@ def test_card_says_what_the_model_is(version, run_dir):
     assert "Expected calibration error" in text
     # Whose machine it was trained on is nobody's business.
     config = (version / "training_config.json").read_text()
-    assert str(run_dir) not in config and '"data_dir": null' in config
+    assert str(small_run) not in config and '"data_dir": null' in config
 
 
 def test_command_writes_the_next_version(
-    run_dir, version, tmp_path, monkeypatch, capsys
+    small_run, version, tmp_path, monkeypatch, capsys
 ):
     out = tmp_path / "scene_genre"
     shutil.copytree(version, out / "9")
     # What a killed export left is no version, and is swept away.
     (out / ".999999999.unfinished").mkdir()
     # A run that was not evaluated is evaluated.
-    (run_dir / "metrics.json").unlink()
+    (small_run / "metrics.json").unlink()
     monkeypatch.setattr(
-        sys, "argv", ["export", str(run_dir), "--out", str(out)]
+        sys, "argv", ["export", str(small_run), "--out", str(out)]
     )
     with pytest.raises(SystemExit) as stopped:
         export.command.run(export.main)
@@ -211,7 +204,7 @@ def test_command_writes_the_next_version(
     said = capsys.readouterr().out
     assert f"-v {out}:/models/scene_genre " in said
     assert "/models/scene_genre/10/batching_parameters.txt" in said
-    assert (run_dir / "metrics.json").exists()
+    assert (small_run / "metrics.json").exists()
 
 
 def foreign_folder(folder, version):
@@ -239,27 +232,27 @@ def other_format(folder, version):
     ],
 )
 def test_folder_that_is_not_ours_is_left_alone(
-    run_dir, version, tmp_path, fill, message
+    small_run, version, tmp_path, fill, message
 ):
     fill(tmp_path, version)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=message):
-        exporting.export(run_dir, tmp_path, verbose=False)
+        exporting.export(small_run, tmp_path, verbose=False)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_file_as_folder_and_unknown_format_are_refused(run_dir, tmp_path):
+def test_file_as_folder_and_unknown_format_are_refused(small_run, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="is a file"):
-        exporting.export(run_dir, tmp_path / "file", verbose=False)
+        exporting.export(small_run, tmp_path / "file", verbose=False)
     with pytest.raises(ValueError, match="Unknown format"):
-        exporting.export(run_dir, tmp_path / "new", "pickle", verbose=False)
+        exporting.export(small_run, tmp_path / "new", "pickle", verbose=False)
     assert not (tmp_path / "new").exists()
 
 
-def test_run_without_a_model_is_refused(run_dir, tmp_path):
+def test_run_without_a_model_is_refused(small_run, tmp_path):
     (tmp_path / "run").mkdir()
-    config = (run_dir / "config.json").read_text()
+    config = (small_run / "config.json").read_text()
     (tmp_path / "run" / "config.json").write_text(config)
     with pytest.raises(ValueError, match="Expected a finished run"):
         exporting.export(tmp_path / "run", tmp_path / "out", verbose=False)
@@ -267,16 +260,16 @@ def test_run_without_a_model_is_refused(run_dir, tmp_path):
 
 
 def test_model_that_answers_otherwise_is_not_exported(
-    run_dir, tmp_path, monkeypatch
+    small_run, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(exporting, "LARGEST_DIFFERENCE", -1.0)
     with pytest.raises(exporting.ExportError, match="They differ by"):
-        exporting.export(run_dir, tmp_path / "out", verbose=False)
+        exporting.export(small_run, tmp_path / "out", verbose=False)
     assert not list((tmp_path / "out").iterdir())
 
 
 def test_full_disk_leaves_nothing_behind(
-    run_dir, tmp_path, monkeypatch, capsys
+    small_run, tmp_path, monkeypatch, capsys
 ):
     def fail(*arguments, **settings):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -285,7 +278,7 @@ def test_full_disk_leaves_nothing_behind(
     monkeypatch.setattr(
         sys,
         "argv",
-        ["export", str(run_dir), "--out", str(tmp_path / "out")],
+        ["export", str(small_run), "--out", str(tmp_path / "out")],
     )
     with pytest.raises(SystemExit) as stopped:
         export.command.run(export.main)
@@ -296,9 +289,9 @@ def test_full_disk_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("model_format", ["keras", "onnx", "openvino"])
-def test_other_formats_have_their_card(run_dir, tmp_path, model_format):
+def test_other_formats_have_their_card(small_run, tmp_path, model_format):
     out = tmp_path / model_format
-    version = exporting.export(run_dir, out, model_format, verbose=False)
+    version = exporting.export(small_run, out, model_format, verbose=False)
     names = {path.name for path in version.iterdir()}
     assert {"labels.txt", "model_card.md", "SHA256SUMS"} < names
     assert "saved_model.pb" not in names and "assets.extra" not in names
@@ -306,12 +299,13 @@ def test_other_formats_have_their_card(run_dir, tmp_path, model_format):
     text = (version / "model_card.md").read_text()
     assert export_formats.LOADING[model_format] in text
     with pytest.raises(ValueError, match="Expected one format"):
-        exporting.export(run_dir, out, verbose=False)
+        exporting.export(small_run, out, verbose=False)
 
 
 def test_without_validation_films_the_card_says_so(data_dir, tmp_path):
     run_dir = loop.train(
-        train_test.small(data_dir, tmp_path / "run", epochs=1), verbose=False
+        tiny_runs.small(data_dir, tmp_path / "run", epochs=1),
+        verbose=False,
     )
     version = exporting.export(run_dir, tmp_path / "out", verbose=False)
     card = exported.read_card(version)

@@ -2,10 +2,8 @@ import io
 import json
 import pathlib
 import re
-import struct
 import subprocess
 import sys
-import zlib
 
 import numpy as np
 import PIL.Image
@@ -16,6 +14,7 @@ from keras_ssc.data import resizing
 from keras_ssc.genres import GENRES
 from keras_ssc.metrics import calibration
 from keras_ssc.serving import client as serving_client
+from tests.helpers import bad_images
 from tests.helpers import tiny_served
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -73,42 +72,8 @@ def assert_same(answer, expected, atol=1e-5):
         np.testing.assert_allclose(answer[name], expected[name], atol=atol)
 
 
-def pillow(frame, mode, form, **options):
-    """Encodes a frame after Pillow turned it into another mode."""
-    image = PIL.Image.fromarray(frame)
-    if mode == "P":
-        image = image.quantize(200)
-    elif mode in ("RGBA", "LA"):
-        image = image.convert(mode)
-        image.putalpha(PIL.Image.linear_gradient("L").resize(image.size))
-    elif mode:
-        image = image.convert(mode)
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
 def pillow_decoded(image):
     return np.asarray(PIL.Image.open(io.BytesIO(image)).convert("RGB"))
-
-
-def chunk(kind, data):
-    """A chunk of a PNG."""
-    end = struct.pack(">I", zlib.crc32(kind + data))
-    return struct.pack(">I", len(data)) + kind + data + end
-
-
-def png_bomb(side, first=b""):
-    """A PNG whose header tells of a side that its data does not have."""
-    png = tiny_served.pairs(1)[0][0]
-    header = struct.pack(">II", side, side) + png[24:29]
-    return png[:8] + first + chunk(b"IHDR", header) + png[33:]
-
-
-def jpeg_bomb(side):
-    jpeg = tiny_served.pairs(1, ".jpg")[0][0]
-    place = jpeg.index(b"\xff\xc0") + 5
-    return jpeg[:place] + struct.pack(">HH", side, side) + jpeg[place + 4 :]
 
 
 def test_signatures_are_what_the_class_says(signatures):
@@ -223,60 +188,9 @@ def test_frames_of_no_pair_have_no_answer(ask_frames):
     assert ask_frames(none, none)["scores"].shape == (0, 6)
 
 
-def bad_images():
-    frame = tiny_served.frames(1)[0][0]
-    png, jpeg = tiny_served.encode(frame), tiny_served.encode(frame, ".jpg")
-    svg = b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>"
-    column = tiny_served.encode(np.zeros((10000, 1, 3), np.uint8))
-    flat = tiny_served.encode(np.zeros((9, 200, 3), np.uint8), ".jpg")
-    dot = tiny_served.encode(np.zeros((1, 1, 3), np.uint8))
-    formats = {
-        form: pillow(frame, None, form) for form in ("GIF", "WebP", "BMP")
-    }
-    big_tiff = b"MM\0*" + bytes(100)
-    corrupt = "is cut off or corrupt"
-    no_header = "frame_bytes[1] is a PNG whose header is missing or cut off"
-    sides = "Expected images of 10 pixels or more on both sides"
-    other = "Expected JPEG or PNG images. frame_bytes[1] is"
-    return {
-        "empty": (b"", f"{other} empty"),
-        "text": (b"a film", f"{other} neither JPEG nor PNG"),
-        "zeros": (bytes(1000), f"{other} neither JPEG nor PNG"),
-        "gif": (formats["GIF"], f"{other} a GIF"),
-        "webp": (formats["WebP"], f"{other} a WebP"),
-        "bmp": (formats["BMP"], f"{other} a BMP"),
-        "tiff": (pillow(frame, None, "TIFF"), f"{other} a TIFF"),
-        "big-endian tiff": (big_tiff, f"{other} a TIFF"),
-        "svg": (svg, f"{other} an SVG"),
-        "svg after a comment": (b"\xef\xbb\xbf<!--\n-->" + svg, "an SVG"),
-        "avif": (b"\0\0\0 ftypavif" + bytes(20), "an AVIF, a HEIF or a video"),
-        "png half": (png[: len(png) // 2], corrupt),
-        "png without end": (png[:-12], corrupt),
-        "png in its header": (png[:20], no_header),
-        "png after its header": (png[:33], corrupt),
-        "png with a wrong sum": (png[:29] + b"abcd" + png[33:], corrupt),
-        "png, its mark alone": (png[:8], no_header),
-        "jpeg half": (jpeg[: len(jpeg) // 2], corrupt),
-        "jpeg without end": (jpeg[:-2], corrupt),
-        "jpeg in its header": (jpeg[:10], corrupt),
-        "jpeg, its mark alone": (jpeg[:3], corrupt),
-        "dot": (dot, f"{sides} and 16777216 pixels in all or fewer. frame_b"),
-        "column": (column, "frame_bytes[1] is 1x10000"),
-        "flat": (flat, "frame_bytes[1] is 200x9"),
-        "png bomb": (png_bomb(30000), "frame_bytes[1] is 30000x30000"),
-        "png bomb, negative": (png_bomb(2**32 - 1), sides),
-        "jpeg bomb": (jpeg_bomb(30000), "frame_bytes[1] is 30000x30000"),
-        # The decoder would skip the chunk and unpack what follows it.
-        "png bomb behind another size": (
-            png_bomb(20000, chunk(b"abCd", struct.pack(">II", 96, 64))),
-            no_header,
-        ),
-    }
-
-
-@pytest.mark.parametrize("which", bad_images())
+@pytest.mark.parametrize("which", bad_images.bad_images())
 def test_what_is_no_image_is_refused(ask, which):
-    image, expected = bad_images()[which]
+    image, expected = bad_images.bad_images()[which]
     good = tiny_served.pairs(1)[0]
     said = refusal(ask, [good, (image, good[1])])
     assert expected in said
@@ -368,26 +282,29 @@ def converted():
     best = {"quality": 98, "subsampling": 0}
     deep = frame.astype(np.uint16) * 257
     return {
-        "grey PNG": (pillow(frame, "L", "PNG"), grey_png),
+        "grey PNG": (bad_images.pillow(frame, "L", "PNG"), grey_png),
         "grey PNG of 16 bits": (
-            pillow(grey.astype(np.uint16) * 257, None, "PNG"),
+            bad_images.pillow(grey.astype(np.uint16) * 257, None, "PNG"),
             grey_png,
         ),
         "grey PNG of 1 bit": (
-            pillow(frame, "1", "PNG"),
+            bad_images.pillow(frame, "1", "PNG"),
             tiny_served.encode(np.asarray(black_white)),
         ),
-        "grey PNG with alpha": (pillow(frame, "LA", "PNG"), grey_png),
+        "grey PNG with alpha": (
+            bad_images.pillow(frame, "LA", "PNG"),
+            grey_png,
+        ),
         "PNG of 16 bits": (tiny_served.encode(deep), png),
         "palette PNG": (
-            pillow(frame, "P", "PNG"),
+            bad_images.pillow(frame, "P", "PNG"),
             tiny_served.encode(np.asarray(palette)),
         ),
-        "PNG with alpha": (pillow(frame, "RGBA", "PNG"), png),
-        "grey JPEG": (pillow(frame, "L", "JPEG", **best), grey_png),
-        "CMYK JPEG": (pillow(frame, "CMYK", "JPEG", **best), png),
+        "PNG with alpha": (bad_images.pillow(frame, "RGBA", "PNG"), png),
+        "grey JPEG": (bad_images.pillow(frame, "L", "JPEG", **best), grey_png),
+        "CMYK JPEG": (bad_images.pillow(frame, "CMYK", "JPEG", **best), png),
         "progressive JPEG": (
-            pillow(frame, None, "JPEG", progressive=True, **best),
+            bad_images.pillow(frame, None, "JPEG", progressive=True, **best),
             png,
         ),
     }
@@ -405,15 +322,14 @@ def test_other_kinds_of_pixels_are_converted(ask, kind):
 BOMBS = """
 import json, resource, sys
 import tensorflow as tf
-from tests.helpers import tiny_served
-from tests.serving import served_model_test
+from tests.helpers import bad_images, tiny_served
 ask = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
 png, jpeg = (tiny_served.pairs(1, end)[0][0] for end in (".png", ".jpg"))
 ask(frame_bytes=tf.constant([png, jpeg]),
     next_frame_bytes=tf.constant([png, jpeg]))
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for which, (image, _) in served_model_test.bad_images().items():
+for which, (image, _) in bad_images.bad_images().items():
     if "bomb" in which:
         before = peak()
         for pair in ([image, png], [png, image]):

@@ -7,7 +7,6 @@ import time
 import keras
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import files
 from keras_ssc.data import datasets
@@ -15,104 +14,51 @@ from keras_ssc.training import checkpoints
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
-from tests.training import loop_test as train_test
-
-
-def small(data_dir, run_dir, **changes):
-    settings = {"epochs": 5, "schedule": "cosine", "deterministic": True}
-    return train_test.small(data_dir, run_dir, **{**settings, **changes})
-
-
-def weights_of(run_dir):
-    model = keras.saving.load_model(run_dir / "model.keras")
-    return model.get_weights()
-
-
-def assert_same_weights(run_dir, other_dir):
-    for array, twin in zip(
-        weights_of(run_dir), weights_of(other_dir), strict=True
-    ):
-        np.testing.assert_array_equal(array, twin)
+from tests.helpers import tiny_runs
 
 
 @pytest.fixture(scope="module")
 def whole(data_dir, tmp_path_factory):
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    return loop.train(small(data_dir, folder), verbose=False)
-
-
-class StoppedError(Exception):
-    """Stands for whatever ends a training."""
-
-
-def stop_after(monkeypatch, num_epochs):
-    """Lets a training end right behind an epoch's checkpoint."""
-    on_epoch_end = checkpoints.Checkpoints.on_epoch_end
-
-    def stops(self, epoch, logs=None):
-        on_epoch_end(self, epoch, logs)
-        if epoch + 1 == num_epochs:
-            raise StoppedError
-
-    monkeypatch.setattr(checkpoints.Checkpoints, "on_epoch_end", stops)
+    return loop.train(tiny_runs.repeatable(data_dir, folder), verbose=False)
 
 
 @pytest.mark.parametrize("num_epochs", [1, 3, 5])
 def test_a_resumed_training_ends_in_the_same_weights(
-    data_dir, whole, tmp_path, monkeypatch, num_epochs
+    data_dir, whole, tmp_path, num_epochs
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        stop_after(patched, num_epochs)
-        with pytest.raises(StoppedError):
-            loop.train(small(data_dir, run_dir), verbose=False)
+    tiny_runs.interrupt(tiny_runs.repeatable(data_dir, run_dir), num_epochs)
     assert not (run_dir / "model.keras").exists()
     loop.resume(run_dir, verbose=False)
-    assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
     for path in (run_dir, whole):
         assert len(runs.read_history(path)["loss"]) == 5
     assert runs.read_history(run_dir) == runs.read_history(whole)
 
 
-class StoppedAtStepError(StoppedError):
-    """Stands for what ends a training within an epoch."""
-
-
-def stop_within(monkeypatch, epoch, step):
-    """Lets a training end behind a step, its checkpoint written or not."""
-    on_train_batch_end = checkpoints.Checkpoints.on_train_batch_end
-
-    def stops(self, batch, logs=None):
-        on_train_batch_end(self, batch, logs)
-        if (self.state.epoch, batch + 1) == (epoch, step):
-            raise StoppedAtStepError
-
-    monkeypatch.setattr(checkpoints.Checkpoints, "on_train_batch_end", stops)
-
-
 @pytest.mark.parametrize("steps_between, going_on", [(1, 3), (2, 2), (3, 3)])
 def test_a_training_goes_on_within_an_epoch(
-    data_dir, whole, tmp_path, monkeypatch, capsys, steps_between, going_on
+    data_dir, whole, tmp_path, capsys, steps_between, going_on
 ):
     run_dir = tmp_path / "run"
-    config = small(data_dir, run_dir, checkpoint_steps=steps_between)
-    with monkeypatch.context() as patched:
-        stop_within(patched, 2, 3)
-        with pytest.raises(StoppedAtStepError):
-            loop.train(config, verbose=False)
+    config = tiny_runs.repeatable(
+        data_dir, run_dir, checkpoint_steps=steps_between
+    )
+    tiny_runs.interrupt(config, 2, 3)
     loop.resume(run_dir)
     assert f"after epoch 2, step {going_on} of 5" in capsys.readouterr().out
-    assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
     # Of the whole epoch, not of the steps since the training went on.
     assert runs.read_history(run_dir) == runs.read_history(whole)
     kept = sorted(path.name for path in run_dir.glob("checkpoints/*.keras"))
     assert kept[-1] == "epoch_005.keras" and len(kept) == 2
 
 
-def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
+def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path):
     def config(run_dir):
-        return small(
+        return tiny_runs.repeatable(
             data_dir,
             run_dir,
             model="flownet_fc",
@@ -126,37 +72,26 @@ def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
         )
 
     loop.train(config(tmp_path / "whole"), verbose=False)
-    with monkeypatch.context() as patched:
-        stop_within(patched, 1, 2)
-        with pytest.raises(StoppedAtStepError):
-            loop.train(config(tmp_path / "run"), verbose=False)
+    tiny_runs.interrupt(config(tmp_path / "run"), 1, 2)
     loop.resume(tmp_path / "run", verbose=False)
-    assert_same_weights(tmp_path / "run", tmp_path / "whole")
+    tiny_runs.assert_same_weights(tmp_path / "run", tmp_path / "whole")
 
 
-def test_the_steps_of_a_resumed_training_are_counted_on(
-    data_dir, tmp_path, monkeypatch
-):
+def test_the_steps_of_a_resumed_training_are_counted_on(data_dir, tmp_path):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        stop_within(patched, 2, 2)
-        with pytest.raises(StoppedAtStepError):
-            loop.train(
-                small(data_dir, run_dir, checkpoint_steps=2), verbose=False
-            )
-    loop.resume(run_dir, verbose=False)
-    events = event_accumulator.EventAccumulator(
-        str(run_dir / "logs" / "train"),
-        size_guidance={event_accumulator.TENSORS: 0},
+    tiny_runs.interrupt(
+        tiny_runs.repeatable(data_dir, run_dir, checkpoint_steps=2), 2, 2
     )
-    events.Reload()
-    steps = [event.step for event in events.Tensors("batch_loss")]
+    loop.resume(run_dir, verbose=False)
+    log = tiny_runs.logged(run_dir)
+    steps = [step for step, _ in log["batch_loss"]]
     # Two epochs of four steps and two more were done before.
     assert steps[-10:] == list(range(11, 21))
 
 
 def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
     run_dir = tmp_path / "run"
+    config = tiny_runs.repeatable(data_dir, run_dir)
     program = (
         "import sys\n"
         "from keras_ssc.training import loop\n"
@@ -165,7 +100,7 @@ def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
         "if (pathlib.Path(sys.argv[1]) / 'config.json').exists():\n"
         "    loop.resume(sys.argv[1], verbose=False)\n"
         "else:\n"
-        f"    loop.train({small(data_dir, run_dir)!r}, verbose=False)\n"
+        f"    loop.train({config!r}, verbose=False)\n"
     )
     generator = random.Random(0)
     for _ in range(4):
@@ -178,25 +113,22 @@ def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
     loop.resume(run_dir, verbose=False)
-    assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
     assert runs.read_history(run_dir) == runs.read_history(whole)
 
 
 def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
-    data_dir, whole, tmp_path, monkeypatch, capsys
+    data_dir, whole, tmp_path, capsys
 ):
     run_dir = tmp_path / "run"
-    with monkeypatch.context() as patched:
-        stop_after(patched, 3)
-        with pytest.raises(StoppedError):
-            loop.train(small(data_dir, run_dir), verbose=False)
+    tiny_runs.interrupt(tiny_runs.repeatable(data_dir, run_dir), 3)
     newest = run_dir / "checkpoints" / "epoch_003.keras"
     newest.write_bytes(newest.read_bytes()[:5000])
     loop.resume(run_dir)
     said = capsys.readouterr().out
     assert "epoch_003.keras cannot be read" in said
     assert "resuming after epoch 2 of 5" in said
-    assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
 
 
 def test_a_finished_run_is_left_alone(whole):
@@ -210,24 +142,25 @@ def test_a_full_disk_leaves_the_checkpoints_before(
     data_dir, whole, tmp_path, monkeypatch
 ):
     run_dir = tmp_path / "run"
-    flush = checkpoints._flush
+    flush = files._flush
 
     def full(path):
-        if len(list(path.parent.glob("epoch_*.keras"))) == 2:
+        num_kept = len(list(path.parent.glob("epoch_*.keras")))
+        if path.suffix == ".keras" and num_kept == 2:
             raise OSError(28, "No space left on device")
         flush(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "_flush", full)
+        patched.setattr(files, "_flush", full)
         with pytest.raises(OSError, match=r"No space left.*epoch_003\.keras"):
-            loop.train(small(data_dir, run_dir), verbose=False)
+            loop.train(tiny_runs.repeatable(data_dir, run_dir), verbose=False)
     assert not (run_dir / "checkpoints" / ".writing.keras").exists()
     loop.resume(run_dir, verbose=False)
-    assert_same_weights(run_dir, whole)
+    tiny_runs.assert_same_weights(run_dir, whole)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(data_dir, tmp_path):
-    config = small(
+    config = tiny_runs.repeatable(
         data_dir,
         tmp_path / "run",
         optimizer="sgd",
@@ -382,7 +315,9 @@ def test_resume_stands_alone(tmp_path):
 def test_training_with_validation_measures_and_keeps_the_best(
     validation_dir, tmp_path, capsys
 ):
-    config = small(validation_dir, tmp_path / "run", patience=2, epochs=30)
+    config = tiny_runs.repeatable(
+        validation_dir, tmp_path / "run", patience=2, epochs=30
+    )
     run_dir = loop.train(config, verbose=False)
     # Genres that are not there are told.
     assert (

@@ -14,13 +14,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc.training import checkpoints
 from keras_ssc.training import devices
 from keras_ssc.training import loop
 from keras_ssc.training import runs
-from tests.training import loop_test as train_test
+from tests.helpers import tiny_runs
 
 # Trains, and prints a checksum of the weights that this process has.
 PROGRAM = """
@@ -98,19 +97,14 @@ def start_on_two_hosts(run_dir, config=None):
 
 def losses(run_dir):
     """Reads the loss of every step, as TensorBoard shows it."""
-    events = event_accumulator.EventAccumulator(
-        str(run_dir / "logs" / "train"),
-        size_guidance={event_accumulator.TENSORS: 0},
-    )
-    events.Reload()
-    found = events.Tensors("batch_loss")
-    steps = [event.step for event in found]
-    assert steps == list(range(1, len(steps) + 1))
-    return [float(tf.make_ndarray(event.tensor_proto)) for event in found]
+    found = tiny_runs.logged(run_dir)["batch_loss"]
+    steps, values = zip(*found, strict=True)
+    assert steps == tuple(range(1, len(steps) + 1))
+    return [float(value) for value in values]
 
 
 def settings(data_dir, run_dir, **changes):
-    return train_test.small(
+    return tiny_runs.small(
         data_dir,
         run_dir,
         **{"batch_size": 6, "epochs": 3, "deterministic": True, **changes},
@@ -312,7 +306,7 @@ def test_devices_share_a_batch_evenly():
 def test_an_error_that_is_none_of_a_host_s_is_let_through():
     with (
         pytest.raises(tf.errors.InternalError, match="a bug"),
-        devices.telling_of_workers(),
+        devices.naming_lost_workers(),
     ):
         raise tf.errors.InternalError(None, None, "a bug")
 

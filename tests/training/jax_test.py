@@ -10,8 +10,8 @@ import pytest
 
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
-from tests.flow import graph_flow_test
-from tests.models import models_test
+from tests.helpers import drawn_pairs
+from tests.helpers import small_models
 
 pytest.importorskip("jax")
 
@@ -58,22 +58,22 @@ TWO_HOSTS = json.dumps(
 # Of the two that see flow, one computes it; the other is given it.
 GRAPH = "motion_magnitude_stack"
 OPTIONS = {
-    **models_test.SMALL,
-    GRAPH: {**models_test.SMALL[GRAPH], "flow": "graph"},
+    **small_models.SMALL,
+    GRAPH: {**small_models.SMALL[GRAPH], "flow": "graph"},
 }
 
 
 def inputs_for(name, model):
     if name != GRAPH:
-        return models_test.pairs_for(model)
+        return small_models.pairs_for(model)
     # Not noise: of that, rounding decides what flow is found.
-    drawn = graph_flow_test.drawn_inputs()
+    drawn = drawn_pairs.drawn_inputs()
     return {name: drawn[name] for name in model.input}
 
 
 def test_the_models_give_the_same_on_jax(tmp_path):
     for name, options in OPTIONS.items():
-        model = models_test.small_model(name, **options)
+        model = small_models.small_model(name, **options)
         inputs = inputs_for(name, model)
         expected = np.array(model(inputs))
         np.savez(tmp_path / f"{name}.npz", expected=expected, **inputs)
@@ -121,6 +121,8 @@ def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
     flags = [each for item in settings.items() for each in item]
     trained = on_jax("keras_ssc.train", *flags, "--epochs", 2)
     assert trained.returncode == 0, trained.stderr[-3000:]
+    config = json.loads((run_dir / "config.json").read_text())
+    assert config["jit_compile"] is True
 
     on_tensorflow = evaluation.evaluate(run_dir, verbose=False)
     evaluated = on_jax("keras_ssc.evaluate", run_dir)

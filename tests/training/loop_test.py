@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
 
 from keras_ssc import flow
 from keras_ssc import models
@@ -21,26 +20,14 @@ from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
+from tests.helpers import tiny_runs
 from tests.helpers import tiny_trunk
-
-
-def small(data_dir, run_dir, **changes):
-    settings = {
-        "model": "fc",
-        "dataset": "scene_genre/small",
-        "data_dir": str(data_dir),
-        "run_dir": str(run_dir),
-        "image_size": (18, 32),
-        "epochs": 2,
-        "batch_size": 8,
-    }
-    return train_config.TrainConfig(**{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
 def run_dir(data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
-    return loop.train(small(data_dir, folder), verbose=False)
+    return loop.train(tiny_runs.small(data_dir, folder), verbose=False)
 
 
 def test_a_run_s_folder_holds_what_was_trained(run_dir):
@@ -55,25 +42,10 @@ def test_a_run_s_folder_holds_what_was_trained(run_dir):
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
 
 
-def logged(folder):
-    """What TensorBoard reads: a dict from tags to a list of (step, array)."""
-    events = event_accumulator.EventAccumulator(
-        str(folder), size_guidance={"tensors": 0}
-    )
-    events.Reload()
-    return {
-        tag: [
-            (event.step, tf.make_ndarray(event.tensor_proto))
-            for event in events.Tensors(tag)
-        ]
-        for tag in events.Tags()["tensors"]
-    }
-
-
 def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
     run_dir, data_dir
 ):
-    log = logged(run_dir / "logs" / "train")
+    log = tiny_runs.logged(run_dir)
     history = runs.read_history(run_dir)
     for name in ("loss", "accuracy", "balanced_accuracy"):
         steps, values = zip(*log[f"epoch_{name}"], strict=True)
@@ -91,32 +63,33 @@ def test_tensorboard_shows_numbers_and_pictures_of_each_epoch(
 
 def test_the_config_is_read_as_it_was_written(run_dir, data_dir):
     config = runs.read_config(run_dir)
-    assert config == train_config.fill_in(small(data_dir, run_dir))
+    assert config == train_config.fill_in(tiny_runs.small(data_dir, run_dir))
     assert config.learning_rate == 1e-3
+    assert config.jit_compile is False  # TensorFlow does without
 
 
 def test_only_the_newest_checkpoints_are_kept(data_dir, tmp_path):
-    config = small(data_dir, tmp_path / "run", epochs=3, keep_checkpoints=1)
+    config = tiny_runs.small(
+        data_dir, tmp_path / "run", epochs=3, keep_checkpoints=1
+    )
     run_dir = loop.train(config, verbose=False)
     kept = [path.name for path in run_dir.glob("checkpoints/*.keras")]
     assert kept == ["epoch_003.keras"]
 
 
-def weights_of(run_dir):
-    return keras.saving.load_model(run_dir / "model.keras").get_weights()
-
-
 def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
     runs = [
         loop.train(
-            small(data_dir, tmp_path / name, seed=seed, deterministic=True),
+            tiny_runs.small(
+                data_dir, tmp_path / name, seed=seed, deterministic=True
+            ),
             verbose=False,
         )
         for name, seed in (("one", 5), ("same", 5), ("other", 6))
     ]
-    one, same, other = (weights_of(run) for run in runs)
-    for array, twin in zip(one, same, strict=True):
-        np.testing.assert_array_equal(array, twin)
+    one, same, other = runs
+    tiny_runs.assert_same_weights(one, same)
+    one, other = (tiny_runs.weights_of(run) for run in (one, other))
     assert any(
         not np.array_equal(array, twin)
         for array, twin in zip(one, other, strict=True)
@@ -125,7 +98,7 @@ def test_the_same_seed_gives_the_same_weights(data_dir, tmp_path):
 
 def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
-    config = small(
+    config = tiny_runs.small(
         data_dir,
         tmp_path / "run",
         model="double_stack",
@@ -142,7 +115,7 @@ def test_double_stack_trains_and_is_evaluated(data_dir, tmp_path, monkeypatch):
 def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
     before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
     with pytest.raises(ValueError, match="another run"):
-        loop.train(small(data_dir, run_dir), verbose=False)
+        loop.train(tiny_runs.small(data_dir, run_dir), verbose=False)
     after = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
     assert after == before
 
@@ -177,7 +150,7 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
 def test_a_wrong_setting_is_told_and_leaves_no_folder(
     data_dir, tmp_path, changes, word
 ):
-    config = small(data_dir, tmp_path / "run", **changes)
+    config = tiny_runs.small(data_dir, tmp_path / "run", **changes)
     with pytest.raises(ValueError, match=word):
         loop.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
@@ -205,7 +178,7 @@ def test_a_training_gets_the_augmentation_of_its_config(
 
     monkeypatch.setattr(batching, "training_batches", watched)
     changes = {"mirror": False, "crop": 0.2, "colour": 0.1}
-    config = small(data_dir, tmp_path / "run", epochs=1, **changes)
+    config = tiny_runs.small(data_dir, tmp_path / "run", epochs=1, **changes)
     loop.train(config, verbose=False)
     assert augmentation.Augmentation(**changes) in given
 
@@ -222,7 +195,9 @@ def test_a_new_model_is_one_function_and_one_entry(
     for dataset in ("scene_genre/films", "scene_genre/sample"):
         config = train_config.TrainConfig(model="tiny", dataset=dataset)
         assert train_config.fill_in(config).learning_rate
-    config = small(data_dir, tmp_path / "run", model="tiny", dense_units=(3,))
+    config = tiny_runs.small(
+        data_dir, tmp_path / "run", model="tiny", dense_units=(3,)
+    )
     with pytest.raises(ValueError, match="tiny has no option trunk"):
         train_config.fill_in(dataclasses.replace(config, trunk="shared"))
     run_dir = loop.train(config, verbose=False)
@@ -257,7 +232,7 @@ def test_every_model_has_settings_for_films_and_for_the_sample(name):
     ],
 )
 def test_the_ways_of_training_train(data_dir, tmp_path, changes):
-    config = small(data_dir, tmp_path / "run", epochs=3, **changes)
+    config = tiny_runs.small(data_dir, tmp_path / "run", epochs=3, **changes)
     history = runs.read_history(loop.train(config, verbose=False))
     assert history["loss"][-1] < history["loss"][0]
 
@@ -267,7 +242,7 @@ def test_xla_is_refused_on_several_devices(data_dir, tmp_path, monkeypatch):
         num_replicas_in_sync = 2
 
     monkeypatch.setattr(loop.devices, "make_strategy", lambda _: Two())
-    config = small(data_dir, tmp_path / "run", jit_compile=True)
+    config = tiny_runs.small(data_dir, tmp_path / "run", jit_compile=True)
     with pytest.raises(ValueError, match="one device.*2 devices"):
         loop.train(config, verbose=False)
     assert not (tmp_path / "run").exists()
@@ -309,7 +284,7 @@ def test_the_magnitude_s_layer_is_adapted_to_the_training_pairs(
     data_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
-    config = small(
+    config = tiny_runs.small(
         data_dir,
         tmp_path / "run",
         model="motion_magnitude_stack",

@@ -9,7 +9,6 @@ import tempfile
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_ssc import flow
 from keras_ssc import genres
 from keras_ssc import sample_films
 from keras_ssc.data import examples
@@ -180,14 +179,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _write_left_out(self, root, problems):
-        """Lists beside the data set what is no part of a pair, and says so."""
+        """Lists beside the data set what is not part of a pair."""
         if not problems:
             return
         lines = [f"{path}\t{reason}\n" for path, reason in problems]
         path = self.data_path / "left_out.tsv"
         path.write_text("".join(lines))
         print(
-            f"{len(problems)} files of {root} are no part of a pair and are "
+            f"{len(problems)} files of {root} are not part of a pair and are "
             f"left out, listed in left_out.tsv of the data set, such as: "
             f"{lines[0].strip()}"
         )
@@ -320,11 +319,6 @@ def _example_of_pair(pair, row):
         "frame_number": pair.number,
         "seconds": np.nan,
     }
-    example = examples.example(
-        pair.frame_path,
-        pair.next_frame_path,
-        flow.farneback_flow(frame, next_frame),
-        pair.genre,
-        row,
-    )
+    paths = pair.frame_path, pair.next_frame_path
+    example = examples.example(paths, (frame, next_frame), pair.genre, row)
     return f"{_movie_name(pair)}_{pair.number}", example

@@ -183,7 +183,7 @@ def test_a_frame_that_the_index_names_and_is_missing_fails_the_build(tmp_path):
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_film_whose_record_is_gone_fails_the_build(tmp_path, is_first):
-    """Of a killed extract, or a file that vanished: told, and not guessed."""
+    """After a killed extract, or if a file vanished."""
     film_list = DUMMY_DATA / "films" / "films.csv"
     extraction.extract(film_list, tmp_path / "frames", workers=1)
     records = sorted((tmp_path / "frames" / "index").iterdir())
