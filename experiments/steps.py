@@ -33,8 +33,6 @@ def config_of(name, settings="sample"):
     return train_config.fill_in(
         train_config.TrainConfig(
             model=name,
-            # Without it, Keras calls JAX operation by operation.
-            jit_compile=keras.backend.backend() == "jax",
             **getattr(models.MODELS[name], settings),
         )
     )

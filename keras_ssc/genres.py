@@ -20,8 +20,6 @@ PREFIXES = {
     "science_fiction": "sf",
 }
 
-_GENRE_OF_PREFIX = {prefix: genre for genre, prefix in PREFIXES.items()}
-
 
 def genre_words(genre):
     """Writes a genre's name for people: `science fiction`."""
@@ -41,7 +39,7 @@ def genre_named(name):
     Raises:
         ValueError: If the name is neither.
     """
-    known = {key.lower(): genre for key, genre in _GENRE_OF_PREFIX.items()}
+    known = {prefix.lower(): genre for genre, prefix in PREFIXES.items()}
     known |= {genre: genre for genre in GENRES}
     genre = known.get(name.strip().lower())
     if genre is None:
