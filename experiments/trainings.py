@@ -50,7 +50,7 @@ def train_and_evaluate(config, splits=None):
     """
     run_dir = pathlib.Path(config.run_dir)
     if splits is None:
-        splits = datasets.open_splits(config.dataset, config.data_dir)
+        splits = datasets.DatasetSplits(config.dataset, config.data_dir)
     _check_settings(run_dir, config)
     result = run_dir / "result.json"
     if not result.exists():

@@ -90,14 +90,12 @@ class Rows:
 
     def __getitem__(self, key):
         places = self._places[key]
-        if places.ndim:
-            rows = [self._row(place) for place in places]
-            return (
-                np.stack(rows)
-                if rows
-                else np.empty((0, *self.shape[1:]), self.dtype)
-            )
-        return self._row(places)
+        if not places.ndim:
+            return self._row(places)
+        rows = np.empty((len(places), *self.shape[1:]), self.dtype)
+        for row, place in enumerate(places):
+            rows[row] = self._row(place)
+        return rows
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype)
@@ -135,30 +133,22 @@ class DatasetSplits:
     has the same attributes and method, such as folds over the films.
 
     Args:
-        builder: What `open_dataset` returned.
+        name: String, see `open_dataset`.
+        data_dir: See `open_dataset`.
 
     Attributes:
         name: String, the data set's name with its version.
         names: Tuple of strings, the splits' names.
     """
 
-    def __init__(self, builder):
-        self._builder = builder
-        self.name = builder.info.full_name
-        self.names = tuple(builder.info.splits)
+    def __init__(self, name, data_dir=None):
+        self._builder = open_dataset(name, data_dir)
+        self.name = self._builder.info.full_name
+        self.names = tuple(self._builder.info.splits)
 
     def prepare(self, split, image_size, features, progress=False):
         """Makes a split ready for a model; see `prepare`."""
         return prepare(self._builder, split, image_size, features, progress)
-
-
-def open_splits(name, data_dir=None):
-    """Opens a built data set's own splits, see `open_dataset`.
-
-    Returns:
-        A `DatasetSplits`.
-    """
-    return DatasetSplits(open_dataset(name, data_dir))
 
 
 def open_dataset(name, data_dir=None):

@@ -11,9 +11,9 @@ import itertools
 import operator
 
 import av
-import av.video.reformatter
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from keras_ssc import checks
 from keras_ssc.films import container
@@ -103,9 +103,9 @@ def scan_frames(path, index=None, long_side=None):
 
 
 def _scan(index, long_side):
-    small = functools.partial(_to_rgb, index, _reformatter(), long_side)
+    small = functools.partial(_to_rgb, index, VideoReformatter(), long_side)
     # Another one: small pictures may be made in another thread.
-    whole = functools.partial(_to_rgb, index, _reformatter(), None)
+    whole = functools.partial(_to_rgb, index, VideoReformatter(), None)
     numbers = range(index.num_frames)
     for number, decoded in _select_any(index, numbers, "forward"):
         yield (
@@ -117,13 +117,9 @@ def _scan(index, long_side):
 
 
 def _read(index, numbers, way, long_side=None):
-    convert = functools.partial(_to_rgb, index, _reformatter(), long_side)
+    convert = functools.partial(_to_rgb, index, VideoReformatter(), long_side)
     for number, decoded in _select_any(index, numbers, way):
         yield number, float(index.seconds[number]), convert(*decoded)
-
-
-def _reformatter():
-    return av.video.reformatter.VideoReformatter()
 
 
 def _select_any(index, numbers, way):

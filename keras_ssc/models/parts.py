@@ -22,11 +22,6 @@ def frame_input(image_size, name="frame"):
     return keras.Input((*image_size, 3), dtype="uint8", name=name)
 
 
-def flow_input(image_size):
-    """Returns a `keras.Input` of float32 pixels, (batch, height, width, 2)."""
-    return keras.Input((*image_size, 2), dtype="float32", name="flow")
-
-
 def frame_and_flow_inputs(image_size, flow="given"):
     """Returns the inputs of a model that sees a frame and its flow.
 
@@ -50,7 +45,7 @@ def frame_and_flow_inputs(image_size, flow="given"):
         )
     inputs = {"frame": frame_input(image_size)}
     if flow == "given":
-        inputs["flow"] = flow_input(image_size)
+        inputs["flow"] = keras.Input((*image_size, 2), name="flow")
         return inputs, inputs["flow"]
     inputs["next_frame"] = frame_input(image_size, "next_frame")
     computed = OpticalFlow(name="optical_flow")(

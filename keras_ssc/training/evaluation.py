@@ -48,7 +48,7 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
     model = runs.load_model(run_dir)
     _check_size(model, config, run_dir)
     if splits is None:
-        splits = datasets.open_splits(
+        splits = datasets.DatasetSplits(
             config.dataset, data_dir or config.data_dir
         )
     predicted = {

@@ -126,7 +126,7 @@ def _set_up(config):
 def _open(config, splits):
     """Returns the splits, which have what the config needs."""
     if splits is None:
-        splits = datasets.open_splits(config.dataset, config.data_dir)
+        splits = datasets.DatasetSplits(config.dataset, config.data_dir)
     if config.patience is not None and "validation" not in splits.names:
         raise ValueError(
             f"--patience needs a validation split; {config.dataset} has "
