@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 
-# Gradio and the library of its hub call home, unless told so before.
+# Gradio and the library of its hub send usage data, unless this is set before.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -277,8 +277,8 @@ class Page:
         ) as blocks:
             gradio.Markdown(
                 "# What genre is this film?\nDrop a film, or two consecutive "
-                "frames of one: a network looks at pairs of frames and at the "
-                "motion between them."
+                "frames of one. A neural network looks at pairs of frames and "
+                "at the motion between them."
             )
             with gradio.Row():
                 with gradio.Column(scale=2, min_width=300):
@@ -355,9 +355,9 @@ class Page:
                 info="spread over the film",
             )
             quick = gradio.Checkbox(
-                label="Quick: do not look for cuts, read only these pairs"
+                label="Quick: do not search for shots, read only these pairs"
             )
-            buttons = _build_examples("Nothing at hand? A drawn film:")
+            buttons = _build_examples("Or try a drawn film:")
         return film, [num_pairs, quick], buttons
 
     def _build_pair(self):
@@ -376,9 +376,7 @@ class Page:
                     for label in ("Frame", "The frame after it")
                 ]
             ask = gradio.Button("Classify", variant="primary")
-            buttons = _build_examples(
-                "Nothing at hand? Frames of a drawn film:"
-            )
+            buttons = _build_examples("Or try two frames of a drawn film:")
         return images, ask, buttons
 
 
@@ -415,10 +413,9 @@ def _build_examples(text):
 
 
 def _build_answers():
-    heading, scores, *_, figures = _answers("Nothing judged yet.")
     return [
-        gradio.HTML(heading, padding=False),
-        scores,
+        gradio.HTML(_heading("Nothing classified yet."), padding=False),
+        gradio.Label(label="Scores", visible=False, show_heading=False),
         *(
             gradio.Image(
                 label=label,
@@ -430,7 +427,7 @@ def _build_answers():
             )
             for label, alt_text in _PICTURES.items()
         ),
-        gradio.HTML(figures),
+        gradio.HTML(),
     ]
 
 
@@ -444,24 +441,24 @@ def _answers(heading, details=(), scores=None, pngs=(None, None), pictures=()):
         pngs: The timeline and the contact sheet, bytes.
         pictures: What `verdict_pictures.evidence` returned.
     """
-    # A film's name is a visitor's text: it must not become part of the page.
-    lines = "".join(f"<p>{html.escape(each)}</p>" for each in details)
+    named = scores and {genre_words(name): x for name, x in scores.items()}
     return [
-        f'<div role="status"><h2>{html.escape(heading)}</h2>{lines}</div>',
-        gradio.Label(
-            scores and {genre_words(name): x for name, x in scores.items()},
-            label="Scores",
-            show_heading=False,
-            visible=scores is not None,
-        ),
+        _heading(heading, details),
+        gradio.Label(named, visible=named is not None),
         *(
             gradio.Image(
-                png and image_files.decode_frame(png), visible=bool(png)
+                png and image_files.decode_frame(png), visible=png is not None
             )
             for png in pngs
         ),
         _figures(pictures) if pictures else "",
     ]
+
+
+def _heading(heading, details=()):
+    # A film's name is a visitor's text: it must not become part of the page.
+    lines = "".join(f"<p>{html.escape(each)}</p>" for each in details)
+    return f'<div role="status"><h2>{html.escape(heading)}</h2>{lines}</div>'
 
 
 def _figures(pictures):
@@ -477,7 +474,7 @@ def _figures(pictures):
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     return (
-        '<h3>What it saw</h3><div style="display: grid; gap: 16px; '
+        '<h3>What the model saw</h3><div style="display: grid; gap: 16px; '
         "grid-template-columns: "
         "repeat(auto-fill, minmax(min(260px, 100%), 1fr))"
         f'">{"".join(figures)}</div>'
@@ -496,7 +493,7 @@ def _decode(image):
 
 @contextlib.contextmanager
 def _named_errors(path="", name=""):
-    """Tells a visitor what failed, by the name that the visitor knows."""
+    """Shows a visitor what failed, by the name that the visitor knows."""
     try:
         yield
     except (OutsideError, ValueError, OSError) as error:

@@ -96,7 +96,7 @@ class Predictor:
         image_size: Tuple of two integers, (height, width), that images are
             decoded to.
         heat_maps: Function of two such arrays and a genre's place, see
-            `grad_cam.GradCam`; None if what was loaded cannot tell.
+            `grad_cam.GradCam`; None if what was loaded has none.
     """
 
     def __init__(self, name, ask, image_size, heat_maps=None):
@@ -152,7 +152,7 @@ class Predictor:
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"Expected scores that are numbers. {self.name} gives none: "
-                "its weights are damaged, or it was trained astray."
+                "its weights are damaged, or its training diverged."
             )
         has_motion = all(part is not None for part in magnitudes)
         return scores, np.concatenate(magnitudes) if has_motion else None

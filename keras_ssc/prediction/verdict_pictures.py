@@ -73,7 +73,7 @@ def timeline(verdict):
     if has_motion:
         magnitudes = [shot.motion_magnitude for shot in shots]
         rows[1].bar(starts, magnitudes, widths, align="edge", color="#999999")
-        rows[1].set(ylabel="motion magnitude")
+        rows[1].set(ylabel="motion\nmagnitude")
     for axes in rows if len(verdict.shots) <= _MOST_CUTS else ():
         for shot in verdict.shots[1:]:
             axes.axvline(shot.start_seconds, color="white", linewidth=0.8)
@@ -136,8 +136,8 @@ def evidence(frame, next_frame, heat_maps, genre):
         (next_frame, "next frame"),
         (
             _with_wheel(colours),
-            "motion: the wheel says where to; full colour is "
-            f"{longest:.1f} pixels or more, white is still",
+            "motion: the hue is its direction, as on the wheel; full colour is "
+            f"{longest:.1f} pixels or more, white is no motion",
         ),
     ]
     name = genre_words(genre)

@@ -75,7 +75,7 @@ FOUND = [
         "evaluate, a config",
         "epochs odd 5|batch_size odd 0|dense_units odd 8|model odd 5|"
         "data_dir odd 6|image_size [136]",
-        "none of ours",
+        "missing or malformed",
     ),
     ("evaluate, a config", "image_size 2", "model and config of one run"),
     ("predict, a run", "temperature [0-7]", "run that was evaluated"),
