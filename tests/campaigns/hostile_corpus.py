@@ -250,9 +250,11 @@ def _films(seed, outside):
         struct.pack(">I4s", 8 * (4000 - depth), b"moov")
         for depth in range(4000)
     ]
-    links = {f"chain {n}.mp4": f"chain {n + 1}.mp4" for n in range(45)}
-    links |= {  # the chain is longer than the system follows
-        "chain 45.mp4": "good.mp4",
+    links = {f".chain {n}": f".chain {n + 1}" for n in range(45)}
+    links |= {
+        # Longer than the system follows.
+        "chain.mp4": ".chain 0",
+        ".chain 45": "good.mp4",
         "link.mp4": "good.mp4",
         "link to nothing.mp4": "nothing.mp4",
         "link to itself.mp4": "link to itself.mp4",
@@ -739,7 +741,8 @@ def write(folder, outside, seed=0):
         seed: Integer.
 
     Returns:
-        A dict from each of `KINDS` to a dict from a name to its path.
+        A dict from each of `KINDS` to a dict from a name to its path. What
+        has a name with a dot before it is there for others alone.
     """
     found = {}
     for kind, make in KINDS.items():
@@ -748,7 +751,11 @@ def write(folder, outside, seed=0):
             is_tree = isinstance(data, dict)
             root = folder / kind / (name if is_tree else "")
             write_tree(root, data if is_tree else {name: data})
-        found[kind] = {name: folder / kind / name for name in made}
+        found[kind] = {
+            name: folder / kind / name
+            for name in made
+            if not name.startswith(".")
+        }
     return found
 
 

@@ -39,6 +39,7 @@ def build_with_validation(data_dir, frames):
         data_dir: `pathlib.Path` of the data folder.
         frames: `pathlib.Path` of a folder for the frames.
     """
+    frames.mkdir(exist_ok=True)
     for place, (genre, split) in enumerate(
         itertools.product(
             ("action", "romance"), ("train", "validation", "test")
