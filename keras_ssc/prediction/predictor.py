@@ -152,7 +152,7 @@ class Predictor:
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"Expected scores that are numbers. {self.name} gives none: "
-                "its weights are damaged, or it was trained astray."
+                "its weights are damaged, or its training diverged."
             )
         has_motion = all(part is not None for part in magnitudes)
         return scores, np.concatenate(magnitudes) if has_motion else None

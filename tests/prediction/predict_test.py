@@ -1,6 +1,4 @@
 import dataclasses
-import json
-import subprocess
 import sys
 
 import keras
@@ -223,32 +221,6 @@ def test_model_that_sees_motion_says_how_much_moves(film):
         for each in (still, found)
     ]
     assert 400 < heights[0] < heights[1]
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "keras_ssc.predict", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_folder_with_a_bad_film_gives_the_other_verdicts(
-    run_dir, film, tmp_path
-):
-    (tmp_path / "good one.mp4").write_bytes(film.read_bytes())
-    (tmp_path / "bad.mp4").write_text("no film")
-    ended = command(run_dir, tmp_path, "--pairs", 4, "--json")
-    assert ended.returncode == 1
-    said = json.loads(ended.stdout)
-    assert [each["path"] for each in said["predictions"]] == [
-        str(tmp_path / "good one.mp4")
-    ]
-    assert [each["path"] for each in said["errors"]] == [
-        str(tmp_path / "bad.mp4")
-    ]
-    assert ended.stderr.count("error: ") == 1
-    assert "Traceback" not in ended.stderr
 
 
 def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):
