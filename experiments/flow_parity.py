@@ -1,33 +1,22 @@
 """Measures how far `OpticalFlow` is from OpenCV's flow, film by film.
 
-    python -m experiments.flow_parity FILM... --out results/flow_parity
+    python -m experiments.flow_parity FILM...
 
-Sixteen pairs a film: some at even steps, and those with the greatest change,
-which are its cuts. The layer is called in a Keras model on TensorFlow, in a
-SavedModel at three batch sizes, and on JAX, in a process of its own.
-
-At a cut nothing matches, and rounding decides what is found: there OpenCV
-differs from itself, with and without its vector code, by pixels. That is
-measured too. The bar is held against all pairs, and against the steady ones,
-on which OpenCV keeps it against itself.
+Of each film, pairs at even steps. At a cut nothing matches, and rounding
+decides what is found: there OpenCV differs from itself, with and without its
+vector code, by pixels.
 """
 
 import argparse
 import dataclasses
 import itertools
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
 
 import cv2
 import keras
 import numpy as np
-import tensorflow as tf
 
-from experiments import readme
 from experiments.machine import machine
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import flow
 from keras_ssc.films import frame_index
@@ -35,28 +24,11 @@ from keras_ssc.films import frame_reading
 from keras_ssc.metrics import tables
 
 SIZES = ((299, 299), (270, 480))  # height, width
-BATCH_SIZES = (1, 3, 16)
 
 # The bar: end-point errors in pixels, magnitudes as they are.
 MAX_MEAN, MAX_PERCENTILE, MAX_SHARE = 1e-4, 1e-3, 0.005
 FAR_PIXELS = 0.01
 MAGNITUDE_ABSOLUTE, MAGNITUDE_RELATIVE = 2e-6, 1e-4
-
-_NUM_CUTS = 4  # pairs of the greatest change, beside those at even steps
-
-JAX_PROGRAM = """
-import sys
-import keras
-import numpy as np
-from keras_ssc import flow
-
-assert keras.backend.backend() == "jax"
-frames = list(np.load(sys.argv[1], mmap_mode="r"))
-inputs = [keras.Input(frames[0].shape[1:], dtype="uint8") for _ in range(2)]
-model = keras.Model(inputs, flow.OpticalFlow()(inputs))
-np.save(sys.argv[2], model.predict(frames, 16, verbose=0))
-assert "tensorflow" not in sys.modules
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +85,20 @@ def compare(measured, expected):
     )
 
 
+def opencv_flow(frame, next_frame):
+    """Computes flows with OpenCV, pair by pair."""
+    pairs = zip(frame, next_frame, strict=True)
+    return np.stack([flow.farneback_flow(*pair) for pair in pairs])
+
+
+def flow_model(size):
+    """Builds a model that is the layer alone, for any batch."""
+    inputs = [keras.Input((*size, 3), dtype="uint8") for _ in range(2)]
+    return keras.Model(inputs, flow.OpticalFlow()(inputs))
+
+
 def read_pairs(path, num_pairs):
-    """Reads pairs of consecutive frames, cuts included.
+    """Reads pairs of consecutive frames at even steps over a film.
 
     Args:
         path: Path of a film file.
@@ -124,158 +108,40 @@ def read_pairs(path, num_pairs):
         List of tuples (frame, next_frame), uint8 RGB, in the film's size.
     """
     index = frame_index.index_frames(path)
-    change = _changes(index)
-    cuts = sorted(change, key=change.get)[-_NUM_CUTS:]
-    others = sorted(set(change) - set(cuts))
-    places = np.linspace(0, len(others) - 1, num_pairs - len(cuts))
-    numbers = {*cuts, *(others[place] for place in places.astype(int))}
+    numbers = {*np.linspace(0, index.num_frames - 2, num_pairs).astype(int)}
     wanted = {number + step for number in numbers for step in (0, 1)}
-    frames = {
-        number: frame
-        for number, _, frame in frame_reading.read_frames(path, wanted, index)
-    }
-    return [(frames[number], frames[number + 1]) for number in sorted(numbers)]
-
-
-def _changes(index):
-    """How much changes from each frame to the next, in mean grey levels."""
-    frames = frame_reading.read_frames(
-        index.path, range(index.num_frames), index
-    )
-    small = (
-        (number, cv2.resize(frame, (64, 36), interpolation=cv2.INTER_AREA))
-        for number, _, frame in frames
-    )
-    return {
-        number: np.abs(after.astype(int) - before).mean()
-        for (number, before), (next_number, after) in itertools.pairwise(small)
-        if next_number == number + 1
-    }
-
-
-def resized(pairs, size):
-    """Returns the pairs' frames and next frames at (height, width)."""
-    resize = lambda x: cv2.resize(x, size[::-1], interpolation=cv2.INTER_AREA)  # noqa: E731
-    return [np.stack([*map(resize, part)]) for part in zip(*pairs, strict=True)]
-
-
-def opencv_flow(frame, next_frame, is_optimized=True):
-    """Computes flows with OpenCV, with or without its vector code."""
-    before = cv2.useOptimized()
-    cv2.setUseOptimized(is_optimized)
-    try:
-        pairs = zip(frame, next_frame, strict=True)
-        return np.stack([flow.farneback_flow(*pair) for pair in pairs])
-    finally:
-        cv2.setUseOptimized(before)
-
-
-def flow_model(size):
-    """Builds a model that is the layer alone, for any batch."""
-    inputs = [keras.Input((*size, 3), dtype="uint8") for _ in range(2)]
-    return keras.Model(inputs, flow.OpticalFlow()(inputs))
-
-
-def saved_flow(size, folder):
-    """Saves the layer as a SavedModel, and returns it loaded, a function."""
-    flow_model(size).export(folder, verbose=False)
-    loaded = tf.saved_model.load(folder)
-    return lambda *frames: loaded.serve(list(frames)).numpy()
-
-
-def in_batches(function, batch_size, frame, next_frame):
-    """Calls a function of frames batch by batch."""
-    places = [
-        slice(start, start + batch_size)
-        for start in range(0, len(frame), batch_size)
+    frames = frame_reading.read_frames(path, wanted, index)
+    return [
+        (frame, next_frame)
+        for (number, _, frame), (_, _, next_frame) in itertools.pairwise(frames)
+        if number in numbers
     ]
-    return np.concatenate(
-        [function(frame[place], next_frame[place]) for place in places]
-    )
-
-
-def jax_flow(frame, next_frame, folder):
-    """Computes flows on Keras' JAX backend; arrays go through a folder."""
-    paths = [folder / "frames.npy", folder / "flow.npy"]
-    np.save(paths[0], [frame, next_frame])
-    subprocess.run(
-        [sys.executable, "-c", JAX_PROGRAM, *paths],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        check=True,
-    )
-    return np.load(paths[1])
-
-
-def measure(pairs, size, with_jax=True):
-    """Compares every way of a film's flow with OpenCV's.
-
-    Args:
-        pairs: What `read_pairs` returns.
-        size: Tuple of two integers, (height, width).
-        with_jax: Boolean, whether JAX is called as well.
-
-    Yields:
-        Dicts: `size`; `way`; `pairs`, all or the steady ones, if there are
-        any; the fields of their `Parity`; `holds`.
-    """
-    frames = resized(pairs, size)
-    expected = opencv_flow(*frames)
-    unlike = opencv_flow(*frames, is_optimized=False)
-    ways = {"OpenCV, no vector code": unlike}
-    ways["TensorFlow"] = flow_model(size).predict(frames, 16, verbose=0)
-    with tempfile.TemporaryDirectory() as folder:
-        saved = saved_flow(size, folder)
-        for number in BATCH_SIZES:
-            way = f"SavedModel, batch {number}"
-            ways[way] = in_batches(saved, number, *frames)
-        if with_jax:
-            ways["JAX"] = jax_flow(*frames, pathlib.Path(folder))
-    every = range(len(pairs))
-    holds = [compare(unlike[[n]], expected[[n]]).holds for n in every]
-    steady = [*itertools.compress(every, holds)]
-    for way, measured in ways.items():
-        for name, places in (("all", [*every]), ("steady", steady)):
-            if places:
-                parity = compare(measured[places], expected[places])
-                yield {
-                    "size": f"{size[1]}x{size[0]}",
-                    **{"way": way, "pairs": name},
-                    **dataclasses.asdict(parity),
-                    "holds": parity.holds,
-                }
 
 
 def main():
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m experiments.flow_parity")
-    add = parser.add_argument
-    add("films", nargs="+", metavar="FILM")
-    add("--pairs", type=int, default=16, metavar="N")
-    add("--out", default="results/flow_parity", type=pathlib.Path)
-    add("--no-jax", action="store_true", help="leave out the JAX backend")
+    parser.add_argument("films", nargs="+", metavar="FILM")
+    parser.add_argument("--pairs", type=int, default=16, metavar="N")
     arguments = parser.parse_args()
-    if arguments.pairs <= _NUM_CUTS:
-        raise ValueError(
-            f"Expected --pairs above {_NUM_CUTS}. Received: {arguments.pairs}"
-        )
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    checks.at_least("--pairs", arguments.pairs, 1)
     rows = []
     for film in arguments.films:
         pairs = read_pairs(film, arguments.pairs)
         for size in SIZES:
-            for row in measure(pairs, size, not arguments.no_jax):
-                rows.append({"film": film, **row})
-        cells = [
-            [f"{x:.1e}" if isinstance(x, float) else x for x in row.values()]
-            for row in rows
-        ]
-        text = f"{machine()}.\n\n{tables.markdown_table(rows[0], cells)}"
-        results = {"machine": machine(), "rows": rows}
-        readme.write("parity", results, text, arguments.out)
-    print(text)
-    print(f"written: {arguments.out}/parity.md, {arguments.out}/parity.json")
-    steady = [row["holds"] for row in rows if row["pairs"] == "steady"]
-    return 0 if all(steady) else 1
+            frames = [
+                np.stack([cv2.resize(frame, size[::-1]) for frame in part])
+                for part in zip(*pairs, strict=True)
+            ]
+            computed = flow_model(size).predict(frames, 16, verbose=0)
+            parity = compare(computed, opencv_flow(*frames))
+            cells = [f"{x:.1e}" for x in dataclasses.astuple(parity)]
+            size_text = f"{size[1]}x{size[0]}"
+            rows.append([film, size_text, *cells, parity.holds])
+    names = [field.name for field in dataclasses.fields(Parity)]
+    print(f"{machine()}; {arguments.pairs} pairs a film.\n")
+    print(tables.markdown_table(["film", "size", *names, "holds"], rows))
+    return 0 if all(row[-1] for row in rows) else 1
 
 
 if __name__ == "__main__":

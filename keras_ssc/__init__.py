@@ -3,7 +3,7 @@
 import os
 
 # TensorFlow reports its start-up on standard error, page after page, unless
-# set so before it is imported; a command's own lines would drown in it.
+# this is set before it is imported; a command's own lines would be lost in it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"

@@ -1,71 +1,42 @@
-import itertools
-import pathlib
-import sys
-
 import pytest
-import tensorflow_datasets as tfds
 
-from tests.helpers import drawn_films
-
-BUILDERS = pathlib.Path(__file__).parent.parent / "tfds_builder"
+from tests.helpers import scene_genre
 
 
 @pytest.fixture(scope="session")
 def builder_module():
     """The builder's module, as `tfds build` finds it: by its folder."""
-    sys.path.insert(0, str(BUILDERS))
-    try:
-        from scene_genre import scene_genre_dataset_builder
-    finally:
-        sys.path.remove(str(BUILDERS))
-    return scene_genre_dataset_builder
+    return scene_genre.builder_module()
 
 
 @pytest.fixture(scope="session")
-def data_dir(builder_module, tmp_path_factory):
+def data_dir(tmp_path_factory):
     """A data folder with a small sample data set, built as a user would."""
     folder = tmp_path_factory.mktemp("data")
-    config = builder_module.SceneGenreConfig(
-        name="small",
-        source="sample",
-        num_pairs=6,
-        films_per_genre=2,
-        film_seconds=1.5,
-    )
-    builder_module.Builder(
-        data_dir=folder, config=config
-    ).download_and_prepare()
+    sizes = {"num_pairs": 6, "films_per_genre": 2, "film_seconds": 1.5}
+    scene_genre.build(folder, source="sample", **sizes)
     return folder
 
 
 @pytest.fixture(scope="session")
-def build_frames(builder_module, tmp_path_factory):
+def build_frames(tmp_path_factory):
     """Builds a data set of a folder of frames; returns its data folder."""
 
     def build(frames, name):
         folder = tmp_path_factory.mktemp("data")
-        config = builder_module.SceneGenreConfig(name=name, source="frames")
-        builder = builder_module.Builder(data_dir=folder, config=config)
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(manual_dir=frames)
-        )
+        scene_genre.build(folder, frames, name, source="frames")
         return folder
 
     return build
 
 
 @pytest.fixture(scope="session")
-def validation_dir(build_frames, tmp_path_factory):
+def validation_dir(tmp_path_factory):
     """A data folder whose data set has a validation split."""
+    folder = tmp_path_factory.mktemp("data")
     frames = tmp_path_factory.mktemp("frames")
-    for place, (genre, split) in enumerate(
-        itertools.product(
-            ("action", "romance"), ("train", "validation", "test")
-        )
-    ):
-        shot = drawn_films.shot(place, 16)
-        drawn_films.write_frames(frames, genre, split, place + 1, shot)
-    return build_frames(frames, "small")
+    scene_genre.build_with_validation(folder, frames)
+    return folder
 
 
 @pytest.fixture(scope="session")

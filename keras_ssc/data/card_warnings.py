@@ -194,7 +194,7 @@ def _bars_left(films):
 
 def _bars_cropped(films, genres):
     return _separating(
-        # One film says nothing of its genre's shape.
+        # One film is no evidence about its genre's shape.
         [film for film in films if len(genres[film["genre"]]) > 1],
         {film["film"] for film in films if film["bars_cropped"]},
         "bars_cropped",

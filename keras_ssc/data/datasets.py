@@ -99,9 +99,6 @@ class Rows:
             )
         return self._row(places)
 
-    def __iter__(self):
-        return map(self._row, self._places)
-
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype)
 
@@ -286,7 +283,7 @@ def _examples(builder, split, image_size, with_flow):
     dataset = builder.as_dataset(split=split, shuffle_files=False)
     dataset = dataset.map(resize_pair, num_parallel_calls=tf.data.AUTOTUNE)
     if with_flow:
-        # OpenCV lets go of Python's lock, so the pairs really run at once.
+        # OpenCV releases Python's lock, so the pairs really run in parallel.
         dataset = dataset.map(add_flow, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(_BATCH).prefetch(2).as_numpy_iterator()
 

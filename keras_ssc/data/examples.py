@@ -4,11 +4,11 @@ Here and not beside the builder: processes of Apache Beam, on this machine or
 on another, have this package and not the builder's folder.
 """
 
+import csv
 import dataclasses
 import io
 
 from keras_ssc import flow
-from keras_ssc.data import frame_folder
 from keras_ssc.data import sampling
 from keras_ssc.films import image_files
 
@@ -42,9 +42,9 @@ def of_film(film, config):
                 *(row[name] for name in ("frame_number", "seconds")),
                 outcome.reason,
             ]
-            yield beam.pvalue.TaggedOutput(
-                "dropped", frame_folder.csv_line(cells)
-            )
+            line = io.StringIO()
+            csv.writer(line, lineterminator="").writerow(cells)
+            yield beam.pvalue.TaggedOutput("dropped", line.getvalue())
             continue
         encoded = [outcome.frame_png, outcome.next_frame_png]
         frames = [image_files.decode_frame(png) for png in encoded]

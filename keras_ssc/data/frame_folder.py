@@ -391,10 +391,3 @@ def write_index(out):
             time = film_list.format_time(row["seconds"])
             writer.writerow({**film, **cells, "time": time})
     files.write_text(out / "index.csv", text.getvalue())
-
-
-def csv_line(cells):
-    """Returns cells as one line of a CSV file, without its end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()

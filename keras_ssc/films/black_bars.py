@@ -82,7 +82,7 @@ def find_bars(frames):
     Args:
         frames: Iterable of RGB arrays, uint8, shape `(height, width, 3)`, or
             grey ones, `(height, width)`: one film's, best from moments far
-            apart. Blank ones say nothing and are left out.
+            apart. Blank ones are left out.
 
     Returns:
         `Bars`, the soft pixels at their edges included.

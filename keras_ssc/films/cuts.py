@@ -264,7 +264,7 @@ class _Pictures:
         small: uint8 arrays (rows, columns, 3), RGB.
         even: float32 arrays (rows, columns), of even contrast.
         halves: float32 arrays, of half as many rows and columns.
-        noise: Float, grey levels that say nothing.
+        noise: Float, differences in grey levels that count as noise.
     """
 
     small: tuple

@@ -30,7 +30,7 @@ _PROGRAM = (
 )
 
 # A file without time stamps is decoded to its end for its list of frames, a
-# transport stream to the first pair: minutes in which the process says nothing
+# transport stream to the first pair: minutes in which the process sends nothing
 # and reads its file. One that reads longer than so many silences is in a loop.
 _MAX_SILENCES = 15
 

@@ -1,11 +1,10 @@
 """A film file -> its shots and its pairs, read in a process of its own."""
 
 import collections
+import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
-import queue
-import threading
 
 import cv2
 import numpy as np
@@ -340,30 +339,19 @@ def _enlarged(frame):
 def _ahead(items, num_ahead):
     """Yields the items of an iterator that runs ahead in a thread of its own.
 
-    Decoders and OpenCV let go of Python's lock: the next frames are decoded
+    Decoders and OpenCV release Python's lock: the next frames are decoded
     while one is looked at.
     """
-    made = queue.Queue(num_ahead)
-
-    def make():
+    end = object()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
         try:
-            for item in items:
-                made.put((item, None))
-            made.put((None, StopIteration()))
-        except BaseException as error:  # raised where the items are used
-            made.put((None, error))
-
-    try:
-        threading.Thread(target=make, daemon=True).start()
-    except RuntimeError as error:  # no room for its stack
-        raise MemoryError(str(error)) from error
-    while True:
-        item, error = made.get()
-        if isinstance(error, StopIteration):
-            return
-        if error is not None:
-            raise error
-        yield item
+            made = [pool.submit(next, items, end) for _ in range(num_ahead)]
+        except RuntimeError as error:  # no room for the thread's stack
+            raise MemoryError(str(error)) from error
+        made = collections.deque(made)
+        while (item := made.popleft().result()) is not end:
+            made.append(pool.submit(next, items, end))
+            yield item
 
 
 # ---- only what lies around the pairs ----

@@ -36,7 +36,7 @@ def decode_frame(data):
     Raises:
         ValueError: If the bytes are not a PNG, or a damaged one.
     """
-    # OpenCV fills what a cut file lacks with grey and says nothing, so the
+    # OpenCV fills what a cut file lacks with grey, without an error, so the
     # chunk that ends every PNG is looked for first.
     is_whole = data.rstrip(b"\0").endswith(_PNG_END)
     if data.startswith(_PNG_START) and is_whole:

@@ -9,7 +9,7 @@ class BalancedAccuracy(keras.metrics.Metric):
     """The mean of the genres' recalls, over the genres that occur.
 
     Macro recall: a model that always says the most frequent genre has a high
-    accuracy, and a balanced one of 1 / genres. The counts behind it are the
+    accuracy, and a balanced one of 1 / genres. It is computed from the
     confusion matrix, in the weight `confusion`, (num_genres, num_genres):
     true genres down, predicted ones across.
 

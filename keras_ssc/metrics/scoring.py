@@ -26,7 +26,7 @@ def scores_of(labels, predicted, names):
         "num": len(labels),
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         # Over the genres that are there: one that the split lacks would
-        # count as 0 and say nothing of the model.
+        # count as 0, whatever the model does.
         "macro_f1": float(
             metrics.f1_score(
                 labels,

@@ -1,6 +1,6 @@
 """VGG16, ResNet50, Inception v3 and FlowNet-S, for any number of channels.
 
-The first three come from `keras.applications`, cut behind the first
+The first three come from `keras.applications`, cut after the first
 convolution, the stem: the only layer whose weights depend on the number of
 channels. One stem for each kind of input, and one trunk.
 """
@@ -88,7 +88,7 @@ BACKBONES = {
 
 
 class Trunk:
-    """A backbone behind its stem, and a maker of stems.
+    """A backbone without its stem, and the stems for it.
 
     Args:
         name: String, a key of `BACKBONES`.
@@ -144,7 +144,7 @@ class Trunk:
         return output
 
     def __call__(self, x):
-        """Adds the network behind the stem; returns its features."""
+        """Adds the network after the stem; returns its features."""
         return self.model(x)
 
 

@@ -21,7 +21,7 @@ def freeze(model, unfreeze_from=None):
     """Leaves a model's pretrained part as it is, as a whole or up to a block.
 
     The pretrained part is the trunk, or both trunks, with their stems; what
-    is behind is the head. Batch normalisation of frozen layers works as in
+    follows is the head. Batch normalisation of frozen layers works as in
     inference: with the averages that the weights came with.
 
     Args:
@@ -53,7 +53,7 @@ def _place(trunk, block):
     names = [layer.name for layer in trunk.layers]
     inception = re.fullmatch(r"mixed(\d+)", block)
     if inception:
-        # Named after its last layer: it begins behind the block before.
+        # Named after its last layer: it begins after the block before.
         before = f"mixed{int(inception[1]) - 1}"
         if before in names and block in names:
             return names.index(before) + 1

@@ -49,7 +49,7 @@ def flownet_fc(
     dense_units=(4096, 4096),
     single_frame=False,
 ):
-    """Builds FlowNet-S's encoder with fully connected layers behind it.
+    """Builds FlowNet-S's encoder followed by fully connected layers.
 
     Dosovitskiy et al. 2015, arXiv:1504.06852. Kernels begin as N(0, 0.05),
     as the report's did.

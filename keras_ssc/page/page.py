@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 
-# Gradio and the library of its hub call home, unless told so before.
+# Gradio and the library of its hub send usage data, unless this is set before.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -493,7 +493,7 @@ def _decode(image):
 
 @contextlib.contextmanager
 def _named_errors(path="", name=""):
-    """Tells a visitor what failed, by the name that the visitor knows."""
+    """Shows a visitor what failed, by the name that the visitor knows."""
     try:
         yield
     except (OutsideError, ValueError, OSError) as error:

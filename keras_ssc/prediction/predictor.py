@@ -96,7 +96,7 @@ class Predictor:
         image_size: Tuple of two integers, (height, width), that images are
             decoded to.
         heat_maps: Function of two such arrays and a genre's place, see
-            `grad_cam.GradCam`; None if what was loaded cannot tell.
+            `grad_cam.GradCam`; None if what was loaded has none.
     """
 
     def __init__(self, name, ask, image_size, heat_maps=None):

@@ -10,8 +10,8 @@ from keras_ssc.metrics import tables
 from keras_ssc.serving import export_formats
 
 _LIMITS = (
-    "It knows six genres and always names one: a film of none of them, or of "
-    "two, gets one nevertheless.",
+    f"It knows {len(GENRES)} genres and always names one: a film of none of "
+    "them, or of two, gets one nevertheless.",
     "It was measured on the films of the split above; on other kinds of films "
     "it may do worse.",
     "Frames are to be as in training: bars cropped, both of one shot and "

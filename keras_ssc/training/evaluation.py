@@ -87,13 +87,24 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
         "data": _count_films(splits, config, verbose),
     }
     suffix = "" if split == "test" else f"_{split}"
-    _write(metrics, run_dir, suffix)
-    figure = figures.reliability_figure(
-        prepared.label,
-        {"softmax": before, "calibrated": after},
-        _title(metrics),
+    title = (
+        f"{config.model}: {tables.percent(metrics['pair']['accuracy'])} by "
+        f"pair\n{split} split of {splits.name}"
     )
-    files.write_bytes(run_dir / f"reliability{suffix}.png", figure)
+    drawn = {
+        "confusion": figures.confusion_figure(
+            metrics["confusion"], GENRES, title
+        ),
+        "genres": figures.genre_figure(metrics["pair"]["per_genre"], title),
+        "films": figures.films_figure(metrics["films"], GENRES, title),
+        "reliability": figures.reliability_figure(
+            prepared.label, {"softmax": before, "calibrated": after}, title
+        ),
+    }
+    for name, png in drawn.items():
+        files.write_bytes(run_dir / f"{name}{suffix}.png", png)
+    files.write_text(run_dir / f"metrics{suffix}.md", tables.markdown(metrics))
+    files.write_json(run_dir / f"metrics{suffix}.json", metrics)
     return metrics
 
 
@@ -197,29 +208,3 @@ def _measure_groups(keys, labels, probabilities):
     )
     del scores["confusion"]  # the list of films says more
     return scores
-
-
-def _write(metrics, run_dir, suffix):
-    title = _title(metrics)
-    files.write_bytes(
-        run_dir / f"confusion{suffix}.png",
-        figures.confusion_figure(metrics["confusion"], GENRES, title),
-    )
-    files.write_bytes(
-        run_dir / f"genres{suffix}.png",
-        figures.genre_figure(metrics["pair"]["per_genre"], title),
-    )
-    files.write_bytes(
-        run_dir / f"films{suffix}.png",
-        figures.films_figure(metrics["films"], GENRES, title),
-    )
-    files.write_text(run_dir / f"metrics{suffix}.md", tables.markdown(metrics))
-    files.write_json(run_dir / f"metrics{suffix}.json", metrics)
-
-
-def _title(metrics):
-    return (
-        f"{metrics['model']}: "
-        f"{tables.percent(metrics['pair']['accuracy'])} by pair\n"
-        f"{metrics['split']} split of {metrics['dataset']}"
-    )

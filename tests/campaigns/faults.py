@@ -37,6 +37,7 @@ from keras_ssc.training import checkpoints
 from keras_ssc.training import runs
 from tests.campaigns import process as processes
 from tests.helpers import drawn_films
+from tests.helpers import scene_genre
 
 # How often one command is killed and resumed, at most.
 NUM_KILLS = 4
@@ -46,6 +47,9 @@ _LIMIT_SECONDS = 600
 
 _DISK_BYTES = 64 * 2**20
 
+# What a later command writes anew, of what an earlier one has written.
+_REPLACED = ("index.csv", "shots.csv", "timeline.png")
+
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
@@ -54,10 +58,8 @@ class Trial:
     Attributes:
         job: String, the command.
         fault: String, a key of `FAULTS`.
-        seconds: Float, the moment.
         num_hits: Integer, how often it came before the command had ended,
             and could be done.
-        code: Integer, how the disturbed command ended.
         is_named: Boolean, whether it ended by a signal, in a result, or in
             one named error, and not in a traceback.
         is_kept: Boolean, whether what lay there before, and what the command
@@ -68,9 +70,7 @@ class Trial:
 
     job: str
     fault: str
-    seconds: float
     num_hits: int
-    code: int
     is_named: bool
     is_kept: bool
     is_equal: bool
@@ -148,7 +148,7 @@ class Job:
 _TFDS = "tensorflow_datasets.scripts.cli.main"
 _EXTRACT = "keras_ssc.extract own/films/{}.csv --out out/frames --pairs 6"
 _BUILD = (
-    f"{_TFDS} build {processes.BUILDER} --config frames "
+    f"{_TFDS} build {scene_genre.BUILDER} --config frames "
     "--manual_dir own/{0} --data_dir out/{0}"
 )
 # Checkpoints come often, so that some faults come while one is written.
@@ -302,7 +302,7 @@ def make_inputs(folder):
         return
     shutil.rmtree(folder, ignore_errors=True)
     commands = [
-        f"{_TFDS} build {processes.BUILDER} --config frames "
+        f"{_TFDS} build {scene_genre.BUILDER} --config frames "
         "--manual_dir frames --data_dir data",
         "keras_ssc.train --model fc --epochs 1 --dataset scene_genre/frames "
         f"--data-dir {folder / 'data'} --image-size 24x16 --batch-size 4 "
@@ -460,15 +460,13 @@ class Stand:
         trial = Trial(
             job=self.name,
             fault=fault,
-            seconds=seconds,
             num_hits=num_hits,
-            code=code,
             is_named=named,
             is_kept=whole
             and all(
                 now.get(name) == digest
                 for name, digest in kept.items()
-                if not _is_replaced(name)
+                if not name.endswith(_REPLACED)
             ),
             is_equal=self._ends_as_expected(progress),
         )
@@ -508,11 +506,6 @@ class Stand:
         except (OSError, ValueError, tf.errors.OpError):
             return False
         return is_equal and is_whole(self.out, progress, progress, self._said())
-
-
-def _is_replaced(name):
-    """Says whether a file is one that a later command writes anew."""
-    return name.endswith(("index.csv", "shots.csv", "timeline.png"))
 
 
 def campaign(names, faults, num_faults, seed, folder):

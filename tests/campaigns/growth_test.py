@@ -13,7 +13,7 @@ def test_a_command_is_measured_with_all_its_processes():
         "[i for i in range(10**6)]'])"
     )
     cost = process.cost_of(sys.executable, "-c", program)
-    assert cost.seconds > 0 and cost.core_seconds > 0
+    assert cost.seconds > 0
     assert 80 < cost.megabytes < 200
 
 
@@ -24,6 +24,6 @@ def test_a_command_that_fails_is_told():
 
 
 def test_a_film_must_not_cost_more_among_many():
-    few, many = process.Cost(1.0, 9.0, 120.0), process.Cost(120.0, 9.0, 120.0)
+    few, many = process.Cost(1.0, 120.0), process.Cost(120.0, 120.0)
     assert growth.is_right({10: {"extract": few}, 1200: {"extract": many}})
     assert not growth.is_right({10: {"extract": few}, 100: {"extract": many}})

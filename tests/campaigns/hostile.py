@@ -32,7 +32,6 @@ import urllib.parse
 
 import h5py
 import numpy as np
-import tensorflow_datasets as tfds
 
 from keras_ssc import command
 from keras_ssc import evaluate
@@ -41,19 +40,18 @@ from keras_ssc import extract
 from keras_ssc import files
 from keras_ssc import predict
 from keras_ssc import train
-from keras_ssc.data import pair_files
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import film_list
-from keras_ssc.films import image_files
 from keras_ssc.metrics import tables
 from keras_ssc.prediction import predictor
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
-from keras_ssc.training.train_config import TrainConfig
 from tests.campaigns import hostile_corpus
 from tests.campaigns import load
 from tests.campaigns import process as processes
+from tests.helpers import scene_genre
+from tests.helpers import tiny_runs
 
 # How a task may end.
 RESULT, ERROR = "result", "named error"
@@ -143,45 +141,17 @@ class Ground:
         self.data, self.run_dir = self.out / "data", self.out / "run"
         self._numbers = itertools.count()
 
-    def environment(self):
-        """Returns the environment of a worker."""
-        path = os.environ.get("PYTHONPATH", "")
-        return {
-            **os.environ,
-            "PYTHONPATH": f"{processes.ROOT}:{path}",
-            "HOME": str(self.home),
-            "TMPDIR": str(self.temporary),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-
     def prepare(self, seed=0):
         """Makes a data set, a run and an export, small and good, and the files.
 
         Returns:
             A dict from a kind of file to a dict from a name to the file.
         """
-        frames = self.out / "frames"
-        drawn = hostile_corpus.frames()[: hostile_corpus.CUT]
-        for genre, movie in itertools.product(("action", "romance"), (1, 2, 3)):
-            split = ("train", "validation", "test")[movie - 1]
-            folder = frames / pair_files.folder_name(genre, split)
-            folder.mkdir(parents=True)
-            for number, frame in enumerate(drawn, start=1):
-                name = pair_files.frame_name(genre, movie, number)
-                (folder / name).write_bytes(image_files.encode_frame(frame))
-        build(self.data, frames)
-        loop.train(
-            TrainConfig(
-                model="fc",
-                dataset="scene_genre/small",
-                data_dir=str(self.data),
-                run_dir=str(self.run_dir),
-                image_size=(18, 32),
-                epochs=1,
-                batch_size=4,
-            ),
-            verbose=False,
+        scene_genre.build_with_validation(self.data, self.out / "frames")
+        config = tiny_runs.small(
+            self.data, self.run_dir, epochs=1, batch_size=4
         )
+        loop.train(config, verbose=False)
         evaluation.evaluate(self.run_dir, verbose=False)
         self.version = exporting.export(
             self.run_dir, self.out / "export", verbose=False
@@ -234,24 +204,9 @@ class Ground:
         return found
 
 
-@functools.cache
-def _builder_module():
-    sys.path.insert(0, str(processes.BUILDER.parent))
-    try:
-        from scene_genre import scene_genre_dataset_builder
-    finally:
-        sys.path.remove(str(processes.BUILDER.parent))
-    return scene_genre_dataset_builder
-
-
 def build(data_dir, manual_dir, source="frames"):
     """Builds a data set, as `tfds build` does."""
-    module = _builder_module()
-    config = module.SceneGenreConfig(name="small", source=source, num_pairs=4)
-    builder = module.Builder(data_dir=data_dir, config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
-    )
+    scene_genre.build(data_dir, manual_dir, source=source, num_pairs=4)
 
 
 def _of_command(module):
@@ -272,13 +227,14 @@ class _Page:
 
         limits = page.Limits(megabytes=4, minutes=1, seconds=60, waiting=4)
         self._page = page.Page(predictor.load(run_dir), folder, limits)
-        self._url = self._page.launch(port=None)
+        url = self._page.launch(port=None)
+        self._url, self._address = url, urllib.parse.urlsplit(url)
 
     def send(self, path):
         """Sends a request as it is; says what came back, and looks again."""
-        url = urllib.parse.urlsplit(self._url)
+        address = self._address.hostname, self._address.port
         # Where a request says that it is longer, the page waits for the rest.
-        with socket.create_connection((url.hostname, url.port), 10) as asked:
+        with socket.create_connection(address, 10) as asked:
             try:
                 asked.sendall(pathlib.Path(path).read_bytes())
                 answer = http.client.HTTPResponse(asked)
@@ -286,33 +242,28 @@ class _Page:
                 status, body = answer.status, answer.read(2**20)
             except (OSError, http.client.HTTPException):
                 status, body = 400, b""  # it hung up, or waits
-        self._check(url)
+        if self._get("/")[0] != 200:
+            raise RuntimeError("the page answers no more")
         if status >= 500:
             raise RuntimeError(f"HTTP {status}: {body[:500]}")
         if status >= 400:
             raise ValueError(f"HTTP {status}: {body[:200]}")
-        self._await(path, url, body)
-
-    def _await(self, path, url, body):
-        """Waits for the event that a call has begun."""
         try:
             event = json.loads(body)["event_id"]
         except (ValueError, TypeError, KeyError):
             return
+        # A call has begun it, and waits for its end.
         where = pathlib.Path(path).read_bytes().split()[1].decode("ascii")
-        asked = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
-        asked.request("GET", f"{where}/{event}")
-        said = asked.getresponse().read()
-        asked.close()
+        _, said = self._get(f"{where}/{event}")
         if b"event: complete" not in said:
             raise ValueError(said[:200])
 
-    def _check(self, url):
-        asked = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
-        asked.request("GET", "/")
-        if asked.getresponse().status != 200:
-            raise RuntimeError("the page answers no more")
-        asked.close()
+    def _get(self, path):
+        asked = http.client.HTTPConnection(self._address.netloc, timeout=60)
+        with contextlib.closing(asked):
+            asked.request("GET", path)
+            answer = asked.getresponse()
+            return answer.status, answer.read()
 
     def judge(self, name, *paths):
         """Uploads files and asks for their genre, as a browser does."""
@@ -442,12 +393,19 @@ class Worker:
         self._said = self._ground.out / "said.txt"
         self._connection, theirs = multiprocessing.Pipe()
         number = theirs.fileno()
+        path = os.environ.get("PYTHONPATH", "")
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, str(number), str(self._said)],
             pass_fds=[number],
             stdin=subprocess.DEVNULL,
             cwd=self._ground.here,
-            env=self._ground.environment(),
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{processes.ROOT}:{path}",
+                "HOME": str(self._ground.home),
+                "TMPDIR": str(self._ground.temporary),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            },
             # A group of its own: what it started ends with it.
             start_new_session=True,
         )
@@ -510,6 +468,10 @@ def _predict_pair(ground, model):
 
 def _changed_run(ground, changes):
     return ground.copy(ground.run_dir, changes)
+
+
+def _export(ground, changes):
+    return "export", _changed_run(ground, changes), "--out", ground.new()
 
 
 def _of_own_sums(ground, changes):
@@ -598,12 +560,12 @@ ENTRIES = {
     ),
     "export": Entry(
         ("models",),
-        lambda g, c: ("export", _changed_run(g, c), "--out", g.new()),
+        _export,
         every=3,
     ),
     "export, metrics": Entry(
         ("metrics",),
-        lambda g, c: ("export", _changed_run(g, c), "--out", g.new()),
+        _export,
     ),
     "train, --resume": Entry(
         ("checkpoints",), lambda g, c: ("train", "--resume", _changed_run(g, c))
@@ -655,67 +617,45 @@ def warm_up(ground, entry):
     return Task(name, file, ground.corpus / kind / file)
 
 
-def measure(ground, chosen):
-    """Does tasks, each entry point's in a process of its own.
+HEADER = [
+    *("entry point", "tried", "results", "named errors", "tracebacks"),
+    *("crashes", "hangs", "most memory, MiB", "written outside"),
+]
+
+
+def measure(ground, entry, chosen):
+    """Does an entry point's tasks in a process of their own.
 
     Args:
         ground: A `Ground` that is prepared.
-        chosen: List of `Task`.
+        entry: A key of `ENTRIES`.
+        chosen: Iterable of `Task`.
 
     Returns:
-        A tuple (endings, outside): a list of `Ending`, and a dict from an
-        entry point to a list of paths that were changed outside the output.
+        A tuple: whether nothing went wrong, and the row below `HEADER`.
     """
-    by_entry = collections.defaultdict(list)
-    for task in chosen:
-        by_entry[task.entry].append(task)
-    endings, outside = [], {}
-    for entry, its_tasks in by_entry.items():
-        worker = Worker(ground)
-        try:
-            worker.do(warm_up(ground, entry))
-            before = ground.seen()
-            for task in its_tasks:
-                ending = worker.do(task)
-                endings.append(ending)
-                if ending.is_wrong():
-                    print(f"{ending.outcome}: {entry}: {task.file!a}")
-                    print(ascii(ending.said), flush=True)
-        finally:
-            worker.stop()
-        after = ground.seen()
-        outside[entry] = sorted(
-            path
-            for path in before.keys() | after.keys()
-            if before.get(path) != after.get(path)
-        )
-    return endings, outside
-
-
-def is_right(endings, outside):
-    """Says whether nothing went wrong."""
+    worker, endings = Worker(ground), []
+    try:
+        worker.do(warm_up(ground, entry))
+        before = ground.seen()
+        for task in chosen:
+            endings.append(worker.do(task))
+            if endings[-1].is_wrong():
+                print(f"{endings[-1].outcome}: {entry}: {task.file!a}")
+                print(ascii(endings[-1].said), flush=True)
+    finally:
+        worker.stop()
+    outside = {path for path, _ in before.items() ^ ground.seen().items()}
+    for path in sorted(outside):
+        print(f"written outside: {path!r}", flush=True)
     wrong = any(ending.is_wrong() for ending in endings)
-    return not wrong and not any(outside.values())
-
-
-def table(endings, outside):
-    """Returns a Markdown table of what `measure` returns."""
-    header = ["entry point", "tried", "results", "named errors", "tracebacks"]
-    header += ["crashes", "hangs", "most memory, MiB", "written outside"]
-    rows = []
-    for entry in (*outside, "all"):
-        own = [each for each in endings if entry in (each.task.entry, "all")]
-        outcomes = collections.Counter(ending.outcome for ending in own)
-        changed = [outside[entry]] if entry != "all" else outside.values()
-        rows.append(
-            [
-                *(entry, len(own)),
-                *(outcomes[outcome] for outcome in (RESULT, ERROR, *BAD)),
-                max(ending.memory for ending in own) // 2**20,
-                sum(map(len, changed)),
-            ]
-        )
-    return tables.markdown_table(header, rows)
+    outcomes = collections.Counter(ending.outcome for ending in endings)
+    return not outside and not wrong, [
+        *(entry, len(endings)),
+        *(outcomes[outcome] for outcome in (RESULT, ERROR, *BAD)),
+        max(ending.memory for ending in endings) // 2**20,
+        len(outside),
+    ]
 
 
 def main():
@@ -731,15 +671,16 @@ def main():
     chosen = [task for task in made if re.search(arguments.entry, task.entry)]
     num_files = len({task.file for task in made})
     print(f"{len(chosen)} tasks of {num_files} files", flush=True)
-    endings, outside = measure(ground, chosen)
+    measured = [
+        measure(ground, entry, own)
+        for entry, own in itertools.groupby(chosen, lambda task: task.entry)
+    ]
     print(
         f"{processes.machine()}; {num_files:,} files, {MAX_MEMORY // 2**20:,} "
         f"MiB and {_MAX_SECONDS:g} seconds for each.\n"
     )
-    print(table(endings, outside))
-    for path in sorted(set().union(*outside.values())):
-        print(f"written outside: {path!r}")
-    return int(not is_right(endings, outside))
+    print(tables.markdown_table(HEADER, [row for _, row in measured]))
+    return int(not all(is_right for is_right, _ in measured))
 
 
 if __name__ == "__main__":

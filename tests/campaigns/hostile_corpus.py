@@ -639,34 +639,26 @@ def _requests(seed, outside):
     call = "/gradio_api/call/"
     file = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
     url = {"url": "http://127.0.0.1:9/x.png", **file}
-    texts = {
-        "empty": "",
-        "no JSON": "{",
-        "null": "null",
-        "list": "[]",
-        "number": "1e999",
-        "deep": _DEEP,
-        "no data": "{}",
-        "data null": '{"data": null}',
-        "data a number": '{"data": 5}',
-        "data too short": '{"data": []}',
-        "data too long": json.dumps({"data": [1] * 1000}),
-        "strings": json.dumps({"data": ["/etc/passwd", "../../x"]}),
-        "secret": json.dumps({"data": [file, file]}),
-        "network": json.dumps({"data": [url, url]}),
-        "path above": json.dumps({"data": [{**file, "path": "../../x"}] * 2}),
-        "path with a zero": json.dumps({"data": [{**file, "path": "\0"}] * 2}),
-        "path a number": json.dumps({"data": [{**file, "path": 7}] * 2}),
-        "odd numbers": '{"data": [NaN, Infinity]}',
-        "large numbers": json.dumps({"data": [10**400, -1]}),
-        "surrogates": '{"data": ["\\ud800", "\\ud800"]}',
-        "session a list": '{"data": [20, true], "session_hash": [1]}',
-        "a megabyte": json.dumps({"data": ["x" * 2**20, "y"]}),
-    }
+    texts = [text for _, text in json_changes({"data": [20, True]}, "data")] + [
+        json.dumps({"data": data})
+        for data in (
+            [1] * 1000,
+            ["/etc/passwd", "../../x"],
+            [file, file],
+            [url, url],
+            [{**file, "path": "../../x"}] * 2,
+            [{**file, "path": "\0"}] * 2,
+            [{**file, "path": 7}] * 2,
+            [float("nan"), float("inf")],
+            [10**400, -1],
+            ["\ud800", "\ud800"],
+            ["x" * 2**20, "y"],
+        )
+    ]
     made = [_request("/", b"", method="GET")]
     made += [
-        _request(call + where, text.encode())
-        for text in texts.values()
+        _request(call + where, text.encode("utf-8", "replace"))
+        for text in (*texts, '{"data": [20], "session_hash": [1]}')
         for where in ("judge_pair", "judge_film", "take_film")
     ]
     pair = call + "judge_pair"
@@ -956,20 +948,11 @@ def config_changes(config):
 def metrics_changes(metrics):
     """Yields (name, text) of a run's metrics tampered with."""
     yield from json_changes(metrics, "calibration", "data", "films", "pair")
-    for place, odd in enumerate((0, -1, "x", None, True, 1e400, [1], 1e-300)):
+    for place, odd in enumerate(
+        (0, -1, "x", None, True, 1e400, [1], float("nan"), 1e-300)
+    ):
         calibration = {**metrics["calibration"], "temperature": odd}
         yield f"temperature {place}", _changed(metrics, calibration=calibration)
-    yield (
-        "temperature that is none",
-        json.dumps({**metrics, "calibration": {"temperature": float("nan")}}),
-    )
-
-
-def state_changes(state):
-    """Yields (name, text) of a checkpoint's state tampered with."""
-    yield from json_changes(state, "epoch", "step", "metrics", "seeds")
-    yield "epoch of the end of time", _changed(state, epoch=10**18)
-    yield "unknown field", _changed(state, __class__="os.system")
 
 
 def run_changes(run_dir, outside, seed):
@@ -1001,7 +984,12 @@ def run_changes(run_dir, outside, seed):
     some = dict(list(models.items())[:: len(models) // 12])
     metrics = metrics_changes(value(run_dir / "metrics.json"))
     configs = config_changes(value(run_dir / "config.json"))
-    states = state_changes(value(path))
+    values = value(path)
+    states = [
+        *json_changes(values, "epoch", "step", "metrics", "seeds"),
+        ("epoch of the end of time", _changed(values, epoch=10**18)),
+        ("unknown field", _changed(values, __class__="os.system")),
+    ]
     # With its model, a run is not resumed.
     gone = {"model.keras": None}
     return {

@@ -75,10 +75,10 @@ FOUND = [
         "evaluate, a config",
         "epochs odd 5|batch_size odd 0|dense_units odd 8|model odd 5|"
         "data_dir odd 6|image_size [136]",
-        "none of ours",
+        "missing or malformed",
     ),
     ("evaluate, a config", "image_size 2", "model and config of one run"),
-    ("predict, a run", "temperature ([0-6]|.*none)", "run that was evaluated"),
+    ("predict, a run", "temperature [0-7]", "run that was evaluated"),
     ("export, metrics", "pair odd 6", "what evaluate writes"),
     (
         "predict, an export",
@@ -146,7 +146,7 @@ def test_what_goes_wrong_is_seen(ground, monkeypatch):
     try:
         for outcome in entries:
             task = hostile.Task(outcome, "a file", ())
-            assert worker.do(task, max_seconds=5).outcome == outcome
+            assert worker.do(task, max_seconds=1).outcome == outcome
     finally:
         worker.stop()
 

@@ -57,20 +57,15 @@ def test_what_does_not_start_is_told():
         pass
 
 
-@pytest.fixture
-def exported(served_dir, tmp_path):
-    """An export of a tiny model, as far as it is looked at."""
+def test_page_and_server_bear_their_load(served_dir, tmp_path):
+    # An export of a tiny model, as far as it is looked at.
     version = tmp_path / "scene_genre" / "1"
     shutil.copytree(served_dir, version)
     card = {"card_version": 1, "format": "savedmodel", "model": "fc"}
     size = list(tiny_served.SIZE)
     files.write_json(version / "model_card.json", {**card, "image_size": size})
     exporting.write_sums(version)
-    return version.parent
-
-
-def test_page_and_server_bear_their_load(exported):
-    loads = list(load.measure(exported, [2], 0.5))
+    loads = list(load.measure(version.parent, [2], 0.5))
     assert [each.name for each in loads] == [
         "page, a film",
         "page, two frames",

@@ -18,7 +18,6 @@ import time
 from keras_ssc import errors
 
 ROOT = pathlib.Path(__file__).parents[2]
-BUILDER = ROOT / "tfds_builder" / "scene_genre"
 
 # A year of seconds: by so much the clock jumps, back or forth.
 _JUMP = 365 * 86_400
@@ -30,12 +29,10 @@ class Cost:
 
     Attributes:
         seconds: Float, by the clock.
-        core_seconds: Float, of all its processes together.
         megabytes: Float, the largest memory of one of its processes.
     """
 
     seconds: float
-    core_seconds: float
     megabytes: float
 
 
@@ -54,13 +51,11 @@ def cost_of(*arguments):
             stderr=log,
         )
         most = 0
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        while process.poll() is None:
             # Not the usage's ru_maxrss: that begins with the memory of the
             # process that started it, this one, which holds TensorFlow.
             most = max(most, *map(memory_of, family(process.pid)))
             time.sleep(0.02)
-        _, status, usage = ended
-        process.returncode = os.waitstatus_to_exitcode(status)
         log.seek(0)
         lines = log.read().decode("utf-8", "replace").strip().splitlines()
     if process.returncode:
@@ -68,11 +63,7 @@ def cost_of(*arguments):
             f"{' '.join(map(str, arguments))} ended with exit code "
             f"{process.returncode}: {' '.join(lines[-1:])}"
         )
-    return Cost(
-        time.perf_counter() - start,
-        usage.ru_utime + usage.ru_stime,
-        most / 2**20,
-    )
+    return Cost(time.perf_counter() - start, most / 2**20)
 
 
 def family(pid):
@@ -97,15 +88,6 @@ def memory_of(pid, field="VmHWM"):
         if found := re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE):
             return 1024 * int(found[1])
     return 0
-
-
-def build_command(config, manual_dir, data_dir):
-    """Returns the arguments of `tfds build` of one of the builder's configs."""
-    return [
-        *(sys.executable, "-m", "tensorflow_datasets.scripts.cli.main"),
-        *("build", BUILDER, "--config", config),
-        *("--manual_dir", manual_dir, "--data_dir", data_dir),
-    ]
 
 
 def machine():

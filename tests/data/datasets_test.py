@@ -112,17 +112,6 @@ def test_what_was_prepared_before_a_data_set_was_built_anew_is_removed(
     assert capfd.readouterr().err == ""
 
 
-def test_an_epoch_is_every_pair_once(prepared):
-    size = prepared.num_pairs // 3
-    batches = batching.training_batches(prepared, size, seed=0)
-    inputs, labels = zip(*batches.take(3), strict=True)
-    assert inputs[0]["flow"].shape == (size, *SIZE, 2)
-    counts = np.bincount(np.concatenate(labels), minlength=6)
-    np.testing.assert_array_equal(
-        counts, np.bincount(prepared.label, minlength=6)
-    )
-
-
 def flat(batches, steps):
     return [
         (batch["frame"].numpy(), batch["flow"].numpy(), label.numpy())
@@ -224,18 +213,6 @@ def test_evaluation_on_two_devices_sees_every_pair_once(prepared):
         batches = batching.evaluation_batches(prepared, 8, share)
         labels.extend(np.concatenate([label for _, label in batches]))
     assert sorted(labels) == sorted(prepared.label)
-
-
-def test_about_half_of_the_pairs_are_mirrored(prepared):
-    batches = batching.training_batches(prepared, prepared.num_pairs, seed=3)
-    stored = {array.tobytes() for array in prepared.features["frame"]}
-    num_unchanged = sum(
-        frame.tobytes() in stored
-        for batch, _ in batches.take(4)
-        for frame in batch["frame"].numpy()
-    )
-    share = num_unchanged / (4 * prepared.num_pairs)
-    assert 0.3 < share < 0.7
 
 
 def test_balanced_epochs_draw_every_genre_as_often(prepared):

@@ -6,14 +6,12 @@ import pytest
 from experiments import benchmark
 from experiments import readme
 from experiments import reproduce
-from experiments import serving
 from keras_ssc import models
 
 # Who wrote a block: its name's first word says.
 WRITERS = {
     "benchmark": benchmark,
     "reproduce": reproduce,
-    "serving": serving,
 }
 
 BLOCK = re.compile(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->\n", re.DOTALL)

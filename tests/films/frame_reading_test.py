@@ -338,23 +338,6 @@ def test_names_of_all_kinds_are_read(h264, tmp_path, monkeypatch, name):
     assert number_in(frame) == 64
 
 
-def sound_with_a_cover(path):
-    with av.open(path, "w", format="mp4") as container:
-        sound = container.add_stream("aac", rate=16000)
-        cover = container.add_stream("mjpeg", rate=1)
-        cover.width, cover.height, cover.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
-        picture = av.VideoFrame.from_ndarray(drawn(1), format="rgb24")
-        frame = av.AudioFrame.from_ndarray(
-            np.zeros((1, 1024), np.float32), "fltp", "mono"
-        )
-        frame.sample_rate = 16000
-        container.mux(cover.encode(picture))
-        container.mux(cover.encode(None))
-        container.mux(sound.encode(frame))
-        container.mux(sound.encode(None))
-
-
 def no_pictures_left(path):
     drawn_films.write_film(path, [drawn(0)] * 5)
     spoil(path, path, range(5))
@@ -382,7 +365,10 @@ FAULTS = {
         "not a film",
     ),
     "sound only": (drawn_films.write_sound, "no moving pictures"),
-    "cover": (sound_with_a_cover, "no moving pictures"),
+    "cover": (
+        lambda path: drawn_films.write_sound(path, cover=drawn(1)),
+        "no moving pictures",
+    ),
     "no pictures": (no_pictures_left, "none of its pictures"),
     "picture": (picture, "holds no film"),
 }

@@ -77,12 +77,8 @@ def add_cover(path):
     plain = path.rename(path.with_name("plain.mp4"))
     with av.open(plain) as film, av.open(path, "w") as container:
         stream = container.add_stream_from_template(film.streams.video[0])
-        cover = container.add_stream("mjpeg", rate=1)
-        cover.width, cover.height, cover.pix_fmt = 320, 320, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
         picture = np.full((320, 320, 3), 200, np.uint8)
-        container.mux(cover.encode(av.VideoFrame.from_ndarray(picture)))
-        container.mux(cover.encode(None))
+        drawn_films.add_cover(container, picture)
         for packet in film.demux(film.streams.video[0]):
             if packet.size:
                 packet.stream = stream

@@ -13,11 +13,15 @@ first of the next. The steps of a fade or a dissolve are none.
 """
 
 import dataclasses
-import io
+import functools
+import pathlib
+import tempfile
 
 import av
 import cv2
 import numpy as np
+
+from tests.helpers import drawn_films
 
 # 16:9, the old 4:3, and a wide screen. Small, so that hundreds of cuts are
 # drawn, coded and judged within a test's patience.
@@ -36,13 +40,11 @@ class DrawnFilm:
 
     Attributes:
         category: One of `CATEGORIES`.
-        rate_factor: Integer, how coarsely H.264 coded it, or None.
         frames: uint8 array (frames, height, width, 3), RGB.
         is_cut: bool array (frames - 1,): whether a cut follows frame i.
     """
 
     category: str
-    rate_factor: int | None
     frames: np.ndarray
     is_cut: np.ndarray
 
@@ -82,7 +84,7 @@ def draw_film(category, seed, number):
         _draw_bars(frames, rng)
     if rate_factor is not None:
         frames = through_h264(frames, rate_factor)
-    return DrawnFilm(category, rate_factor, frames, is_cut)
+    return DrawnFilm(category, frames, is_cut)
 
 
 def through_h264(frames, rate_factor):
@@ -95,28 +97,15 @@ def through_h264(frames, rate_factor):
     Returns:
         uint8 array of the same shape, with the losses of the codec.
     """
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=24)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        # One thread: more of them choose otherwise from machine to machine.
-        stream.options = {
-            "crf": str(rate_factor),
-            "preset": "veryfast",
-            "threads": "1",
-        }
-        for frame in frames:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24"))
-            )
-        container.mux(stream.encode())
-    file.seek(0)
-    with av.open(file) as container:
-        decoded = [
-            frame.to_ndarray(format="rgb24")
-            for frame in container.decode(video=0)
-        ]
+    options = {"crf": str(rate_factor), "preset": "veryfast"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "film.mp4")
+        drawn_films.write_film(path, frames, options=options)
+        with av.open(path) as container:
+            decoded = [
+                frame.to_ndarray(format="rgb24")
+                for frame in container.decode(video=0)
+            ]
     return np.stack(decoded)
 
 
@@ -408,21 +397,22 @@ def _film_of(draw_shot):
     return draw
 
 
-def _hard(rng, size):
-    return _develop(rng, _shot(rng, size, _palette(rng)))
+def _hard(rng, size, kind="colour"):
+    return _develop(rng, _shot(rng, size, _palette(rng, kind)))
 
 
-def _grey(rng, size):
-    return _develop(rng, _shot(rng, size, _palette(rng, "grey")))
+def _one_palette(kind, places, grain=None):
+    """Makes a film whose shots share their colours and kind of place."""
 
+    def draw(rng, size):
+        palette = _palette(rng, kind)
+        place = places[rng.integers(len(places))]
+        return [
+            _develop(rng, _shot(rng, size, palette, (place,)), grain)
+            for _ in range(_SHOTS_PER_FILM)
+        ]
 
-def _similar_palette(rng, size):
-    palette = _palette(rng)
-    places = (_PLACES[rng.integers(len(_PLACES))],)
-    return [
-        _develop(rng, _shot(rng, size, palette, places))
-        for _ in range(_SHOTS_PER_FILM)
-    ]
+    return draw
 
 
 def _same_place(rng, size):
@@ -456,14 +446,6 @@ def _cartoon_shot(rng, size):
     palette = _palette(rng, "cartoon")
     frames = _shot(rng, size, palette, (_cartoon,))
     return _develop(rng, _add_figures(rng, frames, palette, 1), grain=0)
-
-
-def _cartoon_one_palette(rng, size):
-    palette = _palette(rng, "cartoon")
-    return [
-        _develop(rng, _shot(rng, size, palette, (_cartoon,)), grain=0)
-        for _ in range(_SHOTS_PER_FILM)
-    ]
 
 
 def _dark(rng, size):
@@ -644,12 +626,12 @@ def _on_twos(rng, size):
 
 CATEGORIES = {
     "hard": _film_of(_hard),
-    "grey": _film_of(_grey),
-    "similar_palette": _similar_palette,
+    "grey": _film_of(functools.partial(_hard, kind="grey")),
+    "similar_palette": _one_palette("colour", _PLACES),
     "same_place": _same_place,
     "cut_in": _cut_in,
     "cartoon": _film_of(_cartoon_shot),
-    "cartoon_one_palette": _cartoon_one_palette,
+    "cartoon_one_palette": _one_palette("cartoon", (_cartoon,), grain=0),
     "dark": _film_of(_dark),
     "grainy_night": _film_of(_grainy_night),
     "fast_pan": _film_of(_fast_pan),

@@ -109,10 +109,12 @@ def copy_film(source, path, change=None, muxer=None, rotation=0):
     return path
 
 
-def write_sound(path):
-    """Writes a file with sound and no picture."""
+def write_sound(path, cover=None):
+    """Writes a file with sound and no picture, or only a cover."""
     with av.open(path, "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=8000, layout="mono")
+        if cover is not None:
+            add_cover(container, cover)
         for place_in_time in range(8):
             samples = np.zeros((1, 1024), np.float32)
             frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
@@ -120,6 +122,16 @@ def write_sound(path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def add_cover(container, picture):
+    """Writes a picture as a film's cover: a second, still video track."""
+    cover = container.add_stream("mjpeg", rate=1)
+    cover.height, cover.width = picture.shape[:2]
+    cover.pix_fmt = "yuvj420p"
+    cover.disposition = av.stream.Disposition.attached_pic
+    container.mux(cover.encode(av.VideoFrame.from_ndarray(picture)))
+    container.mux(cover.encode(None))
 
 
 def write_list(path, *rows):

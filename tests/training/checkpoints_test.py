@@ -1,8 +1,5 @@
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -87,34 +84,6 @@ def test_the_steps_of_a_resumed_training_are_counted_on(data_dir, tmp_path):
     steps = [step for step, _ in log["batch_loss"]]
     # Two epochs of four steps and two more were done before.
     assert steps[-10:] == list(range(11, 21))
-
-
-def test_kills_at_random_moments_cost_nothing(data_dir, whole, tmp_path):
-    run_dir = tmp_path / "run"
-    config = tiny_runs.repeatable(data_dir, run_dir)
-    program = (
-        "import sys\n"
-        "from keras_ssc.training import loop\n"
-        "from keras_ssc.training.train_config import TrainConfig\n"
-        "import pathlib\n"
-        "if (pathlib.Path(sys.argv[1]) / 'config.json').exists():\n"
-        "    loop.resume(sys.argv[1], verbose=False)\n"
-        "else:\n"
-        f"    loop.train({config!r}, verbose=False)\n"
-    )
-    generator = random.Random(0)
-    for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", program, run_dir])
-        limit = time.monotonic() + 60
-        while not (run_dir / "config.json").exists():
-            assert process.poll() is None and time.monotonic() < limit
-            time.sleep(0.01)
-        time.sleep(generator.uniform(0.0, 5.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    loop.resume(run_dir, verbose=False)
-    tiny_runs.assert_same_weights(run_dir, whole)
-    assert runs.read_history(run_dir) == runs.read_history(whole)
 
 
 def test_a_checkpoint_cut_short_falls_back_to_the_one_before(

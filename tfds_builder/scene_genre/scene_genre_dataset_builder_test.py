@@ -10,7 +10,6 @@ import tensorflow_datasets as tfds
 from keras_ssc import flow
 from keras_ssc.data import extraction
 from keras_ssc.films import image_files
-from keras_ssc.films.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from scene_genre import scene_genre_dataset_builder
 from tests.helpers import drawn_films
@@ -127,7 +126,7 @@ def test_dropped_pairs_of_films_are_listed_beside_the_data_set(tmp_path):
     config = scene_genre_dataset_builder.SceneGenreConfig(
         name="both_films_in_one", source="films"
     )
-    # Two films behind one another are one film with a cut in the middle.
+    # Two films in a row are one film with a cut in the middle.
     drawn_films.write_film(
         films / "Fog.mp4",
         drawn_films.shot(60, 10) + drawn_films.shot(90, 10),
@@ -194,7 +193,7 @@ def test_a_film_whose_record_is_gone_fails_the_build(tmp_path, is_first):
         build("frames", tmp_path / "frames", tmp_path / "data")
 
 
-def test_an_odd_frame_without_its_even_one_is_left_out_and_told(
+def test_an_odd_frame_without_its_even_one_is_left_out_and_reported(
     tmp_path, capsys
 ):
     frames = copy(tmp_path, "frames")
@@ -237,8 +236,3 @@ def test_validation_is_a_split_where_the_list_names_it(tmp_path):
         {name: info.num_examples for name, info in builder.info.splits.items()}
     )
     assert counts == {"train": 4, "validation": 4, "test": 4}
-
-
-def test_the_list_of_dummy_films_is_whole():
-    _, problems = read_film_list(DUMMY_DATA / "films" / "films.csv")
-    assert not problems

@@ -1,8 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from experiments import c_api
 from keras_ssc.serving import client as serving_client
+from tests.helpers import c_api
 from tests.helpers import tiny_served
 
 

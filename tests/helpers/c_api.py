@@ -10,7 +10,7 @@ import subprocess
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-SOURCE = pathlib.Path(__file__).parent / "served_model.c"
+SOURCE = pathlib.Path(__file__).parents[2] / "experiments" / "served_model.c"
 
 
 class ProgramError(Exception):
