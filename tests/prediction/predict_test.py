@@ -102,17 +102,6 @@ def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
     assert verdicts[0].num_pairs == 3 and verdicts[0].shots == []
 
 
-def test_film_is_the_mean_of_its_pairs(asked, film):
-    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
-    assert [shot.num_pairs for shot in found.shots] == [4, 8]
-    for genre in GENRES:
-        expected = sum(
-            shot.num_pairs * shot.scores[genre] / 12 for shot in found.shots
-        )
-        assert found.scores[genre] == pytest.approx(expected, abs=1e-6)
-    assert found.shots[0].motion_magnitude is None
-
-
 def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
     exporting.export(run_dir, tmp_path / "scene_genre", verbose=False)
     other = predictor.load(tmp_path / "scene_genre")
@@ -172,12 +161,6 @@ def test_evidence_shows_the_strongest_pair(asked, film):
     assert np.array_equal(pictures[3][:100], pair.frame[:100])
     assert pictures[3][-100:].mean() < 0.2 * pair.frame[-100:].mean()
     assert asked.heat_maps(pair.frame, pair.next_frame, "horror") == {}
-
-
-def test_film_that_lasts_too_long_is_refused(asked, film):
-    plan = film_reader.Plan(4, max_seconds=2.0)
-    with pytest.raises(VideoError, match="2 seconds or less. Received"):
-        asked.predict_film(film, plan)
 
 
 def test_film_of_nothing_is_named(asked, tmp_path):
