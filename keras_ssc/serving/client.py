@@ -105,6 +105,10 @@ class Client:
         timeout: Float, seconds that the server may keep silent.
         batch_size: Integer, pairs of one request, at most.
 
+    Attributes:
+        url: String, the whole URL that is asked; `name`, too, as a
+            `predictor.Predictor` has it.
+
     Raises:
         ValueError: If the URL is none of these, or a number is out of range.
         ServingError: If gRPC is asked for and its package is not installed.
@@ -135,6 +139,7 @@ class Client:
             self.url = f"grpc://{grpc['server']}/{self._model}"
             self._stub = _grpc_stub(grpc["server"])
             self._ask = self._ask_grpc
+        self.name = self.url
 
     def predict(self, pairs):
         """Asks for the answers of pairs, in as many requests as they need.
