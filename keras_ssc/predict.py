@@ -11,6 +11,7 @@ import argparse
 import pathlib
 import sys
 
+import keras_ssc
 from keras_ssc import command
 from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_named
@@ -58,17 +59,13 @@ def _predict_pair(arguments):
     """Classifies two images; returns the exit code."""
     if arguments.server:
         asked = serving_client.Client(arguments.server, arguments.timeout)
-        name = asked.url
     else:
-        from keras_ssc.prediction import predictor
-
-        asked = predictor.load(arguments.model)
-        name = asked.name
+        asked = keras_ssc.load(arguments.model)
     frame, next_frame = arguments.inputs
     answer = predicting.predict_pair(asked, frame, next_frame)
     if arguments.json:
         paths = {"frame": frame, "next_frame": next_frame}
-        print(predicting.as_json(name, [{**paths, **vars(answer)}]))
+        print(predicting.as_json(asked.name, [{**paths, **vars(answer)}]))
     else:
         print(words.pair_text(answer))
     return 0

@@ -243,26 +243,19 @@ class Page:
 
     def _example(self, genre):
         """Returns the path of a drawn film of a genre."""
-        path = self._folder / "examples" / f"{genre}.mp4"
+        film = sample_films.Film(
+            genre=genre,
+            number=0,
+            split="test",
+            path=self._folder / f"example_{genre}.mp4",
+            shots=_EXAMPLE_SHOTS,
+            frame_rate=24,
+            size=(480, 270),
+            seed=_EXAMPLE_SEED,
+        )
         with self._example_lock:
-            if not path.exists():
-                path.parent.mkdir(exist_ok=True)
-                film = sample_films.Film(
-                    genre=genre,
-                    number=0,
-                    split="test",
-                    path=path,
-                    shots=_EXAMPLE_SHOTS,
-                    frame_rate=24,
-                    size=(480, 270),
-                    seed=_EXAMPLE_SEED,
-                )
-                threads = cv2.getNumThreads()
-                try:
-                    sample_films.draw_film(film)
-                finally:
-                    cv2.setNumThreads(threads)
-        return path
+            sample_films.draw_film(film)
+        return film.path
 
     def _example_pair(self, genre):
         """Returns two frames of a drawn film of a genre."""

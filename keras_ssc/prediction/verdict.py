@@ -96,9 +96,12 @@ class FilmVerdict:
 
     def as_json(self):
         """Returns plain values, with `version`; pictures are left out."""
-        film = _plain(self, "shots", "strongest")
-        shots = [_plain(shot, "picture") for shot in self.shots]
-        return {"version": VERSION, **film, "shots": shots}
+        film = {"version": VERSION, **vars(self)}
+        del film["strongest"]
+        film["shots"] = [dict(vars(shot)) for shot in self.shots]
+        for shot in film["shots"]:
+            del shot["picture"]
+        return film
 
     def as_csv(self):
         """Returns a CSV text, one row a shot.
@@ -124,14 +127,6 @@ class FilmVerdict:
                 )
             )
         return text.getvalue()
-
-
-def _plain(value, *left_out):
-    return {
-        field.name: getattr(value, field.name)
-        for field in dataclasses.fields(value)
-        if field.name not in left_out
-    }
 
 
 def _digits(number):

@@ -28,7 +28,7 @@ _LONG_SIDE, _INSET = 854, 4
 # the inset; one scale for the whole film, so that its parts can be compared.
 _FULL_COLOUR = 4.0
 
-# The colour wheel in the corner of a flow: its radius, of the picture's height.
+# The colour wheel in the corner of a flow: its radius, of the shorter side.
 _WHEEL = 1 / 5
 
 # How bright a picture stays where the model did not look.
@@ -154,18 +154,15 @@ def evidence(frame, next_frame, heat_maps, genre):
 
 def _with_wheel(picture):
     """Adds the wheel of directions to a flow's colours."""
-    radius = max(int(picture.shape[0] * _WHEEL), 8)
+    height, width = picture.shape[:2]
+    radius = int(min(height, width) * _WHEEL)
     places = np.arange(-radius, radius + 1) / radius
     wheel = np.stack(np.meshgrid(places, places), axis=-1)
     is_inside = np.hypot(wheel[..., 0], wheel[..., 1]) <= 1
     picture = picture.copy()
-    # Lower left; cut off where the picture is smaller than the wheel.
-    corner = picture[-2 * radius - 5 : -4, 4 : 2 * radius + 5]
-    rows, columns = corner.shape[:2]
-    is_inside = is_inside[:rows, :columns]
-    wheel = flow.flow_colours(wheel, 1.0)[:rows, :columns]
-    corner[is_inside] = wheel[is_inside]
-    centre = (4 + radius, picture.shape[0] - 5 - radius)
+    corner = picture[-2 * radius - 5 : -4, 4 : 2 * radius + 5]  # lower left
+    corner[is_inside] = flow.flow_colours(wheel, 1.0)[is_inside]
+    centre = (4 + radius, height - 5 - radius)
     cv2.circle(picture, centre, radius, _BLACK, 1, cv2.LINE_AA)
     return picture
 

@@ -55,16 +55,20 @@ def draw_film(film):
     Raises:
         OSError: If the film cannot be written.
     """
-    cv2.setNumThreads(1)  # the films share the cores, not the pixels
     if _is_drawn(film):
         return
-    write_video(
-        film.path,
-        film_frames(film),
-        film.size,
-        film.frame_rate,
-        film.settings,
-    )
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the films share the cores, not the pixels
+    try:
+        write_video(
+            film.path,
+            film_frames(film),
+            film.size,
+            film.frame_rate,
+            film.settings,
+        )
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _is_drawn(film):

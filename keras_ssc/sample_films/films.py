@@ -14,7 +14,6 @@ import os
 import pathlib
 from fractions import Fraction
 
-import cv2
 import numpy as np
 import tqdm
 
@@ -191,13 +190,9 @@ def _draw_films(films, workers, progress):
     )
     with bar:
         if workers == 1:
-            threads = cv2.getNumThreads()
-            try:
-                for film in films:
-                    filming.draw_film(film)
-                    bar.update()
-            finally:
-                cv2.setNumThreads(threads)
+            for film in films:
+                filming.draw_film(film)
+                bar.update()
             return
         # A fresh process each: forking a process that has loaded TensorFlow,
         # as a caller's may have, can hang.

@@ -105,6 +105,10 @@ class Client:
         timeout: Float, seconds that the server may keep silent.
         batch_size: Integer, pairs of one request, at most.
 
+    Attributes:
+        url: String, the whole URL that is asked; `name`, too, as a
+            `predictor.Predictor` has it.
+
     Raises:
         ValueError: If the URL is none of these, or a number is out of range.
         ServingError: If gRPC is asked for and its package is not installed.
@@ -135,6 +139,7 @@ class Client:
             self.url = f"grpc://{grpc['server']}/{self._model}"
             self._stub = _grpc_stub(grpc["server"])
             self._ask = self._ask_grpc
+        self.name = self.url
 
     def predict(self, pairs):
         """Asks for the answers of pairs, in as many requests as they need.
@@ -223,7 +228,12 @@ class Client:
             name: _plain(tf.make_ndarray(tensor))
             for name, tensor in response.outputs.items()
         }
-        return _read_rows(_rows(columns), len(pairs))
+        if any(len(column) != len(pairs) for column in columns.values()):
+            expected = f"outputs of {len(pairs)} pairs"
+            raise _response_error(expected, columns)
+        rows = zip(*columns.values(), strict=True)
+        rows = [dict(zip(columns, row, strict=True)) for row in rows]
+        return _read_rows(rows, len(pairs))
 
     def _timeout_error(self):
         return ServingError(f"no answer within {self._timeout:g} seconds")
@@ -350,23 +360,12 @@ def _response_error(expected, received):
 
 
 def _plain(array):
-    """Returns lists, numbers and strings of an array, as JSON has them."""
+    """Returns a list of an array's rows, as JSON has them; of a scalar none."""
     if array.dtype == object:
         decoded = [item.decode("utf-8", "replace") for item in array.flat]
         array = array.copy()
         array.flat = decoded
-    return array.tolist()
-
-
-def _rows(columns):
-    """Turns a dict of lists into a list of dicts."""
-    lists = [values for values in columns.values() if isinstance(values, list)]
-    if len(lists) < len(columns) or len({len(values) for values in lists}) > 1:
-        raise _response_error("outputs of one length", columns)
-    return [
-        dict(zip(columns, values, strict=True))
-        for values in zip(*lists, strict=True)
-    ]
+    return array.tolist() if array.ndim else []
 
 
 def _read_rows(rows, num_pairs):

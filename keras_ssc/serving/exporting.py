@@ -151,21 +151,22 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
 def _write_model(model, temperature, model_format, folder):
     """Writes the model; returns how far its scores are from the run's."""
     frames = _gradient_pairs()
+    size = model.input["frame"].shape[1:3]
+    resized = {
+        name: resizing.resize(part, size).numpy()
+        for name, part in frames.items()
+    }
     if model_format == "savedmodel":
-        differences = {
-            "float32": _write_saved_model(model, temperature, folder, frames)
-        }
         bounds = {"float32": LARGEST_DIFFERENCE}
+        difference = _write_saved_model(
+            model, temperature, folder, frames, resized
+        )
+        differences = {"float32": difference}
     else:
-        size = model.input["frame"].shape[1:3]
-        resized = {
-            name: resizing.resize(part, size).numpy()
-            for name, part in frames.items()
-        }
+        bounds = export_formats.SCORE_BOUNDS[model_format]
         differences = export_formats.write(
             model, temperature, folder, model_format, **resized
         )
-        bounds = export_formats.SCORE_BOUNDS[model_format]
     return {
         "num_pairs": len(frames["frame"]),
         "computed_in": {
@@ -178,7 +179,7 @@ def _write_model(model, temperature, model_format, folder):
     }
 
 
-def _write_saved_model(model, temperature, folder, frames):
+def _write_saved_model(model, temperature, folder, frames, resized):
     """Writes a SavedModel and what TF Serving wants beside it.
 
     Returns:
@@ -193,21 +194,15 @@ def _write_saved_model(model, temperature, folder, frames):
         for name, part in frames.items()
     }
     answers = [
-        stored[signature](
-            **{name: tf.constant(part) for name, part in inputs.items()}
-        )
-        for signature, inputs in (
-            ("serving_default", encoded),
-            ("frames", frames),
-        )
+        stored["serving_default"](
+            **{name: tf.constant(part) for name, part in encoded.items()}
+        ),
+        stored["frames"](
+            **{name: tf.constant(part) for name, part in frames.items()}
+        ),
     ]
-    inputs = {
-        name: resizing.resize(part, served.image_size)
-        for name, part in frames.items()
-    }
-    expected = served_model.frames_model(model, temperature)(
-        inputs, training=False
-    )["scores"]
+    keras_model = served_model.frames_model(model, temperature)
+    expected = keras_model(resized, training=False)["scores"]
     difference = float(
         max(np.abs(answer["scores"] - expected).max() for answer in answers)
     )

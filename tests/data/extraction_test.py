@@ -406,6 +406,12 @@ def test_a_folder_of_something_else_is_left_alone(films, tmp_path):
     assert contents(tmp_path / "out") == {"diary.txt": b"mine"}
 
 
+@pytest.mark.parametrize("width, height", [(9, 270), (4097, 4096)])
+def test_frames_of_a_size_that_nothing_reads_are_not_stored(width, height):
+    with pytest.raises(ValueError, match=f"received one of {width}x{height}"):
+        cleaning.ExtractConfig(width=width, height=height)
+
+
 def make_fault(folder, name):
     """Makes a film file with a fault; returns its scene's start and end."""
     path = folder / "bad.mp4"

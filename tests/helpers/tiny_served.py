@@ -2,10 +2,13 @@
 
 import cv2
 import keras
+import pytest
 import tensorflow as tf
 
 from keras_ssc import models
+from keras_ssc.genres import GENRES
 from keras_ssc.serving import served_model
+from keras_ssc.serving.client import Answer
 from tests.helpers import drawn_films
 
 SIZE = (68, 120)
@@ -59,3 +62,44 @@ def pairs(num_pairs, suffix=".png"):
         tuple(encode(frame, suffix) for frame in pair)
         for pair in frames(num_pairs)
     ]
+
+
+def ask(signature, pairs):
+    """Asks a serving_default for encoded pairs; returns a dict of arrays."""
+    images = zip(*pairs, strict=True) if pairs else ((), ())
+    images = (tf.constant(part, tf.string) for part in images)
+    names = ("frame_bytes", "next_frame_bytes")
+    outputs = signature(**dict(zip(names, images, strict=True)))
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def local(served_dir):
+    """Returns what asks a served model as a client does, but no server."""
+    model = tf.saved_model.load(str(served_dir))
+    signature = model.signatures["serving_default"]
+
+    def answers(pairs):
+        outputs = ask(signature, pairs)
+        return [
+            Answer(
+                genre.decode(), dict(zip(GENRES, scores, strict=True)), motion
+            )
+            for genre, scores, motion in zip(
+                outputs["genre"],
+                outputs["scores"].tolist(),
+                outputs["motion_magnitude"].tolist(),
+                strict=True,
+            )
+        ]
+
+    return answers
+
+
+def assert_same(answers, expected):
+    assert len(answers) == len(expected)
+    for answer, other in zip(answers, expected, strict=True):
+        assert answer.genre == other.genre
+        assert answer.scores == pytest.approx(other.scores, abs=1e-5)
+        assert answer.motion_magnitude == pytest.approx(
+            other.motion_magnitude, abs=1e-5
+        )

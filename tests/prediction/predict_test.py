@@ -1,6 +1,4 @@
 import dataclasses
-import json
-import subprocess
 import sys
 
 import keras
@@ -104,17 +102,6 @@ def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
     assert verdicts[0].num_pairs == 3 and verdicts[0].shots == []
 
 
-def test_film_is_the_mean_of_its_pairs(asked, film):
-    found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
-    assert [shot.num_pairs for shot in found.shots] == [4, 8]
-    for genre in GENRES:
-        expected = sum(
-            shot.num_pairs * shot.scores[genre] / 12 for shot in found.shots
-        )
-        assert found.scores[genre] == pytest.approx(expected, abs=1e-6)
-    assert found.shots[0].motion_magnitude is None
-
-
 def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
     exporting.export(run_dir, tmp_path / "scene_genre", verbose=False)
     other = predictor.load(tmp_path / "scene_genre")
@@ -176,12 +163,6 @@ def test_evidence_shows_the_strongest_pair(asked, film):
     assert asked.heat_maps(pair.frame, pair.next_frame, "horror") == {}
 
 
-def test_film_that_lasts_too_long_is_refused(asked, film):
-    plan = film_reader.Plan(4, max_seconds=2.0)
-    with pytest.raises(VideoError, match="2 seconds or less. Received"):
-        asked.predict_film(film, plan)
-
-
 def test_film_of_nothing_is_named(asked, tmp_path):
     path = drawn_films.write_film(tmp_path / "black.mp4", drawn_films.black(20))
     with pytest.raises(VideoError, match=r"black\.mp4.*blank"):
@@ -223,32 +204,6 @@ def test_model_that_sees_motion_says_how_much_moves(film):
         for each in (still, found)
     ]
     assert 400 < heights[0] < heights[1]
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "keras_ssc.predict", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_folder_with_a_bad_film_gives_the_other_verdicts(
-    run_dir, film, tmp_path
-):
-    (tmp_path / "good one.mp4").write_bytes(film.read_bytes())
-    (tmp_path / "bad.mp4").write_text("no film")
-    ended = command(run_dir, tmp_path, "--pairs", 4, "--json")
-    assert ended.returncode == 1
-    said = json.loads(ended.stdout)
-    assert [each["path"] for each in said["predictions"]] == [
-        str(tmp_path / "good one.mp4")
-    ]
-    assert [each["path"] for each in said["errors"]] == [
-        str(tmp_path / "bad.mp4")
-    ]
-    assert ended.stderr.count("error: ") == 1
-    assert "Traceback" not in ended.stderr
 
 
 def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):

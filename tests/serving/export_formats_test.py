@@ -235,8 +235,3 @@ def test_missing_package_is_told_with_what_to_install(
     with pytest.raises(ValueError, match=rf'install "keras_ssc\[{format}\]"'):
         export_formats.write(fc, 1.0, tmp_path, format, **pairs)
     assert not list(tmp_path.iterdir())
-
-
-def test_unknown_format(fc, pairs, tmp_path):
-    with pytest.raises(ValueError, match="one of: keras, onnx, openvino"):
-        export_formats.write(fc, 1.0, tmp_path, "tflite", **pairs)

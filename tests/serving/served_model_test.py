@@ -1,3 +1,4 @@
+import functools
 import io
 import json
 import pathlib
@@ -28,17 +29,7 @@ def signatures(served_dir):
 @pytest.fixture(scope="module")
 def ask(signatures):
     """Asks serving_default for encoded pairs; gives arrays."""
-
-    def call(pairs):
-        images, next_images = zip(*pairs, strict=True) if pairs else ((), ())
-        return plain(
-            signatures["serving_default"](
-                frame_bytes=tf.constant(images, tf.string),
-                next_frame_bytes=tf.constant(next_images, tf.string),
-            )
-        )
-
-    return call
+    return functools.partial(tiny_served.ask, signatures["serving_default"])
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +103,8 @@ def test_model_that_sees_no_motion_answers_without_it(
     folder = tmp_path_factory.mktemp("still")
     tiny_served.save_model(tiny_served.build(), folder)
     expected = ask(tiny_served.pairs(2))
-    images, next_images = zip(*tiny_served.pairs(2), strict=True)
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    answer = plain(
-        signature(
-            frame_bytes=tf.constant(images),
-            next_frame_bytes=tf.constant(next_images),
-        )
-    )
+    answer = tiny_served.ask(signature, tiny_served.pairs(2))
     del expected["motion_magnitude"]
     assert answer.keys() == expected.keys()
     np.testing.assert_allclose(answer["scores"], expected["scores"], atol=1e-5)
@@ -323,19 +308,17 @@ BOMBS = """
 import json, resource, sys
 import tensorflow as tf
 from tests.helpers import bad_images, tiny_served
-ask = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+signature = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
 png, jpeg = (tiny_served.pairs(1, end)[0][0] for end in (".png", ".jpg"))
-ask(frame_bytes=tf.constant([png, jpeg]),
-    next_frame_bytes=tf.constant([png, jpeg]))
+tiny_served.ask(signature, [(png, png), (jpeg, jpeg)])
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for which, (image, _) in bad_images.bad_images().items():
     if "bomb" in which:
         before = peak()
-        for pair in ([image, png], [png, image]):
+        for pair in ((image, png), (png, image)):
             try:
-                ask(frame_bytes=tf.constant(pair[:1]),
-                    next_frame_bytes=tf.constant(pair[1:]))
+                tiny_served.ask(signature, [pair])
                 said = None
             except tf.errors.InvalidArgumentError as error:
                 said = error.message
