@@ -37,6 +37,7 @@ from experiments import readme
 from experiments import steps
 from experiments.machine import gpus
 from experiments.machine import machine
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import flow
 from keras_ssc import models
@@ -694,8 +695,7 @@ def main():
     add("--runs", type=int, default=5, metavar="N")
     add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
-    if arguments.runs < 1:
-        raise ValueError(f"Expected --runs above 0. Received: {arguments.runs}")
+    checks.above_zero("--runs", arguments.runs)
     for folder in (arguments.out, arguments.work_dir):
         folder.mkdir(parents=True, exist_ok=True)
     for part in arguments.parts:

@@ -158,7 +158,7 @@ class Client:
                 time, or fails.
             BusyError: If it says that it has too much to do.
             ResponseError: If what answers is not TensorFlow Serving with a
-                served model of ours.
+                served model of this project.
         """
         answers = []
         for start in range(0, len(pairs), self._batch_size):
