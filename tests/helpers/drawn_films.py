@@ -86,7 +86,7 @@ def write_film(
 def write_frames(root, genre, split, movie, frames):
     """Writes a film's frames into its folder of a folder of frames."""
     folder = root / pair_files.folder_name(genre, split)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number, frame in enumerate(frames, start=1):
         name = pair_files.frame_name(genre, movie, number)
         (folder / name).write_bytes(image_files.encode_frame(frame))
