@@ -1,6 +1,45 @@
+import os
+import shutil
+import time
+
 import pytest
 
 from tests.helpers import scene_genre
+
+# Files with few and slow tests; begun last, one would run alone at the end.
+SLOW = ("jax_test", "whole_way_test", "notebook_test", "devices_test")
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than processors: much of the time is waiting for processes."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the slow files first; the order is the same in each worker."""
+    items.sort(key=lambda item: not item.path.stem.startswith(SLOW))
+
+
+def made_once(tmp_path_factory, name, make):
+    """Returns a worker's copy of a folder that one of the workers makes."""
+    own = tmp_path_factory.mktemp(name)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(own)
+        return own
+    shared = tmp_path_factory.getbasetemp().parent / name
+    done = shared.with_suffix(".done")
+    try:
+        shared.mkdir()
+    except FileExistsError:
+        limit = time.monotonic() + 300
+        while not done.exists():
+            assert time.monotonic() < limit, f"{name} was not made"
+            time.sleep(0.1)
+    else:
+        make(shared)
+        done.touch()
+    shutil.copytree(shared, own, dirs_exist_ok=True)
+    return own
 
 
 @pytest.fixture(scope="session")
@@ -12,10 +51,12 @@ def builder_module():
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """A data folder with a small sample data set, built as a user would."""
-    folder = tmp_path_factory.mktemp("data")
     sizes = {"num_pairs": 6, "films_per_genre": 2, "film_seconds": 1.5}
-    scene_genre.build(folder, source="sample", **sizes)
-    return folder
+
+    def make(folder):
+        scene_genre.build(folder, source="sample", **sizes)
+
+    return made_once(tmp_path_factory, "sample_data", make)
 
 
 @pytest.fixture(scope="session")

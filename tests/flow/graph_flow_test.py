@@ -1,8 +1,5 @@
 """Models that compute the flow themselves, of both frames."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -12,7 +9,6 @@ from keras_ssc import flow
 from keras_ssc import models
 from keras_ssc.data import datasets
 from keras_ssc.models import backbones
-from keras_ssc.models import parts
 from keras_ssc.serving import served_model
 from keras_ssc.training import checkpoints
 from keras_ssc.training import evaluation
@@ -20,6 +16,7 @@ from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
 from tests.helpers import drawn_pairs
+from tests.helpers import on_two_devices
 from tests.helpers import small_models
 from tests.helpers import tiny_runs
 from tests.helpers import tiny_trunk as tiny_trunk_module
@@ -113,20 +110,13 @@ def test_mixed_precision_sees_the_same_magnitude(tiny_trunk, policy):
     np.testing.assert_allclose(measured, expected, rtol=1e-4)
 
 
-def tiny_model():
-    """A model of nothing but the flow."""
-    inputs, motion = parts.frame_and_flow_inputs((32, 40), "graph")
-    x = keras.layers.GlobalAveragePooling2D()(parts.scale_flow(motion))
-    return keras.Model(inputs, parts.logits(x, 6))
-
-
 def test_xla_trains_it_to_the_same_weights():
     inputs = drawn_pairs.drawn_inputs((32, 40))
     del inputs["flow"]
     trained = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(0)
-        model = tiny_model()
+        model = on_two_devices.flow_model(compiled=False)
         config = train_config.TrainConfig(
             optimizer="sgd", jit_compile=jit_compile
         )
@@ -137,44 +127,6 @@ def test_xla_trains_it_to_the_same_weights():
         assert np.abs(trained[-1][0] - before[0]).max() > 1e-3
     for plain, compiled in zip(*trained, strict=True):
         np.testing.assert_allclose(compiled, plain, atol=1e-5)
-
-
-# Trains on two devices and on one, and compares.
-TWO_DEVICES = """
-import keras
-import numpy as np
-import tensorflow as tf
-from keras_ssc.training import devices
-from tests.flow import graph_flow_test
-from tests.helpers import drawn_pairs
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-inputs = drawn_pairs.drawn_inputs((32, 40))
-del inputs["flow"]
-trained = []
-for name in ("one_device", "mirrored"):
-    strategy = devices.make_strategy(name)
-    keras.utils.set_random_seed(0)
-    with strategy.scope():
-        model = graph_flow_test.tiny_model()
-        model.compile(keras.optimizers.SGD(0.1), "mse")
-    batches = tf.data.Dataset.from_tensors((inputs, np.eye(6)[:4])).repeat()
-    model.fit(batches, epochs=2, steps_per_epoch=1, shuffle=False, verbose=0)
-    trained.append(model.get_weights())
-assert strategy.num_replicas_in_sync == 2
-for one, two in zip(*trained, strict=True):
-    np.testing.assert_allclose(two, one, atol=1e-5)
-"""
-
-
-def test_two_devices_compute_what_one_does():
-    ended = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
 
 
 def config_of(data_dir, run_dir):

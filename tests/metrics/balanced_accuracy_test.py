@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -114,63 +110,3 @@ def test_a_model_without_the_metric_has_no_confusion():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
     model.compile("sgd", "mse", metrics=["accuracy"])
     assert balanced_accuracy.read_confusion(model) is None
-
-
-# Each in a process of its own: this one has chosen backend and devices.
-ON_JAX = """
-import sys
-import keras, numpy as np, sklearn.metrics
-from tests.helpers import confusions
-
-assert keras.backend.backend() == "jax"
-assert "tensorflow" not in sys.modules
-model, reader = confusions.compiled_model(), confusions.ConfusionReader()
-labels, values = confusions.drawn(64)
-model.fit(values, confusions.one_hot(labels), epochs=1, verbose=0,
-          callbacks=[reader])
-measured = model.evaluate(values, confusions.one_hot(labels), verbose=0,
-                          return_dict=True)["balanced_accuracy"]
-predicted = model.predict(values, verbose=0).argmax(axis=1)
-expected = sklearn.metrics.balanced_accuracy_score(labels, predicted)
-assert abs(measured - expected) < 1e-6, (measured, expected)
-"""
-
-ON_TWO_DEVICES = """
-import keras, numpy as np, sklearn.metrics, tensorflow as tf
-from tests.helpers import confusions
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-assert strategy.num_replicas_in_sync == 2
-with strategy.scope():
-    model = confusions.compiled_model()
-reader = confusions.ConfusionReader()
-labels, values = confusions.drawn(64)
-other_labels, other_values = confusions.drawn(32, seed=1)
-model.fit(values, confusions.one_hot(labels), batch_size=16, verbose=0,
-          validation_data=(other_values, confusions.one_hot(other_labels)),
-          validation_batch_size=16, callbacks=[reader])
-predicted = np.argmax(model(other_values, training=False), axis=1)
-confusion = sklearn.metrics.confusion_matrix(other_labels, predicted)
-np.testing.assert_array_equal(reader.confusions[0], confusion)
-expected = sklearn.metrics.balanced_accuracy_score(other_labels, predicted)
-measured = reader.logs[0]["val_balanced_accuracy"]
-assert abs(measured - expected) < 1e-6, (measured, expected)
-"""
-
-
-@pytest.mark.parametrize(
-    "program, backend", [(ON_JAX, "jax"), (ON_TWO_DEVICES, "tensorflow")]
-)
-def test_it_is_the_same_on_jax_and_on_two_devices(program, backend):
-    if backend == "jax":
-        pytest.importorskip("jax")
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]

@@ -19,23 +19,19 @@ from keras_ssc.training import checkpoints
 from keras_ssc.training import devices
 from keras_ssc.training import loop
 from keras_ssc.training import runs
+from tests.helpers import on_two_devices
+from tests.helpers import programs
 from tests.helpers import tiny_runs
 
 # Trains, and prints a checksum of the weights that this process has.
 PROGRAM = """
 import hashlib
 import sys
-import tensorflow as tf
 from keras_ssc.training import checkpoints
 from keras_ssc import command
 from keras_ssc.training import loop
 from keras_ssc.training.train_config import TrainConfig
 
-num_devices, run_dir = int(sys.argv[1]), sys.argv[2]
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * num_devices,
-)
 on_epoch_end = checkpoints.Checkpoints.on_epoch_end
 
 def tells(self, epoch, logs=None):
@@ -44,29 +40,30 @@ def tells(self, epoch, logs=None):
     print("epoch", epoch, hashlib.sha256(data).hexdigest(), flush=True)
 
 checkpoints.Checkpoints.on_epoch_end = tells
-if len(sys.argv) > 3:
-    command.run(lambda: loop.train(eval(sys.argv[3]), False) and 0)
+if len(sys.argv) > 2:
+    command.run(lambda: loop.train(eval(sys.argv[2]), False) and 0)
 else:
-    command.run(lambda: loop.resume(run_dir, False) and 0)
+    command.run(lambda: loop.resume(sys.argv[1], False) and 0)
 """
 
 
-def start(run_dir, config=None, num_devices=1, hosts=(), index=0):
-    """Starts a training process; config None resumes the run."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    if hosts:
-        environment["TF_CONFIG"] = json.dumps(
-            {
-                "cluster": {"worker": hosts},
-                "task": {"type": "worker", "index": index},
-            }
-        )
+def start_on_two_hosts(run_dir, config=None):
+    """Starts a training process for each host; config None resumes the run."""
+    hosts = two_hosts()
+    return [start(run_dir, config, hosts, index) for index in range(2)]
+
+
+def start(run_dir, config, hosts, index):
+    cluster = {
+        "cluster": {"worker": hosts},
+        "task": {"type": "worker", "index": index},
+    }
     return subprocess.Popen(
         [
-            *(sys.executable, "-c", PROGRAM, str(num_devices), run_dir),
+            *(sys.executable, "-c", PROGRAM, run_dir),
             *([] if config is None else [repr(config)]),
         ],
-        env=environment,
+        env={**os.environ, "TF_CONFIG": json.dumps(cluster)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,11 +85,6 @@ def two_hosts():
     for made in sockets:
         made.close()
     return hosts
-
-
-def start_on_two_hosts(run_dir, config=None):
-    hosts = two_hosts()
-    return [start(run_dir, config, 1, hosts, index) for index in range(2)]
 
 
 def losses(run_dir):
@@ -117,12 +109,22 @@ def one_device(validation_dir, tmp_path_factory):
     return loop.train(settings(validation_dir, run_dir), verbose=False)
 
 
-def test_two_devices_compute_what_one_does(
-    validation_dir, one_device, tmp_path
-):
-    run_dir = tmp_path / "run"
+@pytest.fixture(scope="module")
+def on_two(validation_dir, tmp_path_factory):
+    """What a process with two devices printed, and the run it trained."""
+    run_dir = tmp_path_factory.mktemp("two") / "run"
     config = settings(validation_dir, run_dir, strategy="mirrored")
-    finish(start(run_dir, config, num_devices=2))
+    printed = programs.run("-m", "tests.helpers.on_two_devices", repr(config))
+    return printed, run_dir
+
+
+@pytest.mark.parametrize("check", on_two_devices.CHECKS)
+def test_two_devices_compute_what_one_does(on_two, check):
+    assert f"holds: {check.__name__}\n" in on_two[0]
+
+
+def test_two_devices_train_as_one_does(on_two, one_device):
+    _, run_dir = on_two
     np.testing.assert_allclose(losses(run_dir), losses(one_device), rtol=1e-5)
     assert_same_history(run_dir, one_device)
 
@@ -134,54 +136,6 @@ def assert_same_history(run_dir, other_dir, epochs=3):
         np.testing.assert_allclose(
             history[name][:epochs], other[name][:epochs], rtol=1e-5
         )
-
-
-# A network that rounding does not drive apart, unlike the backbones: there, a
-# batch in another order gives other losses from the second step on.
-NORMALIZED = """
-import keras
-import numpy as np
-import tensorflow as tf
-from keras_ssc.training import devices
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-generator = np.random.default_rng(0)
-inputs = generator.normal(size=(8, 6, 6, 3)).astype("float32")
-# Two devices whose halves of the batch are not alike.
-inputs[4:] += 3
-targets = keras.utils.to_categorical(np.arange(8) % 6, 6)
-trained = []
-for name in ("one_device", "mirrored"):
-    strategy = devices.make_strategy(name)
-    keras.utils.set_random_seed(0)
-    with strategy.scope():
-        inner = keras.Sequential(
-            [keras.Input((6, 6, 3)), keras.layers.BatchNormalization()]
-        )
-        model = keras.Sequential(
-            [inner, keras.layers.Flatten(), keras.layers.Dense(6)]
-        )
-        model.compile(
-            keras.optimizers.SGD(0.1),
-            keras.losses.CategoricalCrossentropy(from_logits=True),
-        )
-    devices.synchronize(model, strategy)
-    batches = tf.data.Dataset.from_tensors((inputs, targets)).repeat()
-    model.fit(batches, epochs=3, steps_per_epoch=1, shuffle=False, verbose=0)
-    trained.append(model.get_weights())
-for one, two in zip(*trained, strict=True):
-    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
-"""
-
-
-def test_batch_normalization_sees_the_batches_of_both_devices():
-    ended = subprocess.run(
-        [sys.executable, "-c", NORMALIZED], capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
 
 
 def test_a_model_is_stored_as_other_backends_take_it(tmp_path):

@@ -1,9 +1,6 @@
 """The models on Keras' JAX backend: the same outputs, and they train."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,41 +8,10 @@ import pytest
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
 from tests.helpers import drawn_pairs
+from tests.helpers import programs
 from tests.helpers import small_models
 
 pytest.importorskip("jax")
-
-# Runs where keras has taken JAX; TensorFlow's process can no longer change.
-PROGRAM = """
-import json, sys
-import keras
-import numpy as np
-from keras_ssc import models
-
-assert keras.backend.backend() == "jax"
-assert "tensorflow" not in sys.modules
-folder, options = sys.argv[1], json.loads(sys.argv[2])
-trained = set()
-for name, small in options.items():
-    inputs = dict(np.load(f"{folder}/{name}.npz"))
-    expected = inputs.pop("expected")
-    # Built by the same code, and then with the same weights.
-    model = models.build_model(name, **small)
-    model.load_weights(f"{folder}/{name}.weights.h5")
-    logits = model.predict(inputs, verbose=0)
-    print(name, np.abs(logits - expected).max() / np.abs(expected).max())
-    # A trunk is compiled for training once, not for each model that has it.
-    trunks = {each.name for each in model.layers if hasattr(each, "layers")}
-    if trunks <= trained:
-        models.freeze(model)
-    trained |= trunks
-    before = model.get_layer("logits").kernel.numpy()
-    model.compile("adam", "mse")
-    model.train_on_batch(inputs, np.zeros_like(expected))
-    after = model.get_layer("logits").kernel.numpy()
-    assert np.abs(after - before).max() > 0
-"""
-
 
 # As if this one were the first of them.
 TWO_HOSTS = json.dumps(
@@ -54,6 +20,8 @@ TWO_HOSTS = json.dumps(
         "task": {"type": "worker", "index": 0},
     }
 )
+
+SEVERAL = "Keras on TensorFlow for several devices"
 
 # Of the two that see flow, one computes it; the other is given it.
 GRAPH = "motion_magnitude_stack"
@@ -71,41 +39,23 @@ def inputs_for(name, model):
     return {name: drawn[name] for name in model.input}
 
 
-def test_the_models_give_the_same_on_jax(tmp_path):
+def test_the_models_and_the_metric_give_the_same_on_jax(tmp_path):
     for name, options in OPTIONS.items():
         model = small_models.small_model(name, **options)
         inputs = inputs_for(name, model)
         expected = np.array(model(inputs))
         np.savez(tmp_path / f"{name}.npz", expected=expected, **inputs)
         model.save_weights(tmp_path / f"{name}.weights.h5")
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-c", PROGRAM),
-            *(tmp_path, json.dumps(OPTIONS)),
-        ],
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "jax",
-            # Each network is compiled for one step.
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        },
-        capture_output=True,
-        text=True,
+    printed = programs.run(
+        *("-m", "tests.helpers.on_jax", tmp_path, json.dumps(OPTIONS)),
+        KERAS_BACKEND="jax",
+        # Each network is compiled for one step.
+        XLA_FLAGS="--xla_backend_optimization_level=0",
     )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    differences = dict(line.split() for line in ended.stdout.splitlines())
+    differences = dict(line.split() for line in printed.splitlines())
     assert set(differences) == set(OPTIONS)
     for name, difference in differences.items():
         assert float(difference) < 1e-4, name
-
-
-def on_jax(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        env={**os.environ, "KERAS_BACKEND": "jax", **environment},
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
@@ -117,17 +67,21 @@ def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
         "--model": "fc",
         "--image-size": "32x18",
         "--batch-size": 6,
+        "--epochs": 2,
     }
     flags = [each for item in settings.items() for each in item]
-    trained = on_jax("keras_ssc.train", *flags, "--epochs", 2)
-    assert trained.returncode == 0, trained.stderr[-3000:]
+    trained, evaluated, exported, mirrored = programs.run_commands(
+        ["keras_ssc.train", *flags],
+        ["keras_ssc.evaluate", run_dir],
+        ["keras_ssc.export", run_dir, "--out", out],
+        ["keras_ssc.train", "--model", "fc", "--strategy", "mirrored"],
+        KERAS_BACKEND="jax",
+    )
+    assert trained[0] == evaluated[0] == 0, (trained, evaluated)
     config = json.loads((run_dir / "config.json").read_text())
     assert config["jit_compile"] is True
-
-    on_tensorflow = evaluation.evaluate(run_dir, verbose=False)
-    evaluated = on_jax("keras_ssc.evaluate", run_dir)
-    assert evaluated.returncode == 0, evaluated.stderr[-3000:]
     measured = json.loads((run_dir / "metrics.json").read_text())
+    on_tensorflow = evaluation.evaluate(run_dir, verbose=False)
     assert measured["confusion"] == on_tensorflow["confusion"]
     np.testing.assert_allclose(
         measured["calibration"]["temperature"],
@@ -135,26 +89,22 @@ def test_a_run_of_jax_is_everyone_s(validation_dir, tmp_path):
         rtol=1e-3,
     )
 
-    refused = on_jax("keras_ssc.export", run_dir, "--out", out)
-    assert refused.returncode == 2
-    assert "KERAS_BACKEND=jax. Unset it" in refused.stderr
+    assert exported[0] == mirrored[0] == 2
+    assert "KERAS_BACKEND=jax. Unset it" in exported[1]
+    assert SEVERAL in mirrored[1]
     assert not out.exists()
     assert (exporting.export(run_dir, out) / "saved_model.pb").exists()
 
 
-@pytest.mark.parametrize(
-    "flags, environment",
-    [
-        (["--strategy", "mirrored"], {}),
-        (["--strategy", "multi_worker"], {"TF_CONFIG": TWO_HOSTS}),
-        ([], {"TF_CONFIG": TWO_HOSTS}),
-    ],
-)
-def test_jax_does_not_pretend_to_train_on_several(
-    data_dir, tmp_path, flags, environment
-):
-    flags = ["--data-dir", data_dir, "--run-dir", tmp_path / "run", *flags]
-    refused = on_jax("keras_ssc.train", "--model", "fc", *flags, **environment)
-    assert refused.returncode == 2
-    assert "Keras on TensorFlow for several devices" in refused.stderr
+def test_jax_does_not_pretend_to_train_on_several_hosts(data_dir, tmp_path):
+    command = ["keras_ssc.train", "--model", "fc", "--data-dir", data_dir]
+    command += ["--run-dir", tmp_path / "run", "--strategy"]
+    refused = programs.run_commands(
+        *([*command, name] for name in ("multi_worker", "auto")),
+        KERAS_BACKEND="jax",
+        TF_CONFIG=TWO_HOSTS,
+    )
+    for code, printed in refused:
+        assert code == 2
+        assert SEVERAL in printed
     assert not (tmp_path / "run").exists()
