@@ -36,16 +36,20 @@ from experiments.measured import machine
 from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
+from keras_ssc import flow
 from keras_ssc import models
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
 from keras_ssc.data import frame_folder
+from keras_ssc.data import resizing
 from keras_ssc.data import sampling
 from keras_ssc.films import cleaning
 from keras_ssc.films import film_list
 from keras_ssc.films import film_reader
+from keras_ssc.films import frame_index
 from keras_ssc.films import image_files
 from keras_ssc.metrics import tables
+from keras_ssc.prediction import predictor
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
 from keras_ssc.training import loop
@@ -170,6 +174,28 @@ def _draw_noise(generator, height, width):
     return np.clip((smooth - 128) * 6 + 128, 0, 255).astype(np.uint8)
 
 
+def seek_pairs(path, numbers, size):
+    """Reads pairs of a film with a seek for every frame, as the report does.
+
+    Args:
+        path: Path of the film.
+        numbers: Iterable of integers, the first frame of each pair.
+        size: Tuple of two integers, (width, height) to resize to.
+
+    Yields:
+        Lists of two uint8 arrays (height, width, 3), RGB.
+    """
+    capture = cv2.VideoCapture(str(path))
+    for first in numbers:
+        pair = []
+        for number in (first, first + 1):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            _, frame = capture.read()
+            frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            pair.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        yield pair
+
+
 def compare_extraction(arguments, num_frames=5000, num_pairs=300):
     """Compares extract with a seek for every single frame."""
     path = draw_film(arguments.work_dir, num_frames)
@@ -200,19 +226,16 @@ def compare_extraction(arguments, num_frames=5000, num_pairs=300):
     )
 
 
-def _extract_by_seek(path, outcomes, size=(480, 270)):
-    """Extracts the same pairs with a seek for every frame, as the report."""
-    capture = cv2.VideoCapture(str(path))
+def _extract_by_seek(path, outcomes):
+    """Extracts the same pairs with a seek for every single frame."""
+    numbers = [outcome.candidate.frame_number for outcome in outcomes]
+    pairs = seek_pairs(path, numbers, (480, 270))
     with tempfile.TemporaryDirectory() as out:
-        for outcome in outcomes:
+        for outcome, pair in zip(outcomes, pairs, strict=True):
             stored = (outcome.frame_png, outcome.next_frame_png)
-            for later, png in enumerate(stored):
-                number = outcome.candidate.frame_number + later
-                capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-                _, frame = capture.read()
-                frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-                cv2.imwrite(f"{out}/{later}.png", frame)
-                expected = image_files.decode_frame(png)[..., ::-1]
+            for name, frame, png in zip("ab", pair, stored, strict=True):
+                cv2.imwrite(f"{out}/{name}.png", frame[..., ::-1])
+                expected = image_files.decode_frame(png)
                 difference = np.abs(frame.astype(int) - expected).mean()
                 if difference > 3:  # two converters from YUV differ by about 1
                     raise RuntimeError(
@@ -398,35 +421,155 @@ def opencv_flow(frames):
         cv2.setNumThreads(num_threads)
 
 
-def compare_openvino(arguments, name="double_stack", size=None, batch_size=8):
-    """Compares OpenVINO with the SavedModel; the weights are random.
+def compare_serving(
+    arguments, name="double_stack", batch_sizes=(1, 8), size=None
+):
+    """Compares a served model with the sum of its parts, and with OpenVINO.
 
-    OpenVINO computes the network in bfloat16 where the processor has it.
+    The parts, each alone: decoding and resizing PNGs of the stored size, the
+    flow layer if the model sees flow, and the bare network. OpenVINO gets
+    frames, a batch of the last size; it computes the network in bfloat16
+    where the processor has it. The weights are random.
+
+    Args:
+        arguments: The command's; no data is needed.
+        name: String, a key of `models.MODELS`.
+        batch_sizes: Sequence of integers, pairs of a request.
+        size: Tuple of two integers, (height, width); the report's if None.
+
+    Yields:
+        A `Comparison` for each batch size, and, if OpenVINO is installed, one
+        with it.
     """
-    del arguments  # no data is needed
-    if importlib.util.find_spec("openvino") is None:
-        print("OpenVINO is not installed: not compared")
-        return
+    del arguments
     keras.backend.clear_session()
     size = size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
+    label = f"{name} at {size[1]}x{size[0]}"
     served = served_model.ServedModel(model)
-    pairs = draw_pairs(batch_size, size)
-    tensors = {key: tf.constant(x) for key, x in pairs.items()}
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served, folder, signatures=served.signatures())
         # Kept: its signatures do not hold its variables.
         loaded = tf.saved_model.load(folder)
+        for batch_size in batch_sizes:
+            encoded = {
+                f"{key}_bytes": tf.constant([*map(image_files.encode_frame, x)])
+                for key, x in draw_pairs(batch_size, (270, 480)).items()
+            }
+            parts = _parts_of(model, size, list(encoded.values()))
+            times = [timed(function) for function in parts.values()]
+            whole = loaded.signatures["serving_default"]
+            yield Comparison(
+                f"{label}, serving_default, batch {batch_size}, against the "
+                f"sum of {', '.join(parts)} alone",
+                "seconds",
+                "0.8 or more",
+                timed(functools.partial(whole, **encoded)),
+                lambda: sum(seconds() for seconds in times),  # noqa: B023
+            )
+        if importlib.util.find_spec("openvino") is None:
+            return
         precision, openvino = export_formats.fastest_openvino(model, folder)
+        pairs = draw_pairs(batch_sizes[-1], size)
+        tensors = {key: tf.constant(x) for key, x in pairs.items()}
         yield Comparison(
-            f"{name} at {size[1]}x{size[0]}, batch {batch_size}, frames to "
-            f"scores: OpenVINO in {precision}, against the SavedModel in "
-            "float32",
+            f"{label}, batch {batch_sizes[-1]}, frames to scores: OpenVINO in "
+            f"{precision}, against the SavedModel in float32",
             "seconds",
             "1.7 or more" if precision == "bfloat16" else "-",
             timed(lambda: openvino(pairs)),
             timed(lambda: loaded.signatures["frames"](**tensors)),
         )
+
+
+def _parts_of(model, size, encoded):
+    """Returns functions of the parts of serving, by their names."""
+
+    @tf.function
+    def decode(images):
+        return tf.map_fn(
+            lambda image: resizing.resize(
+                tf.io.decode_png(image, channels=3), size
+            ),
+            images,
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+        )
+
+    pair = [decode(images) for images in encoded]
+    inputs = dict(zip(("frame", "next_frame"), pair, strict=True))
+    parts = {"decoding": lambda: [decode(images) for images in encoded]}
+    if "flow" in model.input:
+        layer = flow.OpticalFlow()
+        graph = tf.function(lambda *pair: layer(list(pair)))
+        inputs["flow"] = graph(*pair)
+        parts["flow"] = lambda: graph(*pair)
+    network = tf.function(lambda inputs: model(inputs, training=False))
+    inputs = {key: inputs[key] for key in model.input}
+    parts["network"] = lambda: network(inputs)
+    return parts
+
+
+def compare_verdict(arguments, num_frames=5000, num_pairs=300, size=(128, 128)):
+    """Compares a film's verdict with the report's way of it.
+
+    Double stack with random weights. The report's way seeks for every frame
+    and computes flow and network pair by pair, of the same pairs.
+
+    Args:
+        arguments: The command's.
+        num_frames: Integer, the film's length.
+        num_pairs: Integer, the pairs that are classified.
+        size: Tuple of two integers, (height, width).
+
+    Yields:
+        A `Comparison` without the search for shots, and one with it.
+    """
+    keras.backend.clear_session()
+    path = draw_film(arguments.work_dir, num_frames)
+    model = models.build_model("double_stack", size)
+    asked = predictor.of_model(model)
+    for is_quick in (True, False):
+        plan = film_reader.Plan(num_pairs, quick=is_quick)
+        numbers = _frame_numbers(path, plan)
+        ours = functools.partial(asked.predict_film, path, plan)
+        theirs = functools.partial(classify_by_seek, path, numbers, model)
+        # Traced before anything counts, and the same film for both.
+        difference = np.abs(theirs() - list(ours().scores.values())).max()
+        if difference > 0.02:  # two converters from YUV differ by about 1
+            raise RuntimeError(f"Not the same verdict: {difference}")
+        yield Comparison(
+            f"verdict of a {num_frames:,}-frame 1280x720 H.264 film by "
+            f"{len(numbers)} pairs, double_stack at {size[1]} pixels, "
+            f"{'--quick' if is_quick else 'with every shot found'}, against a "
+            "seek for every frame, flow and network pair by pair",
+            "seconds",
+            "5 or more" if is_quick else "-",
+            functools.partial(seconds_of, ours),
+            functools.partial(seconds_of, theirs),
+        )
+
+
+def _frame_numbers(path, plan):
+    """Returns the first frame's number of each pair that ours classifies."""
+    index = frame_index.index_frames(path)
+    seconds = [
+        item.seconds
+        for item in film_reader.read_film(path, plan)
+        if isinstance(item, film_reader.Pair) and not item.reason
+    ]
+    return np.searchsorted(index.seconds, np.array(seconds) - 1e-6).tolist()
+
+
+def classify_by_seek(path, numbers, model):
+    """Returns a film's scores by a seek for each frame, pair by pair."""
+    height, width = model.input["frame"].shape[1:3]
+    scores = []
+    for pair in seek_pairs(path, numbers, (width, height)):
+        motion = flow.farneback_flow(*pair)
+        given = {"frame": pair[0][np.newaxis], "flow": motion[np.newaxis]}
+        logits = model.predict(given, verbose=0)
+        scores.append(keras.ops.convert_to_numpy(keras.ops.softmax(logits))[0])
+    return np.mean(scores, axis=0)
 
 
 def _open(arguments):
@@ -439,7 +582,8 @@ PARTS = {
     "extraction": compare_extraction,
     "loading": compare_loading,
     "flow": compare_flow,
-    "openvino": compare_openvino,
+    "serving": compare_serving,
+    "verdict": compare_verdict,
 }
 
 

@@ -68,7 +68,7 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
         if not path.is_relative_to(folder):
             raise ValueError(f"Expected films in {folder}. Received: {path}")
     out.mkdir(parents=True, exist_ok=True)
-    # A list of an earlier run must not speak of films half replaced.
+    # The list of an earlier run must not stay while films are replaced.
     (out / "films.csv").unlink(missing_ok=True)
     for path in tqdm.tqdm(genre_of, unit="film", disable=not progress):
         new_path = out / path.relative_to(folder)

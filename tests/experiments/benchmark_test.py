@@ -109,17 +109,29 @@ def test_the_flow_is_compared_on_the_device_that_is_here(
         next(benchmark.compare_flow(arguments, (32, 40)))
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("openvino") is None,
-    reason="OpenVINO is not installed",
-)
-def test_a_served_model_is_compared_with_openvino(arguments, monkeypatch):
+def test_a_served_model_is_compared_with_its_parts_and_with_openvino(
+    arguments, monkeypatch
+):
     monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
-    compared = benchmark.compare_openvino(
-        arguments, "motion_magnitude_stack", (32, 40), batch_size=2
+    one, two, *openvino = measured(
+        benchmark.compare_serving(
+            arguments, "motion_magnitude_stack", (1, 2), (32, 40)
+        )
     )
-    (row,) = measured(compared)
-    assert "40x32, batch 2, frames to scores: OpenVINO in" in row["name"]
+    assert "40x32, serving_default, batch 1" in one["name"]
+    assert "batch 2, against the sum of decoding, flow, network" in two["name"]
+    assert len(openvino) == bool(importlib.util.find_spec("openvino"))
+    for row in openvino:
+        assert "40x32, batch 2, frames to scores: OpenVINO in" in row["name"]
+
+
+def test_a_film_is_classified_as_the_report_would(arguments, monkeypatch):
+    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
+    quick, whole = measured(
+        benchmark.compare_verdict(arguments, 24, 6, size=(32, 32))
+    )
+    assert "by 6 pairs, double_stack at 32 pixels, --quick" in quick["name"]
+    assert "with every shot found" in whole["name"]
 
 
 def test_pairs_are_loaded_and_extracted_as_the_report_would(arguments):
