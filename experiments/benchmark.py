@@ -12,15 +12,12 @@ run on the backend and the device that Keras uses, such as a GPU.
 
 import argparse
 import concurrent.futures
-import contextlib
 import functools
 import importlib.util
 import math
 import os
 import pathlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import typing
@@ -33,12 +30,12 @@ import tensorflow as tf
 import tqdm
 
 from experiments import flow_parity
-from experiments import readme
-from experiments import steps
-from experiments.machine import gpus
-from experiments.machine import machine
+from experiments.measured import as_json
+from experiments.measured import gpus
+from experiments.measured import machine
 from keras_ssc import checks
 from keras_ssc import command
+from keras_ssc import files
 from keras_ssc import flow
 from keras_ssc import models
 from keras_ssc.data import batching
@@ -46,7 +43,6 @@ from keras_ssc.data import datasets
 from keras_ssc.data import frame_folder
 from keras_ssc.data import resizing
 from keras_ssc.data import sampling
-from keras_ssc.errors import OutsideError
 from keras_ssc.films import cleaning
 from keras_ssc.films import film_list
 from keras_ssc.films import film_reader
@@ -57,6 +53,7 @@ from keras_ssc.prediction import predictor
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
 from keras_ssc.training import loop
+from keras_ssc.training import train_config
 
 _RATE = "pairs a second"  # every other unit is of seconds
 
@@ -118,7 +115,7 @@ def timed(function):
 def draw_film(folder, num_frames, size=(1280, 720)):
     """Draws a film as cameras and stores make them: H.264, B-frames.
 
-    A noisy camera moves over a large picture, so that packets have the size
+    A camera moves over a large picture of noise, so that packets have the size
     that those of films have.
 
     Args:
@@ -133,24 +130,18 @@ def draw_film(folder, num_frames, size=(1280, 720)):
     if path.exists():
         return path
     width, height = size
-    generator = np.random.default_rng(0)
-    noise = generator.uniform(0, 255, (height * 2, width * 2, 3))
-    picture = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 4)
-    picture = np.clip((picture - 128) * 6 + 128, 0, 255).astype(np.uint8)
+    picture = _draw_noise(np.random.default_rng(0), height * 2, width * 2)
     temporary = path.with_suffix(".unfinished.mp4")
     with av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "medium", "g": "250", "bf": "3"}
         for number in tqdm.trange(num_frames, desc="draw the film"):
-            angle = number / 120
-            x = round(width / 2 * (1 + math.sin(angle)))
-            y = round(height / 2 * (1 + math.cos(0.7 * angle)))
-            frame = picture[y : y + height, x : x + width]
-            packet = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(frame), format="rgb24"
-            )
-            container.mux(stream.encode(packet))
+            x = round(width / 2 * (1 + math.sin(number / 120)))
+            y = round(height / 2 * (1 + math.cos(0.7 * number / 120)))
+            frame = picture[y : y + height, x : x + width].copy()
+            frame = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     os.replace(temporary, path)
     return path
@@ -168,15 +159,20 @@ def draw_pairs(num_pairs, size):
     """
     generator = np.random.default_rng(0)
     height, width = size
-    pictures = np.empty((num_pairs, height, width + 3, 3), np.uint8)
-    for picture in pictures:
-        noise = generator.uniform(0, 255, picture.shape).astype(np.float32)
-        smooth = cv2.GaussianBlur(noise, (0, 0), 3)
-        picture[:] = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    pictures = np.stack(
+        [_draw_noise(generator, height, width + 3) for _ in range(num_pairs)]
+    )
     return {
-        "frame": np.ascontiguousarray(pictures[:, :, 3:]),
-        "next_frame": np.ascontiguousarray(pictures[:, :, :-3]),
+        "frame": pictures[:, :, 3:].copy(),
+        "next_frame": pictures[:, :, :-3].copy(),
     }
+
+
+def _draw_noise(generator, height, width):
+    noise = generator.uniform(0, 255, (height, width, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 4)
+    picture = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    return picture.astype(np.uint8)
 
 
 def seek_pairs(path, numbers, size):
@@ -201,9 +197,9 @@ def seek_pairs(path, numbers, size):
         yield pair
 
 
-def compare_extraction(folder, num_frames=5000, num_pairs=300):
+def compare_extraction(arguments, num_frames=5000, num_pairs=300):
     """Compares extract with a seek for every single frame."""
-    path = draw_film(folder, num_frames)
+    path = draw_film(arguments.work_dir, num_frames)
     scene = film_list.Scene(path, 0.0, math.inf, 2)
     film = film_list.Film("film", "action", "train", (scene,))
     config = cleaning.ExtractConfig(num_pairs=num_pairs)
@@ -227,11 +223,11 @@ def compare_extraction(folder, num_frames=5000, num_pairs=300):
         "seconds",
         "8 or more",
         ours,
-        lambda: seconds_of(extract_by_seek, path, kept),
+        lambda: seconds_of(_extract_by_seek, path, kept),
     )
 
 
-def extract_by_seek(path, outcomes):
+def _extract_by_seek(path, outcomes):
     """Extracts the same pairs with a seek for every single frame."""
     numbers = [outcome.candidate.frame_number for outcome in outcomes]
     pairs = seek_pairs(path, numbers, (480, 270))
@@ -248,15 +244,17 @@ def extract_by_seek(path, outcomes):
                     )
 
 
-def compare_loading(folder, builder, size=299, batch_size=16):
+def compare_loading(arguments, size=299, batch_size=16):
     """Compares the input pipeline with reading two PNGs for every pair."""
+    builder = _open(arguments)
     num_batches = builder.info.splits["train"].num_examples // batch_size
     num_batches = min(num_batches, 480 // batch_size)
     num_pairs = num_batches * batch_size
     paths = []
     dataset = builder.as_dataset(split=f"train[:{num_pairs}]")
     for place, example in enumerate(dataset):
-        paths.append([folder / f"{place:05d}_{name}.png" for name in "ab"])
+        names = [f"{place:05d}_{name}.png" for name in "ab"]
+        paths.append([arguments.work_dir / name for name in names])
         for path, name in zip(paths[-1], ("frame", "next_frame"), strict=True):
             path.write_bytes(image_files.encode_frame(example[name].numpy()))
     prepared = datasets.prepare(
@@ -292,28 +290,45 @@ def compare_loading(folder, builder, size=299, batch_size=16):
     )
 
 
-def compare_steps(names, settings, builder, seconds=steps.SECONDS):
+def compare_steps(arguments, seconds=2.0):
     """Compares models' steps in training with the bare networks'.
 
     Ours is the step of `train`: its compile, its input pipeline, and the
     callbacks that watch every step, TensorBoard's among them. The other way
-    is `steps.bare_step`.
-
-    Args:
-        names: Iterable of keys of `models.MODELS`.
-        settings: String, `sample` or `report`.
-        builder: A `tfds.core.DatasetBuilder`, see `open_dataset`.
-        seconds: Float, how long about a run takes.
-
-    Yields:
-        A `Comparison` for each model.
+    is `fit` of the network on one batch in memory, with nothing else. `fit`
+    takes some hundredths of a second to begin: a run takes about `seconds`.
     """
-    for name in names:
+    builder = _open(arguments)
+    for name in arguments.models:
         # The last model's graph and weights would stay with this one's.
         keras.backend.clear_session()
-        config = steps.config_of(name, settings)
-        num_steps, bare = steps.bare_step(config, seconds)
-        ours = _training_step(config, builder, num_steps)
+        settings = getattr(models.MODELS[name], arguments.settings)
+        config = train_config.fill_in(
+            train_config.TrainConfig(model=name, **settings)
+        )
+        build = functools.partial(
+            models.build_model,
+            name,
+            config.image_size,
+            **config.model_options(),
+        )
+        model, bare = build(), build()
+        loop.compile_model(model, config, config.learning_rate, 100, 100)
+        bare.compile(
+            config.optimizer,
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+            jit_compile=config.jit_compile,
+        )
+        prepared = datasets.prepare(
+            builder, "train", config.image_size, model.input, True
+        )
+        batches = loop.one_hot(
+            batching.training_batches(prepared, config.batch_size, 0)
+        )
+        batch = tf.data.Dataset.from_tensors(next(iter(batches))).repeat()
+        seconds_a_step(bare, batch, 1)  # traced and compiled
+        num_steps = max(4, math.ceil(seconds / seconds_a_step(bare, batch, 4)))
+        ours = functools.partial(_watched_step, model, batches, num_steps)
         ours()  # traced, before anything counts
         height, width = config.image_size
         yield Comparison(
@@ -323,109 +338,51 @@ def compare_steps(names, settings, builder, seconds=steps.SECONDS):
             "seconds a step",
             "0.91 or more",
             ours,
-            bare,
+            functools.partial(seconds_a_step, bare, batch, num_steps),
         )
 
 
-def _training_step(config, builder, num_steps):
-    model = steps.build(config)
-    loop.compile_model(model, config, config.learning_rate, 100, 100)
-    prepared = datasets.prepare(
-        builder, "train", config.image_size, model.input, True
+def _watched_step(model, batches, num_steps):
+    with tempfile.TemporaryDirectory() as folder:
+        callbacks = loop.watching_callbacks(pathlib.Path(folder))
+        return seconds_a_step(model, batches, num_steps, callbacks)
+
+
+def seconds_a_step(model, dataset, num_steps, callbacks=()):
+    """Trains a compiled model some steps; returns the seconds of one."""
+    fit = functools.partial(
+        model.fit,
+        dataset,
+        steps_per_epoch=num_steps,
+        shuffle=False,
+        callbacks=list(callbacks),
+        verbose=0,
     )
-    batches = loop.one_hot(
-        batching.training_batches(prepared, config.batch_size, 0)
-    )
-
-    def step():
-        with tempfile.TemporaryDirectory() as folder:
-            callbacks = loop.watching_callbacks(pathlib.Path(folder))
-            return steps.seconds_a_step(model, batches, num_steps, callbacks)
-
-    return step
-
-
-def compare_backends(name="inception_v3"):
-    """Compares the bare network's step on TensorFlow with other backends."""
-    config = steps.config_of(name)
-    height, width = config.image_size
-    for backend in filter(importlib.util.find_spec, ("jax", "torch")):
-        with (
-            stepper("tensorflow", name) as ours,
-            stepper(backend, name) as theirs,
-        ):
-            yield Comparison(
-                f"{name}'s step in Keras at {width}x{height} pixels, batch "
-                f"{config.batch_size}, on TensorFlow, against Keras on "
-                f"{backend}",
-                "seconds a step",
-                "-",
-                ours,
-                theirs,
-            )
-
-
-@contextlib.contextmanager
-def stepper(backend, name):
-    """Gives a function that times a model's step in a process of its own.
-
-    Args:
-        backend: String, Keras' backend.
-        name: String, a key of `models.MODELS`.
-
-    Raises:
-        OutsideError: From the function, if the process has ended.
-    """
-    with subprocess.Popen(
-        [sys.executable, "-m", "experiments.steps", name],
-        env=os.environ | {"KERAS_BACKEND": backend},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        bufsize=0,
-    ) as process:
-
-        def step():
-            # Of a process that has ended, nothing is read either.
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(b"\n")
-            said = process.stdout.readline()
-            if not said:
-                raise OutsideError(
-                    f"The step on {backend} ended with exit code "
-                    f"{process.wait()}."
-                )
-            return float(said)
-
-        try:
-            yield step
-        finally:
-            process.kill()
+    return seconds_of(fit) / num_steps
 
 
 # Pairs in a batch on each kind of device, and the pairs a second to reach.
 _FLOW_DEVICES = {"CPU": (8, "10"), "GPU": (128, "1,000")}
 
 
-def compare_flow(size=(299, 299)):
+def compare_flow(arguments, size=(299, 299)):
     """Compares `OpticalFlow` in a graph with OpenCV on one thread.
 
     On the device that Keras uses, from frames in the machine's memory to a
-    number a pair there: no flow is carried back.
-
-    Args:
-        size: Tuple of two integers, (height, width).
-
-    Yields:
-        A `Comparison` of a plain graph, on TensorFlow, and one with XLA.
+    number a pair there: no flow is carried back. First the flow is compared
+    with OpenCV's, on drawn pairs and on those of the films that are given.
     """
     device = "GPU" if gpus() else "CPU"
     batch_size, goal = _FLOW_DEVICES[device]
     frames = list(draw_pairs(batch_size, size).values())
     model = flow_parity.flow_model(size)
-    computed, expected = model.predict(frames, verbose=0), opencv_flow(frames)
-    parity = flow_parity.compare(computed, expected)
-    if not parity.holds:
-        raise RuntimeError(f"Not the same flow: {parity}")
+    read = {film: _film_pairs(film, size) for film in arguments.films}
+    for name, pairs in {"drawn pairs": frames, **read}.items():
+        computed = model.predict(pairs, verbose=0)
+        parity = flow_parity.compare(computed, opencv_flow(pairs))
+        print(f"{name}: {parity}")
+        if not parity.holds:
+            raise RuntimeError(f"{name}: not the same flow: {parity}")
     number = keras.ops.mean(model.output, axis=(1, 2, 3))
     ways = {"a plain graph": False, "XLA": True}
     if keras.backend.backend() == "jax":
@@ -444,6 +401,17 @@ def compare_flow(size=(299, 299)):
         )
 
 
+def _film_pairs(film, size, num_pairs=16):
+    """Reads pairs of a film, none over a cut."""
+    plan = film_reader.Plan(num_pairs, quick=True)
+    pairs = [
+        [cv2.resize(frame, size[::-1]) for frame in (x.frame, x.next_frame)]
+        for x in film_reader.read_film(film, plan)
+        if isinstance(x, film_reader.Pair) and not x.reason
+    ]
+    return list(np.stack(pairs, axis=1))
+
+
 def opencv_flow(frames):
     """Computes the flow of pairs with OpenCV, on one thread."""
     num_threads = cv2.getNumThreads()
@@ -454,7 +422,9 @@ def opencv_flow(frames):
         cv2.setNumThreads(num_threads)
 
 
-def compare_serving(name="double_stack", batch_sizes=(1, 8), size=None):
+def compare_serving(
+    arguments, name="double_stack", batch_sizes=(1, 8), size=None
+):
     """Compares a served model with the sum of its parts, and with OpenVINO.
 
     The parts, each alone: decoding and resizing PNGs of the stored size, the
@@ -463,6 +433,7 @@ def compare_serving(name="double_stack", batch_sizes=(1, 8), size=None):
     where the processor has it. The weights are random.
 
     Args:
+        arguments: The command's; no data is needed.
         name: String, a key of `models.MODELS`.
         batch_sizes: Sequence of integers, pairs of a request.
         size: Tuple of two integers, (height, width); the report's if None.
@@ -471,6 +442,7 @@ def compare_serving(name="double_stack", batch_sizes=(1, 8), size=None):
         A `Comparison` for each batch size, and, if OpenVINO is installed, one
         with it.
     """
+    del arguments
     keras.backend.clear_session()
     size = size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
@@ -538,14 +510,14 @@ def _parts_of(model, size, encoded):
     return parts
 
 
-def compare_verdict(folder, num_frames=5000, num_pairs=300, size=(128, 128)):
+def compare_verdict(arguments, num_frames=5000, num_pairs=300, size=(128, 128)):
     """Compares a film's verdict with the report's way of it.
 
     Double stack with random weights. The report's way seeks for every frame
     and computes flow and network pair by pair, of the same pairs.
 
     Args:
-        folder: `pathlib.Path` of a folder for the film.
+        arguments: The command's.
         num_frames: Integer, the film's length.
         num_pairs: Integer, the pairs that are classified.
         size: Tuple of two integers, (height, width).
@@ -554,7 +526,7 @@ def compare_verdict(folder, num_frames=5000, num_pairs=300, size=(128, 128)):
         A `Comparison` without the search for shots, and one with it.
     """
     keras.backend.clear_session()
-    path = draw_film(folder, num_frames)
+    path = draw_film(arguments.work_dir, num_frames)
     model = models.build_model("double_stack", size)
     asked = predictor.of_model(model)
     for is_quick in (True, False):
@@ -601,73 +573,73 @@ def classify_by_seek(path, numbers, model):
     return np.mean(scores, axis=0)
 
 
-# Functions of the command's arguments, which yield `Comparison`s.
-PARTS = {
-    "steps": lambda a: compare_steps(a.models, a.settings, _builder(a)),
-    "extraction": lambda a: compare_extraction(a.work_dir),
-    "loading": lambda a: compare_loading(a.work_dir, _builder(a)),
-    "backends": lambda a: compare_backends(),
-    "flow": lambda a: compare_flow(),
-    "serving": lambda a: compare_serving(),
-    "verdict": lambda a: compare_verdict(a.work_dir),
-}
-
-
-def _builder(arguments):
+def _open(arguments):
     return datasets.open_dataset(arguments.dataset, arguments.data_dir)
 
 
-def write(rows, out):
-    """Writes `benchmark.md` and `benchmark.json`.
+# Functions of the command's arguments, which yield `Comparison`s.
+PARTS = {
+    "steps": compare_steps,
+    "extraction": compare_extraction,
+    "loading": compare_loading,
+    "flow": compare_flow,
+    "serving": compare_serving,
+    "verdict": compare_verdict,
+}
 
-    What stands in `benchmark.json` and was not measured anew stays in the
-    table, if it is of the same machine.
+
+def write(rows, path):
+    """Writes what was measured as JSON.
+
+    What stands there and was not measured anew stays, if it is of the same
+    machine.
 
     Args:
         rows: Iterable of what `measure` returns.
-        out: `pathlib.Path` of the folder.
+        path: `pathlib.Path` of the file.
 
     Returns:
-        Dict of what stands in `benchmark.json`: `machine` and `comparisons`.
+        Dict of what stands there then: `machine` and `comparisons`.
     """
-    old = readme.earlier(out / "benchmark.json", machine=machine())
-    rows = {row["name"]: row for row in [*old.get("comparisons", []), *rows]}
+    old = files.read_json(path) if path.exists() else {}
+    kept = old["comparisons"] if old.get("machine") == machine() else []
+    rows = {row["name"]: row for row in [*kept, *rows]}
     results = {"machine": machine(), "comparisons": list(rows.values())}
-    readme.write("benchmark", results, text_of(results), out)
+    files.write_text(path, as_json(results))
     return results
 
 
 def text_of(results):
     """Writes what `write` returns as Markdown."""
     runs = sorted({len(row["ours"]) for row in results["comparisons"]})
-    table = tables.markdown_table(
-        [
-            "what",
-            "unit",
-            "ours",
-            "baseline",
-            "times as fast",
-            "from to",
-            "goal",
-        ],
-        [_cells(row) for row in results["comparisons"]],
-    )
+    header = [
+        "what",
+        "unit",
+        "ours",
+        "baseline",
+        "times as fast",
+        "from to",
+        "goal",
+    ]
+    rows = []
+    for row in results["comparisons"]:
+        times = ratios(row)
+        medians = map(statistics.median, (row["ours"], row["theirs"]))
+        rows.append(
+            [
+                row["name"],
+                row["unit"],
+                *(f"{median:.3g}" for median in medians),
+                f"{statistics.median(times):.2f}",
+                f"{min(times):.2f} to {max(times):.2f}",
+                row["goal"],
+            ]
+        )
     return (
         f"{results['machine']}; the median of "
-        f"{' or '.join(map(str, runs))} runs in turn.\n\n{table}"
+        f"{' or '.join(map(str, runs))} runs in turn.\n\n"
+        f"{tables.markdown_table(header, rows)}"
     )
-
-
-def _cells(row):
-    return [
-        row["name"],
-        row["unit"],
-        f"{statistics.median(row['ours']):.3g}",
-        f"{statistics.median(row['theirs']):.3g}",
-        f"{statistics.median(ratios(row)):.2f}",
-        f"{min(ratios(row)):.2f} to {max(ratios(row)):.2f}",
-        row["goal"],
-    ]
 
 
 def main():
@@ -690,23 +662,22 @@ def main():
     )
     add("--dataset", default="scene_genre/sample")
     add("--data-dir", metavar="DIR")
+    add(
+        "--films", nargs="+", default=(), metavar="FILM", help="flow: these too"
+    )
     add("--out", default="results/benchmark", type=pathlib.Path)
     add("--work-dir", default="results/work", type=pathlib.Path)
     add("--runs", type=int, default=5, metavar="N")
-    add("--readme", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
     checks.above_zero("--runs", arguments.runs)
     for folder in (arguments.out, arguments.work_dir):
         folder.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / "benchmark.json"
     for part in arguments.parts:
         for comparison in PARTS[part](arguments):
-            row = measure(comparison, arguments.runs)
-            results = write([row], arguments.out)
-    text = text_of(results)
-    print(text)
-    print(f"written: {arguments.out}/benchmark.md, benchmark.json beside it")
-    if arguments.readme:
-        readme.put_results("benchmark", results, text)
+            results = write([measure(comparison, arguments.runs)], path)
+    print(text_of(results))
+    print(f"written: {path}")
 
 
 if __name__ == "__main__":

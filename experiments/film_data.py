@@ -1,47 +1,29 @@
 """Data sets drawn from the same films in other ways: strides, bars kept."""
 
-import dataclasses
 import pathlib
 import subprocess
 import sys
 
-from keras_ssc.data import datasets
 from keras_ssc.data import extraction
 from keras_ssc.errors import OutsideError
-from keras_ssc.films import cleaning
 
 DATASET = "scene_genre/frames"
 BUILDER = pathlib.Path(__file__).parent.parent / "tfds_builder" / "scene_genre"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FilmData:
-    """A data set that was drawn.
-
-    Attributes:
-        builder: What `datasets.open_dataset` returns.
-        data_dir: String, where TFDS finds it.
-        problems: List of strings, the films and rows that gave no pairs.
-        num_with_bars: Integer, of how many films bars were cropped.
-    """
-
-    builder: object
-    data_dir: str
-    problems: list
-    num_with_bars: int
-
-
-def draw(film_list, folder, progress=False, **changes):
+def draw(film_list, folder, config, progress=False):
     """Extracts pairs of films and builds a data set of them, unless done.
 
     Args:
         film_list: Path of the film list, see `film_list.read_film_list`.
         folder: Path of a folder for it alone.
+        config: A `cleaning.ExtractConfig`.
         progress: Boolean, whether to show a progress bar.
-        **changes: Fields of `cleaning.ExtractConfig` that are not its defaults.
 
     Returns:
-        A `FilmData`.
+        A tuple: the folder where TFDS finds the data set, a string; a list of
+        records, one a film; a list of strings, the films and rows that gave no
+        pairs. See `extraction.extract`.
 
     Raises:
         keras_ssc.errors.FilmListError: If the list cannot be read.
@@ -53,20 +35,12 @@ def draw(film_list, folder, progress=False, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     # Films that are done are not read again.
     records, problems = extraction.extract(
-        film_list,
-        frames,
-        cleaning.ExtractConfig(**changes),
-        progress=progress,
+        film_list, frames, config, progress=progress
     )
     # TFDS moves a data set to its place when it is whole.
     if not (data_dir / DATASET).exists():
         build(frames, data_dir)
-    return FilmData(
-        datasets.open_dataset(DATASET, str(data_dir)),
-        str(data_dir),
-        problems,
-        sum(bool(record["bars"]) for record in records),
-    )
+    return str(data_dir), records, problems
 
 
 def build(frames, data_dir):

@@ -1,29 +1,15 @@
-"""Measures how far `OpticalFlow` is from OpenCV's flow, film by film.
+"""How far `OpticalFlow` may be from OpenCV's flow.
 
-    python -m experiments.flow_parity FILM...
-
-Of each film, pairs at even steps. At a cut nothing matches, and rounding
-decides what is found: there OpenCV differs from itself, with and without its
-vector code, by pixels.
+At a cut nothing matches, and rounding decides what is found: there OpenCV
+differs from itself, with and without its vector code, by pixels.
 """
 
-import argparse
 import dataclasses
-import itertools
 
-import cv2
 import keras
 import numpy as np
 
-from experiments.machine import machine
-from keras_ssc import checks
-from keras_ssc import command
 from keras_ssc import flow
-from keras_ssc.films import frame_index
-from keras_ssc.films import frame_reading
-from keras_ssc.metrics import tables
-
-SIZES = ((299, 299), (270, 480))  # height, width
 
 # The bar: end-point errors in pixels, magnitudes as they are.
 MAX_MEAN, MAX_PERCENTILE, MAX_SHARE = 1e-4, 1e-3, 0.005
@@ -95,54 +81,3 @@ def flow_model(size):
     """Builds a model that is the layer alone, for any batch."""
     inputs = [keras.Input((*size, 3), dtype="uint8") for _ in range(2)]
     return keras.Model(inputs, flow.OpticalFlow()(inputs))
-
-
-def read_pairs(path, num_pairs):
-    """Reads pairs of consecutive frames at even steps over a film.
-
-    Args:
-        path: Path of a film file.
-        num_pairs: Integer.
-
-    Returns:
-        List of tuples (frame, next_frame), uint8 RGB, in the film's size.
-    """
-    index = frame_index.index_frames(path)
-    numbers = {*np.linspace(0, index.num_frames - 2, num_pairs).astype(int)}
-    wanted = {number + step for number in numbers for step in (0, 1)}
-    frames = frame_reading.read_frames(path, wanted, index)
-    return [
-        (frame, next_frame)
-        for (number, _, frame), (_, _, next_frame) in itertools.pairwise(frames)
-        if number in numbers
-    ]
-
-
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.flow_parity")
-    parser.add_argument("films", nargs="+", metavar="FILM")
-    parser.add_argument("--pairs", type=int, default=16, metavar="N")
-    arguments = parser.parse_args()
-    checks.at_least("--pairs", arguments.pairs, 1)
-    rows = []
-    for film in arguments.films:
-        pairs = read_pairs(film, arguments.pairs)
-        for size in SIZES:
-            frames = [
-                np.stack([cv2.resize(frame, size[::-1]) for frame in part])
-                for part in zip(*pairs, strict=True)
-            ]
-            computed = flow_model(size).predict(frames, 16, verbose=0)
-            parity = compare(computed, opencv_flow(*frames))
-            cells = [f"{x:.1e}" for x in dataclasses.astuple(parity)]
-            size_text = f"{size[1]}x{size[0]}"
-            rows.append([film, size_text, *cells, parity.holds])
-    names = [field.name for field in dataclasses.fields(Parity)]
-    print(f"{machine()}; {arguments.pairs} pairs a film.\n")
-    print(tables.markdown_table(["film", "size", *names, "holds"], rows))
-    return 0 if all(row[-1] for row in rows) else 1
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -1,11 +1,17 @@
 """Puts measured tables into READMEs, so that no number is typed by hand.
 
-What a table was written from is committed beside it, and a test writes every
-table anew from that.
+    cp results/reproduce/results.json experiments/results/reproduce_sample.json
+    python -m experiments.readme
+
+What the tables and figures are written from is in `experiments/results`, named
+as the blocks are; the first word says which experiment writes them.
 """
 
 import pathlib
 
+from experiments import benchmark
+from experiments import reproduce
+from keras_ssc import command
 from keras_ssc import files
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -18,6 +24,19 @@ RESULTS = _FOLDER / "results"
 
 # What READMEs show.
 FIGURES = _FOLDER / "figures"
+
+
+WRITERS = {"benchmark": benchmark, "reproduce": reproduce}
+
+
+def texts():
+    """Returns a dict from a block's name to what its results say."""
+    written = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        writer = WRITERS[path.stem.split("_")[0]]
+        written[path.stem] = writer.text_of(files.read_json(path))
+    sample = files.read_json(RESULTS / "reproduce_sample.json")
+    return written | {"models": reproduce.models_text_of(sample)}
 
 
 def put(name, text, paths=READMES):
@@ -47,64 +66,15 @@ def put(name, text, paths=READMES):
     files.write_text(path, f"{before}{first}\n{text.strip()}\n\n{last}{after}")
 
 
-def put_results(name, results, text):
-    """Puts a table into its README, and its results into `RESULTS`.
-
-    Args:
-        name: String, the block's name, see `put`, and the results' file's.
-        results: What the table is written from, plain values.
-        text: String, the table.
-
-    Raises:
-        ValueError: If no README has the block's marks.
-    """
-    put(name, text)
-    RESULTS.mkdir(exist_ok=True)
-    write(name, results, None, RESULTS)
+def main():
+    """Runs the command."""
+    for name, text in texts().items():
+        put(name, text)
+    for path in FIGURES.glob("*.png"):
+        name, _, figure = path.stem.rpartition("_")
+        summary = files.read_json(RESULTS / f"{name}.json")
+        files.write_bytes(path, reproduce.figures_of(summary)[figure])
 
 
-def put_figures(name, folder, paths=READMES, figures=FIGURES):
-    """Replaces the figures of a block that a README shows.
-
-    Args:
-        name: String, the block's name.
-        folder: `pathlib.Path` of the new ones, `FIGURE.png`; those that a
-            README shows as `NAME_FIGURE.png` are taken.
-        paths: Sequence of `pathlib.Path` of READMEs.
-        figures: `pathlib.Path` of the folder of what READMEs show.
-    """
-    shown = "".join(path.read_text("utf-8") for path in paths)
-    for figure in folder.glob("*.png"):
-        own_name = f"{name}_{figure.name}"
-        if f"/{own_name})" in shown:
-            files.write_bytes(figures / own_name, figure.read_bytes())
-
-
-def earlier(path, **same):
-    """Reads results of which some are to be kept.
-
-    Args:
-        path: `pathlib.Path` of a JSON file; it may be missing.
-        **same: What they must agree in with those that are measured now, such
-            as their `machine`.
-
-    Returns:
-        Dict; it is empty if there are none, or none to stand beside these.
-    """
-    results = files.read_json(path) if path.exists() else {}
-    agrees = all(results.get(name) == value for name, value in same.items())
-    return results if agrees else {}
-
-
-def write(name, results, text, out):
-    """Writes `NAME.json` and, of text that is not None, `NAME.md`.
-
-    Args:
-        name: String.
-        results: Plain values.
-        text: String, Markdown; or None.
-        out: `pathlib.Path` of a folder.
-    """
-    if text is not None:
-        files.write_text(out / f"{name}.md", f"{text.strip()}\n")
-    files.write_json(out / f"{name}.json", results)
+if __name__ == "__main__":
+    command.run(main)

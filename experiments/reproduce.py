@@ -4,9 +4,9 @@
 
 Every variant is trained once for each fold over the films and each seed.
 Trainings that are finished in --out are not repeated, interrupted ones are
-resumed. After each fold and seed the tables and figures are written anew from
-what is finished. The work goes in rounds: each tests every film once, with
-seeds that differ from fold to fold, so that the first round already answers.
+resumed. After each fold the tables and figures are written anew from what is
+finished. The work goes in rounds: each tests every film once, with seeds that
+differ from fold to fold, so that the first round already answers.
 """
 
 import argparse
@@ -17,23 +17,26 @@ import os
 import pathlib
 import re
 import statistics
+import typing
 
 import numpy as np
 from scipy import stats
 
 from experiments import baselines
-from experiments import benchmark
 from experiments import drawing
 from experiments import film_data
 from experiments import film_splits
-from experiments import readme
 from experiments import trainings
+from experiments.measured import as_json
+from experiments.measured import machine
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import models
 from keras_ssc.data import datasets
 from keras_ssc.films import cleaning
 from keras_ssc.genres import GENRES
+from keras_ssc.genres import genre_words
 from keras_ssc.metrics import tables
 from keras_ssc.models import backbones
 from keras_ssc.training import loop
@@ -48,8 +51,21 @@ BUDGETS = {
 # Of the bootstrap over films.
 _NUM_DRAWS, _CONFIDENCE = 10_000, 0.95
 
-# The results that the README's table of the models is written from.
-SAMPLE = "reproduce_sample"
+_BASELINE = "baseline: "
+
+# What tables have of a training, beside the accuracy by pair: the column, the
+# result's name, what it is multiplied by and the digits behind the point.
+_COLUMNS = (
+    ("by scene, %", "scene", 100, 1),
+    ("by film, %", "film", 100, 1),
+    ("macro F1 by pair, %", "macro_f1", 100, 1),
+    ("calibration error", "expected_calibration_error", 1, 3),
+    ("seconds", "seconds", 1, 0),
+)
+_KEPT = (
+    *("pair", "per_genre", "inputs", "parameters"),
+    *(name for _, name, *_ in _COLUMNS),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,14 +193,13 @@ QUESTIONS = {
         "motion_magnitude_stack",
         "motion_magnitude_stack, one neuron",
     ),
-    "a split by frame overestimates the accuracy of fc": (
-        "fc, split by frame",
-        "fc",
-    ),
-    "a split by frame overestimates the accuracy of inception_v3": (
-        "inception_v3, split by frame",
-        "inception_v3",
-    ),
+    **{
+        f"a split by frame overestimates the accuracy of {model}": (
+            f"{model}, split by frame",
+            model,
+        )
+        for model in ("fc", "inception_v3")
+    },
     "training on all films beats two films a genre": (
         "double_stack",
         "double_stack, 2 films a genre",
@@ -250,14 +265,14 @@ def why_left_out(variant, films=None):
     return f"{name} is not in {home.name}/models of Keras"
 
 
+@dataclasses.dataclass
 class Reproduction:
     """Trainings over folds and seeds, and their tables.
 
-    Args:
+    Attributes:
         builder: What `datasets.open_dataset` returned.
         out: `pathlib.Path` of the results' folder.
-        names: Sequence of keys of `VARIANTS`; without any, the baselines
-            alone.
+        variants: List of `Variant`s; without any, the baselines alone.
         budget: String, a key of `BUDGETS`.
         num_folds: Integer, how many folds the films are split into.
         settings: Dict of fields of `TrainConfig` for all trainings.
@@ -267,207 +282,165 @@ class Reproduction:
         is_training: Boolean; without, only finished trainings are taken.
         train_and_evaluate: Function of a config and splits, see
             `trainings.train_and_evaluate`.
+        results: Dict from the name of a variant or a baseline to a list of
+            dicts, one a training.
+        notes: Dict from what the tables lack, and why, to a list of names.
     """
 
-    def __init__(
-        self,
-        builder,
-        out,
-        names,
-        budget,
-        num_folds,
-        settings,
-        films=None,
-        drawn=None,
-        is_training=True,
-        train_and_evaluate=trainings.in_a_process,
-    ):
-        self._builder = builder
-        self._out = out
-        self._budget = budget
-        self._num_folds = num_folds
-        self._settings = settings
-        self._films, self._drawn = films, drawn or {}
-        self._is_training = is_training
-        self._train_and_evaluate = train_and_evaluate
-        self._data = {}  # how pairs are extracted -> film_data.FilmData
+    builder: object
+    out: pathlib.Path
+    variants: list
+    budget: str
+    num_folds: int
+    settings: dict
+    films: str | None = None
+    drawn: dict = dataclasses.field(default_factory=dict)
+    is_training: bool = True
+    train_and_evaluate: typing.Callable = trainings.in_a_process
+    results: dict = dataclasses.field(default_factory=dict)
+    notes: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        self._data = {}  # how pairs are extracted -> what `draw` returned
         self._features = None
-        reasons = {name: why_left_out(VARIANTS[name], films) for name in names}
-        self.left_out = {name: why for name, why in reasons.items() if why}
-        self._variants = [
-            VARIANTS[name] for name in names if name not in self.left_out
-        ]
-        self.results = collections.defaultdict(list)  # variant -> dicts
-        self.baselines = collections.defaultdict(list)
-        self.failures = []
-        self.problems = set()  # films that could not be extracted anew
-        self.untested = {}  # film -> why no model is tested on it
+        for variant in self.variants:
+            reason = why_left_out(variant, self.films)
+            if reason:
+                self._leave_out(variant, reason)
+
+    def _leave_out(self, variant, reason):
+        self.variants = [each for each in self.variants if each != variant]
+        self._note(f"Not trained, {reason}", variant.name)
+
+    def _note(self, what, name):
+        names = self.notes.setdefault(what, [])
+        if name not in names:
+            names.append(name)
 
     def run(self, fold, seed):
         """Trains and evaluates every variant on a fold with a seed."""
         self._leave_out_bars()
-        runs = [
-            (variant, self._out / variant.slug / f"fold{fold}_seed{seed}")
-            for variant in self._variants
-        ]
-        if not self._is_training:
+        folder = f"fold{fold}_seed{seed}"
+        runs = [(each, self.out / each.slug / folder) for each in self.variants]
+        if not self.is_training:
             runs = [run for run in runs if (run[1] / "result.json").exists()]
             if not runs:
                 return
         for variant, run_dir in runs:
             builder, source = self._data_of(variant)
-            settings = {**self._settings, **source}
-            config = config_of(variant, self._budget, seed, run_dir, **settings)
+            settings = {**self.settings, **source}
+            config = config_of(variant, self.budget, seed, run_dir, **settings)
             splits = self._splits(builder, fold, **variant.split)
             try:
-                result = self._train_and_evaluate(config, splits)
+                result = self.train_and_evaluate(config, splits)
             except loop.TrainingError as error:
                 # The others are worth as much without it.
-                self.failures.append(
-                    {
-                        "variant": variant.name,
-                        "fold": fold,
-                        "seed": seed,
-                        "reason": str(error),
-                    }
-                )
+                where = f"{variant.name}, fold {fold + 1}, seed {seed}"
+                self._note("**Failed**", f"{where}: {error}")
                 continue
-            self.results[variant.name].append(_condensed(fold, seed, result))
+            self._keep(variant.name, fold, seed, result)
         self._run_baselines(fold, seed)
+
+    def _keep(self, name, fold, seed, result):
+        """Keeps what tables need of a training, in six digits."""
+        films = {x["film"]: x["pair_accuracy"] for x in result["films"]}
+        kept = {name: result[name] for name in _KEPT if name in result}
+        kept = {"fold": fold, "seed": seed, **kept, "films": films}
+        kept = json.loads(
+            json.dumps(kept), parse_float=lambda text: round(float(text), 6)
+        )
+        self.results.setdefault(name, []).append(kept)
 
     def _splits(self, builder, fold, **changes):
         return film_splits.FoldSplits(
-            builder, film_splits.FoldConfig(self._num_folds, fold, **changes)
+            builder, film_splits.FoldConfig(self.num_folds, fold, **changes)
         )
 
     def _data_of(self, variant):
         """Returns a variant's builder, and its config's fields."""
         if variant.drawn is None:
-            return self._builder, {}
-        data = self._draw(variant.drawn)
-        return data.builder, {
-            "dataset": film_data.DATASET,
-            "data_dir": data.data_dir,
-        }
+            return self.builder, {}
+        data_dir, _ = self._draw(variant.drawn)
+        builder = datasets.open_dataset(film_data.DATASET, data_dir)
+        return builder, {"dataset": film_data.DATASET, "data_dir": data_dir}
 
     def _draw(self, changes):
-        """Returns the data that is extracted so from the films."""
+        """Extracts the films' pairs so, once; see `film_data.draw`."""
         # Cropping is the default: variants that say so share the data.
-        fields = dataclasses.asdict(
-            cleaning.ExtractConfig(**{**self._drawn, **changes})
-        )
+        config = cleaning.ExtractConfig(**{**self.drawn, **changes})
+        fields = dataclasses.asdict(config)
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:
-            data = film_data.draw(
-                self._films, self._out / "data" / name, True, **fields
+            folder = self.out / "data" / name
+            data_dir, records, problems = film_data.draw(
+                self.films, folder, config, progress=True
             )
-            self._data[name] = data
-            self.problems |= set(data.problems)
+            self._data[name] = data_dir, records
+            for problem in problems:
+                self._note("Not extracted anew", problem)
         return self._data[name]
 
     def _leave_out_bars(self):
         """Leaves out variants with and without bars where there are none."""
-        about_bars = [
-            variant
-            for variant in self._variants
-            if "crop_bars" in (variant.drawn or {})
-        ]
-        if about_bars and not self._draw({"crop_bars": True}).num_with_bars:
-            for variant in about_bars:
-                self._variants.remove(variant)
-                self.left_out[variant.name] = "no film has bars"
+        for variant in self.variants:
+            if "crop_bars" in (variant.drawn or {}):
+                _, records = self._draw({})
+                if not any(record["bars"] for record in records):
+                    self._leave_out(variant, "no film has bars")
 
     def _run_baselines(self, fold, seed):
-        splits = self._splits(self._builder, fold)
-        self.untested |= {
-            film: reason
-            for film, reason in splits.left_out.items()
-            if reason.startswith("the only film")
-        }
+        splits = self._splits(self.builder, fold)
+        for film, reason in splits.left_out.items():
+            self._note(f"In no split, {reason}", film)
         if self._features is None:
             self._features = baselines.features_of(
                 film_splits.all_pairs(
-                    self._builder, baselines.IMAGE_SIZE, ("frame", "flow")
+                    self.builder, baselines.IMAGE_SIZE, ("frame", "flow")
                 )
             )
+        train, test = (
+            self._features.of_films(splits.films[split])
+            for split in ("train", "test")
+        )
         for name in baselines.BASELINES:
-            measured = baselines.evaluate(
-                name,
-                self._features.of_films(splits.films["train"]),
-                self._features.of_films(splits.films["test"]),
-                seed,
-            )
-            self.baselines[name].append(_condensed(fold, seed, measured))
+            measured = baselines.evaluate(name, train, test, seed)
+            self._keep(f"{_BASELINE}{name}", fold, seed, measured)
 
     def summary(self):
         """Returns what tables and figures are made of, as plain values."""
-        unfinished = {
-            variant.name: "none of its trainings is finished"
-            for variant in self._variants
-            if not self._is_training and variant.name not in self.results
-        }
+        for variant in self.variants:
+            if not self.is_training and variant.name not in self.results:
+                reason = "Not trained, none of its trainings is finished"
+                self._note(reason, variant.name)
+        names = sorted(self.results, key=lambda x: x.startswith(_BASELINE))
         return {
-            "version": 2,
-            "machine": benchmark.machine(),
-            "dataset": self._builder.info.full_name,
-            "budget": self._budget,
-            "num_folds": self._num_folds,
-            "epochs": self._settings.get("epochs"),
-            "results": dict(self.results),
-            "baselines": dict(self.baselines),
-            "left_out": self.left_out | unfinished,
-            "untested": self.untested,
-            "failures": self.failures,
-            "problems": sorted(self.problems),
+            "machine": machine(),
+            "dataset": self.builder.info.full_name,
+            "budget": self.budget,
+            "num_folds": self.num_folds,
+            "results": {name: self.results[name] for name in names},
+            "notes": self.notes,
         }
 
     def write(self):
         """Writes the results, the tables and the figures; returns the text."""
         summary = self.summary()
         text = text_of(summary)
-        files.write_text(self._out / "results.json", as_json(summary))
-        files.write_text(self._out / "tables.md", text)
-        figures = self._out / "figures"
+        files.write_text(self.out / "results.json", as_json(summary))
+        files.write_text(self.out / "tables.md", text)
+        figures = self.out / "figures"
         figures.mkdir(exist_ok=True)
         for name, png in figures_of(summary).items():
             files.write_bytes(figures / f"{name}.png", png)
         return text
 
 
-_KEPT = (
-    *("pair", "scene", "film", "macro_f1", "per_genre"),
-    *("expected_calibration_error", "seconds", "inputs", "parameters"),
-)
-
-
-def _condensed(fold, seed, result):
-    """Returns what tables need of a training, in six digits."""
-    condensed = {
-        "fold": fold,
-        "seed": seed,
-        **{name: result[name] for name in _KEPT if name in result},
-        "films": {
-            film["film"]: film["pair_accuracy"] for film in result["films"]
-        },
-    }
-    return json.loads(
-        json.dumps(condensed),
-        parse_float=lambda digits: round(float(digits), 6),
-    )
-
-
-def as_json(summary):
-    """Writes a summary as JSON, a training a line."""
-    text = json.dumps(summary, indent=2, ensure_ascii=False)
-    return re.sub(r"\n(?: {8,}| {6}(?=\}))", " ", text) + "\n"
-
-
 def figures_of(summary):
     """Returns a dict from a figure's name to a PNG."""
     of_models = [
         (name, *accuracy(results)[:3])
-        for name, results in _with_baselines(summary).items()
-        if name in models.MODELS or name in _baselines(summary)
+        for name, results in summary["results"].items()
+        if name in models.MODELS or name.startswith(_BASELINE)
     ]
     of_questions = [
         (claim, *found[:3]) for claim, found in _answered(summary).items()
@@ -485,33 +458,11 @@ def figures_of(summary):
             f"Differences, {summary['dataset']}",
         ),
     }
-    figures = {
-        name: ([row for row in rows if row[2] is not None], *words)
+    return {
+        name: drawing.intervals_figure(known, *words)
         for name, (rows, *words) in figures.items()
+        if (known := [row for row in rows if row[2] is not None])
     }
-    return {
-        name: drawing.intervals_figure(*given)
-        for name, given in figures.items()
-        if given[0]
-    }
-
-
-def _reported(name):
-    """Returns the report's accuracy of a model, None if it has none."""
-    model = models.MODELS.get(name)
-    return model and model.report_accuracy
-
-
-def _baselines(summary):
-    return {
-        f"baseline: {name}": given
-        for name, given in summary["baselines"].items()
-    }
-
-
-def _with_baselines(summary):
-    """Returns a dict from all names in tables to their results."""
-    return summary["results"] | _baselines(summary)
 
 
 def text_of(summary):
@@ -524,28 +475,31 @@ def text_of(summary):
         String.
     """
     results = summary["results"]
-    runs = sorted(
-        {
-            (each["fold"], each["seed"])
-            for some in _with_baselines(summary).values()
-            for each in some
-        }
-    )
+    every = [each for some in results.values() for each in some]
+    runs = sorted({(each["fold"] + 1, each["seed"]) for each in every})
     text = [
         f"{summary['machine']}; {summary['dataset']}, films split into "
         f"{summary['num_folds']} folds; settings: {summary['budget']}. "
-        f"{_trainings(results)} each (fold, seed): "
-        f"{', '.join(f'({fold + 1}, {seed})' for fold, seed in runs)}. "
+        f"Trainings (fold, seed): {', '.join(map(str, runs))}. "
         f"By pair: the mean over the test films with its "
         f"{100 * _CONFIDENCE:.0f} % interval (bootstrap over films, "
         f"{_NUM_DRAWS:,} draws); the other columns: mean ± standard deviation "
-        f"over the trainings. {_hours(results)}",
-        _table_of_models(summary),
+        f"over the trainings. {_hours(every)}",
+        _table_of_models(results),
     ]
-    if results:
+    of_genres = {
+        name: [each["per_genre"] for each in some]
+        for name, some in results.items()
+        if not name.startswith(_BASELINE)
+    }
+    if of_genres:
+        rows = [
+            [name, *(_mean_and_spread(some, genre) for genre in GENRES)]
+            for name, some in of_genres.items()
+        ]
         text += [
             "Accuracy by pair of each genre, %:",
-            _table_of_genres(results),
+            tables.markdown_table(["", *map(genre_words, GENRES)], rows),
         ]
     answered = _answered(summary)
     if answered:
@@ -556,43 +510,18 @@ def text_of(summary):
             "not corrected for multiple comparisons.",
             _table_of_questions(answered),
         ]
-    for title, told in (
-        ("Not trained", summary["left_out"]),
-        ("In no split", summary["untested"]),
-    ):
-        by_reason = collections.defaultdict(list)
-        for name, reason in told.items():
-            by_reason[reason].append(name)
-        text += [
-            f"{title}, {reason}: {'; '.join(names)}."
-            for reason, names in by_reason.items()
-        ]
-    if summary["problems"]:
-        text.append(f"Not extracted anew: {'; '.join(summary['problems'])}.")
-    for failure in summary["failures"]:
-        text.append(
-            f"**Failed**: {failure['variant']}, fold {failure['fold'] + 1}, "
-            f"seed {failure['seed']}: {failure['reason']}"
-        )
+    for what, names in summary["notes"].items():
+        text.append(f"{what}: {'; '.join(names)}.")
     return "\n\n".join(part.strip() for part in text) + "\n"
 
 
 def _hours(results):
-    seconds = [each["seconds"] for some in results.values() for each in some]
-    whole = [each for each in seconds if each is not None]
-    text = f"Training took {sum(whole) / 3600:.1f} hours in all"
-    if len(whole) == len(seconds):
-        return f"{text}."
-    interrupted = f"{len(seconds) - len(whole)} of {len(seconds)}"
-    return f"{text}, without {interrupted} that were interrupted."
-
-
-def _trainings(results):
-    numbers = {len(each) for each in results.values()} or {0}
-    least, most = min(numbers), max(numbers)
-    if least != most:
-        return f"{least} to {most} trainings"
-    return "1 training" if most == 1 else f"{most} trainings"
+    seconds = [each["seconds"] for each in results if "seconds" in each]
+    hours = sum(filter(None, seconds)) / 3600
+    return (
+        f"Training took {hours:.1f} hours in all ({seconds.count(None)} of "
+        f"{len(seconds)} were interrupted and are not counted)."
+    )
 
 
 def accuracy(results):
@@ -632,8 +561,10 @@ def _with_interval(results):
     )
 
 
-def _mean_and_spread(values, digits=1):
+def _mean_and_spread(results, key, factor=100, digits=1):
     """Writes a mean and, of several values, the standard deviation."""
+    values = [each.get(key) for each in results]
+    values = [factor * value for value in values if value is not None]
     if not values:
         return "-"
     mean = f"{statistics.mean(values):.{digits}f}"
@@ -642,63 +573,30 @@ def _mean_and_spread(values, digits=1):
     return f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def _table_of_models(summary):
-    rows = []
-    for name, results in _with_baselines(summary).items():
-        # Baselines lack some numbers, interrupted trainings their seconds.
-        values = {
-            key: [each[key] for each in results if each.get(key) is not None]
-            for key in _KEPT
-        }
-        shares = (
-            [100 * share for share in values[key]]
-            for key in ("scene", "film", "macro_f1")
-        )
-        seconds = values["seconds"]
-        rows.append(
-            [
-                f"*{name}*" if name in _baselines(summary) else name,
-                len(results),
-                _with_interval(results),
-                *map(_mean_and_spread, shares),
-                _mean_and_spread(values["expected_calibration_error"], 3),
-                f"{statistics.median(seconds):.0f}" if seconds else "-",
-                _reported(name) or "-",
-            ]
-        )
+def _table_of_models(results):
+    reported = {
+        name: each.report_accuracy for name, each in models.MODELS.items()
+    }
+    rows = [
+        [
+            f"*{name}*" if name.startswith(_BASELINE) else name,
+            len(some),
+            _with_interval(some),
+            *(_mean_and_spread(some, *column[1:]) for column in _COLUMNS),
+            reported.get(name, "-"),
+        ]
+        for name, some in results.items()
+    ]
     return tables.markdown_table(
         [
             "",
             "trainings",
             "by pair, %",
-            "by scene, %",
-            "by film, %",
-            "macro F1 by pair, %",
-            "calibration error",
-            "seconds",
+            *(title for title, *_ in _COLUMNS),
             "the report's, % on films of its own: not comparable",
         ],
         rows,
     )
-
-
-def _table_of_genres(results):
-    rows = [
-        [name]
-        + [
-            _mean_and_spread(
-                [
-                    100 * each["per_genre"][genre]
-                    for each in given
-                    if each["per_genre"][genre] is not None
-                ]
-            )
-            for genre in GENRES
-        ]
-        for name, given in results.items()
-    ]
-    names = [genre.replace("_", " ") for genre in GENRES]
-    return tables.markdown_table(["", *names], rows)
 
 
 def models_text_of(summary):
@@ -742,7 +640,7 @@ def models_text_of(summary):
 
 def _answered(summary):
     """Returns a dict from a claim to what `compare` returned for it."""
-    results = _with_baselines(summary)
+    results = summary["results"]
     found = {
         claim: compare(results[one], results[other])
         for claim, (one, other) in QUESTIONS.items()
@@ -763,19 +661,8 @@ def _table_of_questions(answered):
         ]
         for claim, (points, low, high, *numbers) in answered.items()
     ]
-    return tables.markdown_table(
-        [
-            "claim",
-            "one",
-            "other",
-            "difference",
-            "interval",
-            "films",
-            "trainings of each",
-            "answer",
-        ],
-        rows,
-    )
+    header = ["claim", "one", "other", "difference", "interval", "films"]
+    return tables.markdown_table([*header, "trainings of each", "answer"], rows)
 
 
 def answer(low, high):
@@ -800,38 +687,38 @@ def compare(one, other):
         fold, a seed and a film in common.
     """
     twins = {(each["fold"], each["seed"]): each["films"] for each in other}
+    pairs = [
+        (each["films"], twins.get((each["fold"], each["seed"]))) for each in one
+    ]
     differences = [
         {
-            film: share - twins[each["fold"], each["seed"]][film]
-            for film, share in each["films"].items()
-            if film in twins[each["fold"], each["seed"]]
+            "films": {
+                film: films[film] - twin[film] for film in films if film in twin
+            }
         }
-        for each in one
-        if (each["fold"], each["seed"]) in twins
+        for films, twin in pairs
+        if twin is not None
     ]
-    if not any(differences):
+    if not any(each["films"] for each in differences):
         return None
-    return *accuracy([{"films": each} for each in differences]), len(
-        differences
-    )
+    return *accuracy(differences), len(differences)
 
 
-def in_rounds(folds, seeds, num_rounds=None):
-    """Orders folds and seeds in rounds.
+def in_rounds(num_folds, num_rounds):
+    """Orders the work in rounds, each of which holds every fold once.
 
     Args:
-        folds: Sequence of integers.
-        seeds: Sequence of integers.
-        num_rounds: Integer, of how many rounds; None for all, one a seed.
+        num_folds: Integer.
+        num_rounds: Integer, how many trainings each fold has.
 
     Returns:
-        List of tuples (fold, seed). A round holds every fold once; all of them
-        hold every fold with every seed.
+        List of tuples (fold, seed), none twice. The seeds differ from fold to
+        fold; as many rounds as folds hold every fold with every seed.
     """
     return [
-        (fold, seeds[(place + turn) % len(seeds)])
-        for turn in range(len(seeds))[:num_rounds]
-        for place, fold in enumerate(folds)
+        (fold, turn - turn % num_folds + (fold + turn) % num_folds)
+        for turn in range(num_rounds)
+        for fold in range(num_folds)
     ]
 
 
@@ -843,15 +730,7 @@ def main():
     add("--data-dir", metavar="DIR")
     add("--out", default="results/reproduce", metavar="DIR")
     add("--budget", choices=BUDGETS, default="report")
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
     add("--num-folds", type=int, default=5, metavar="N")
-    add(
-        "--folds",
-        nargs="+",
-        type=int,
-        metavar="N",
-        help="from 1; default: all of them",
-    )
     add(
         "--variants",
         nargs="*",
@@ -864,15 +743,15 @@ def main():
     add(
         "--rounds",
         type=int,
+        default=3,
         metavar="N",
-        help="each tests every film once; default: as many as seeds",
+        help="each tests every film once, with other seeds (default: 3)",
     )
     add(
         "--finished",
         action="store_true",
         help="train nothing: tables of the finished trainings in --out",
     )
-    add("--epochs", type=int, metavar="N", help="default: the budget's")
     add(
         "--films",
         metavar="FILMS.csv",
@@ -886,20 +765,9 @@ def main():
         metavar="N",
         help="pairs a film that are extracted anew (default: %(default)s)",
     )
-    add(
-        "--readme",
-        metavar="NAME",
-        help="put the tables into experiments/README.md, and the results "
-        f"beside it, under this name; {SAMPLE} also writes the README's table "
-        "of the models",
-    )
     arguments = parser.parse_args()
     trainings.share_devices()
-    folds = arguments.folds or range(1, arguments.num_folds + 1)
-    if arguments.rounds is not None and arguments.rounds < 1:
-        raise ValueError(
-            f"Expected --rounds above 0. Received: {arguments.rounds}"
-        )
+    checks.above_zero("--rounds", arguments.rounds)
     builder = datasets.open_dataset(arguments.dataset, arguments.data_dir)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -908,12 +776,10 @@ def main():
         "data_dir": arguments.data_dir,
         "strategy": "one_device",
     }
-    if arguments.epochs is not None:
-        settings["epochs"] = arguments.epochs
     done = Reproduction(
         builder,
         out,
-        arguments.variants,
+        [VARIANTS[name] for name in arguments.variants],
         arguments.budget,
         arguments.num_folds,
         settings,
@@ -921,38 +787,15 @@ def main():
         {"num_pairs": arguments.pairs},
         not arguments.finished,
     )
-    for name, reason in done.left_out.items():
-        print(f"left out: {name}: {reason}")
-    for fold, seed in in_rounds(folds, arguments.seeds, arguments.rounds):
-        done.run(fold - 1, seed)
+    for fold, seed in in_rounds(arguments.num_folds, arguments.rounds):
+        done.run(fold, seed)
         if not arguments.finished:
             done.write()
-    is_asked = arguments.variants or arguments.finished
-    if is_asked and not done.results and not done.failures:
-        told = "".join(
-            f" {name}: {reason}." for name, reason in done.left_out.items()
-        )
-        raise ValueError(f"There is nothing to tabulate in {out}.{told}")
-    text = done.write()
-    print(text)
+    if not done.results:
+        raise ValueError(f"There is nothing to tabulate in {out}.")
+    print(done.write())
     print(f"written: {out}/tables.md, {out}/results.json, {out}/figures")
-    if arguments.readme:
-        put(arguments.readme, done.summary())
-        readme.put_figures(arguments.readme, out / "figures")
-    return 1 if done.failures else 0
-
-
-def put(name, summary):
-    """Puts tables into READMEs, and what they are written from beside them.
-
-    Args:
-        name: String, the block's name, see `readme.put`.
-        summary: Dict, see `Reproduction.summary`.
-    """
-    readme.put(name, text_of(summary))
-    if name == SAMPLE:
-        readme.put("models", models_text_of(summary))
-    files.write_text(readme.RESULTS / f"{name}.json", as_json(summary))
+    return 1 if "**Failed**" in done.notes else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import shutil
 import signal
 import threading
 import time
-import traceback
+from concurrent import futures
+from concurrent.futures import process
 
 import keras
 
@@ -119,48 +120,33 @@ def in_a_process(config, splits=None):
         return train_and_evaluate(config, splits)
     # A forked copy of a process with TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_answer,
-        args=(sender, config, splits),
-        daemon=True,  # ended with this process, also by a second Ctrl-C
-    )
-    process.start()
-    sender.close()
-    try:
-        result, error, place = receiver.recv()
-    except EOFError:
-        raise loop.TrainingError(
-            f"The process that trained {config.run_dir} was killed, perhaps "
-            "for lack of memory. Run the same command again to resume it."
-        ) from None
-    finally:
-        # Also if this process is interrupted: a killed training is resumed.
-        process.kill()
-        process.join()
-    if error is not None:
-        raise error from RuntimeError(place)
-    return result
-
-
-def _answer(sender, config, splits):
-    """Sends a result; or an error with its traceback."""
-    # A terminal's Ctrl-C reaches the parent too, which ends this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        sender.send((train_and_evaluate(config, splits), None, None))
-    except Exception as error:
-        sender.send((None, error, traceback.format_exc()))
+    with futures.ProcessPoolExecutor(1, context, _end_with_parent) as pool:
+        try:
+            return pool.submit(train_and_evaluate, config, splits).result()
+        except process.BrokenProcessPool:
+            raise loop.TrainingError(
+                f"The process that trained {config.run_dir} was killed, "
+                "perhaps for lack of memory. Run the same command again to "
+                "resume it."
+            ) from None
+        finally:
+            # Also if this process is interrupted: a killed training is resumed.
+            for child in multiprocessing.active_children():
+                child.kill()
 
 
 def _end_with_parent():
-    """Ends this process when its parent is killed.
+    """Ends this process with its parent, and not by a terminal's Ctrl-C.
 
     It would train on beside the process that resumes in the same folder.
     """
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _check_settings(run_dir, config):

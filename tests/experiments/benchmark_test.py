@@ -1,17 +1,27 @@
-import dataclasses
 import importlib.util
 import json
+import types
 
 import keras
 import numpy as np
 import pytest
 
 from experiments import benchmark
-from experiments import steps
-from keras_ssc.data import datasets
-from keras_ssc.errors import OutsideError
 from keras_ssc.models import backbones
+from tests.helpers import drawn_films
 from tests.helpers import tiny_trunk
+
+
+@pytest.fixture
+def arguments(data_dir, tmp_path):
+    return types.SimpleNamespace(
+        dataset="scene_genre/small",
+        data_dir=data_dir,
+        work_dir=tmp_path,
+        models=["fc"],
+        settings="sample",
+        films=[],
+    )
 
 
 def measured(comparisons, runs=1):
@@ -38,34 +48,32 @@ def test_what_is_not_measured_anew_stays_in_the_table(tmp_path):
             ("one", "s", "2", [1.0], [5.0]),
         )
     )
-    benchmark.write([one, other], tmp_path)
-    text = benchmark.text_of(benchmark.write([anew], tmp_path))
+    path = tmp_path / "benchmark.json"
+    benchmark.write([one, other], path)
+    text = benchmark.text_of(benchmark.write([anew], path))
     assert "median of 1 or 3 runs" in text
     assert text.splitlines()[4:] == [
         "| one | s | 1 | 5 | 5.00 | 5.00 to 5.00 | 2 |",
         "| other | s | 2 | 4 | 2.00 | 1.00 to 2.00 | 2 |",
     ]
-    assert text == (tmp_path / "benchmark.md").read_text("utf-8")
     # Figures of another machine do not stand beside this one's.
-    path = tmp_path / "benchmark.json"
     written = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**written, "machine": "another"}))
-    assert benchmark.write([one], tmp_path)["comparisons"] == [one]
+    assert benchmark.write([one], path)["comparisons"] == [one]
 
 
 def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
-    data_dir, monkeypatch
+    arguments, monkeypatch
 ):
     seen = []
-    seconds_a_step = steps.seconds_a_step
+    seconds_a_step = benchmark.seconds_a_step
 
     def recorded(model, dataset, num_steps, callbacks=()):
         seen.append((model, num_steps, [type(each) for each in callbacks]))
         return seconds_a_step(model, dataset, num_steps, callbacks)
 
-    monkeypatch.setattr(steps, "seconds_a_step", recorded)
-    builder = datasets.open_dataset("scene_genre/small", data_dir)
-    compared = benchmark.compare_steps(["fc"], "sample", builder, seconds=0.01)
+    monkeypatch.setattr(benchmark, "seconds_a_step", recorded)
+    compared = benchmark.compare_steps(arguments, seconds=0.01)
     (row,) = measured(compared, runs=2)
     assert "fc's training step at 120x68 pixels, batch 16" in row["name"]
     # Two to trace and to count the bare one's steps, one to trace ours.
@@ -80,55 +88,35 @@ def test_a_step_of_ours_is_a_training_s_and_the_other_is_bare(
         )
 
 
-@pytest.mark.parametrize("name", ["double_stack", "motion_magnitude_stack"])
-@pytest.mark.parametrize("way", ["opencv", "graph"])
-def test_a_step_is_timed_whoever_computes_the_flow(monkeypatch, name, way):
-    monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
-    small = {"image_size": (96, 96), "batch_size": 1, "flow": way}
-    config = dataclasses.replace(steps.config_of(name), **small)
-    num_steps, step = steps.bare_step(config, seconds=0.0)
-    assert num_steps == 4 and step() > 0
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None, reason="jax is not installed"
-)
-def test_backends_take_steps_of_the_same_network():
-    row, *_ = measured(benchmark.compare_backends("fc"), runs=2)
-    assert row["name"] == (
-        "fc's step in Keras at 120x68 pixels, batch 16, on TensorFlow, "
-        "against Keras on jax"
-    )
-
-
-def test_a_backend_that_ends_is_named():
-    with benchmark.stepper("no_backend", "fc") as step:
-        # Called while it starts, and long after it has ended.
-        for _ in range(2):
-            with pytest.raises(OutsideError, match="no_backend ended"):
-                step()
-
-
-def test_the_flow_is_compared_on_the_device_that_is_here(monkeypatch):
+def test_the_flow_is_compared_on_the_device_that_is_here(
+    arguments, monkeypatch, tmp_path, capsys
+):
     monkeypatch.setitem(benchmark._FLOW_DEVICES, "CPU", (2, "10"))
     monkeypatch.setattr(benchmark, "gpus", list)
-    plain, compiled = measured(benchmark.compare_flow((32, 40)))
+    film = drawn_films.write_film(
+        tmp_path / "film.mp4", drawn_films.shot(1, 12)
+    )
+    arguments.films = [film]
+    plain, compiled = measured(benchmark.compare_flow(arguments, (32, 40)))
+    assert f"{film}: Parity(mean=" in capsys.readouterr().out
     assert "40x32 pixels, a plain graph on a CPU, batch 2" in plain["name"]
     assert "XLA on a CPU" in compiled["name"]
     assert plain["goal"] == "ours 10 or more"
     monkeypatch.setattr(
         benchmark.flow_parity, "opencv_flow", lambda *_: np.zeros((32, 40, 2))
     )
-    with pytest.raises(RuntimeError, match="Not the same flow"):
-        next(benchmark.compare_flow((32, 40)))
+    with pytest.raises(RuntimeError, match="not the same flow"):
+        next(benchmark.compare_flow(arguments, (32, 40)))
 
 
 def test_a_served_model_is_compared_with_its_parts_and_with_openvino(
-    monkeypatch,
+    arguments, monkeypatch
 ):
     monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     one, two, *openvino = measured(
-        benchmark.compare_serving("motion_magnitude_stack", (1, 2), (32, 40))
+        benchmark.compare_serving(
+            arguments, "motion_magnitude_stack", (1, 2), (32, 40)
+        )
     )
     assert "40x32, serving_default, batch 1" in one["name"]
     assert "batch 2, against the sum of decoding, flow, network" in two["name"]
@@ -137,18 +125,17 @@ def test_a_served_model_is_compared_with_its_parts_and_with_openvino(
         assert "40x32, batch 2, frames to scores: OpenVINO in" in row["name"]
 
 
-def test_pairs_are_loaded_and_extracted_as_the_report_would(data_dir, tmp_path):
-    builder = datasets.open_dataset("scene_genre/small", data_dir)
-    (row,) = measured(benchmark.compare_loading(tmp_path, builder, 32, 4))
-    assert row["name"].startswith("input pipeline at 32 pixels, frames and")
-    (row,) = measured(benchmark.compare_extraction(tmp_path, 24, 3))
-    assert row["name"].startswith("extraction, 3 pairs of a 24-frame 1280x720")
-
-
-def test_a_film_is_classified_as_the_report_would(tmp_path, monkeypatch):
+def test_a_film_is_classified_as_the_report_would(arguments, monkeypatch):
     monkeypatch.setattr(backbones, "Trunk", tiny_trunk.TinyTrunk)
     quick, whole = measured(
-        benchmark.compare_verdict(tmp_path, 24, 6, size=(32, 32))
+        benchmark.compare_verdict(arguments, 24, 6, size=(32, 32))
     )
     assert "by 6 pairs, double_stack at 32 pixels, --quick" in quick["name"]
     assert "with every shot found" in whole["name"]
+
+
+def test_pairs_are_loaded_and_extracted_as_the_report_would(arguments):
+    (row,) = measured(benchmark.compare_loading(arguments, 32, 4))
+    assert row["name"].startswith("input pipeline at 32 pixels, frames and")
+    (row,) = measured(benchmark.compare_extraction(arguments, 24, 3))
+    assert row["name"].startswith("extraction, 3 pairs of a 24-frame 1280x720")

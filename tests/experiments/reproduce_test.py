@@ -14,6 +14,7 @@ from experiments import trainings
 from keras_ssc import models
 from keras_ssc.data import datasets
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import cleaning
 from keras_ssc.genres import GENRES
 from keras_ssc.training import loop
 from tests.helpers import drawn_films
@@ -24,34 +25,20 @@ TWO = ("fc", "fc, split by frame")
 
 @pytest.fixture
 def reproduction(data_dir, tmp_path):
-    def make(
-        names=TWO,
-        out="out",
-        films=None,
-        drawn=None,
-        is_training=True,
-        training=trainings.train_and_evaluate,
-        **settings,
-    ):
-        builder = datasets.open_dataset("scene_genre/small", data_dir)
-        given = {
-            "dataset": "scene_genre/small",
-            "data_dir": str(data_dir),
-            **SMALL,
-            **settings,
-        }
-        (tmp_path / out).mkdir(exist_ok=True)
+    def make(names=TWO, **options):
+        (tmp_path / "out").mkdir(exist_ok=True)
         return reproduce.Reproduction(
-            builder,
-            tmp_path / out,
-            names,
+            datasets.open_dataset("scene_genre/small", data_dir),
+            tmp_path / "out",
+            [reproduce.VARIANTS[name] for name in names],
             "small",
             2,
-            given,
-            films,
-            drawn,
-            is_training,
-            training,
+            {
+                "dataset": "scene_genre/small",
+                "data_dir": str(data_dir),
+                **SMALL,
+            },
+            **{"train_and_evaluate": trainings.train_and_evaluate, **options},
         )
 
     return make
@@ -109,11 +96,9 @@ def test_an_interval_answers(interval, answer):
 
 
 def test_hours_are_of_trainings_that_were_not_interrupted():
-    results = {"fc": [{"seconds": 1800.0}, {"seconds": None}]}
-    told = "0.5 hours in all, without 1 of 2 that were interrupted."
+    results = [{"seconds": 1800.0}, {"seconds": None}, {"macro_f1": 0.5}]
+    told = "0.5 hours in all (1 of 2 were interrupted and are not counted)."
     assert told in reproduce._hours(results)
-    whole = {"fc": [{"seconds": 1800.0}], "vgg16": [{"seconds": 5400.0}]}
-    assert reproduce._hours(whole) == "Training took 2.0 hours in all."
 
 
 def test_questions_are_of_variants_and_baselines_that_are_there():
@@ -146,7 +131,7 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
         done.run(fold, seed=4)
     text = done.write()
     assert text == (tmp_path / "out" / "tables.md").read_text("utf-8")
-    assert "2 trainings each (fold, seed): (1, 4), (2, 4)" in text
+    assert "Trainings (fold, seed): (1, 4), (2, 4)." in text
     rows = {
         line.split(" | ")[0].strip("| "): line.split(" | ")
         for line in text.splitlines()
@@ -169,12 +154,11 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
 
 
 def test_a_round_has_every_fold_and_several_seeds():
-    rounds = reproduce.in_rounds([1, 2, 3], [0, 1, 2])
-    assert rounds[:3] == [(1, 0), (2, 1), (3, 2)]
-    assert len(rounds) == len(set(rounds)) == 9
-    assert reproduce.in_rounds([1, 2, 3], [0, 1, 2], 1) == rounds[:3]
-    assert reproduce.in_rounds([1, 2, 3], [7]) == [(1, 7), (2, 7), (3, 7)]
-    assert len(set(reproduce.in_rounds([1, 2], [0, 1, 2]))) == 6
+    rounds = reproduce.in_rounds(3, 6)
+    assert rounds[:3] == [(0, 0), (1, 1), (2, 2)]
+    assert len(rounds) == len(set(rounds)) == 18
+    assert set(rounds[:9]) == {(x, y) for x in range(3) for y in range(3)}
+    assert reproduce.in_rounds(3, 1) == rounds[:3]
 
 
 def test_tables_are_of_the_finished_trainings(reproduction, monkeypatch):
@@ -184,8 +168,8 @@ def test_tables_are_of_the_finished_trainings(reproduction, monkeypatch):
     for fold in (0, 1):
         done.run(fold, 0)
     text = done.write()
-    assert "1 training each (fold, seed): (1, 0)" in text
-    assert len(done.baselines["majority"]) == 1
+    assert "Trainings (fold, seed): (1, 0)." in text
+    assert len(done.results["baseline: majority"]) == 1
     assert "none of its trainings is finished: fc, split by frame." in text
 
 
@@ -193,7 +177,7 @@ def test_without_variants_the_baselines_are_tabulated(reproduction):
     done = reproduction([])
     done.run(0, 0)
     text = done.write()
-    assert "0 trainings each (fold, seed): (1, 0)" in text
+    assert "Trainings (fold, seed): (1, 0)." in text
     assert "| *baseline: magnitude* | 1 |" in text
     assert "Questions" not in text
 
@@ -218,7 +202,9 @@ def test_a_failed_training_is_reported_and_the_others_go_on(
             raise loop.TrainingError("the loss is nan")
         return trainings.train_and_evaluate(config, splits)
 
-    done = reproduction(["fc, split by frame", "fc"], training=failing)
+    done = reproduction(
+        ["fc, split by frame", "fc"], train_and_evaluate=failing
+    )
     done.run(0, 0)
     text = done.write()
     assert len(done.results["fc"]) == 1
@@ -264,7 +250,7 @@ def test_pairs_are_extracted_anew_from_the_films(
         for folder in folders
     }
     assert strides == {1, 4}
-    assert not done.problems and not done.left_out
+    assert not done.notes
 
 
 def test_variants_about_bars_are_left_out_where_there_are_none(
@@ -273,14 +259,14 @@ def test_variants_about_bars_are_left_out_where_there_are_none(
     names = ["inception_v3, bars cropped", "inception_v3, bars kept"]
     done = reproduction(names, films=film_list, drawn={"num_pairs": 1})
     done.run(0, 0)
-    assert done.left_out == dict.fromkeys(names, "no film has bars")
-    assert not done.results and not done.failures
+    assert done.notes == {"Not trained, no film has bars": names}
+    assert all(name.startswith("baseline: ") for name in done.results)
 
 
 def test_without_the_films_nothing_is_extracted_anew(reproduction):
     done = reproduction(["fc", "double_stack, stride 4"])
-    assert list(done.left_out) == ["double_stack, stride 4"]
-    assert "--films" in done.left_out["double_stack, stride 4"]
+    ((reason, names),) = done.notes.items()
+    assert names == ["double_stack, stride 4"] and "--films" in reason
 
 
 def test_a_data_set_that_cannot_be_built_is_an_error(
@@ -291,7 +277,8 @@ def test_a_data_set_that_cannot_be_built_is_an_error(
     python = types.SimpleNamespace(executable=tmp_path / "python")
     monkeypatch.setattr(film_data, "sys", python)
     with pytest.raises(OutsideError, match="exit code 1: no room"):
-        film_data.draw(film_list, tmp_path / "drawn", num_pairs=1)
+        config = cleaning.ExtractConfig(num_pairs=1)
+        film_data.draw(film_list, tmp_path / "drawn", config)
 
 
 def test_imagenet_s_weights_are_used_where_they_are(tmp_path, monkeypatch):
@@ -309,7 +296,7 @@ def test_a_fold_that_does_not_exist_is_one_line(data_dir, tmp_path):
         [
             *(sys.executable, "-m", "experiments.reproduce"),
             *("--data-dir", str(data_dir), "--dataset", "scene_genre/small"),
-            *("--variants", "fc", "--out", str(tmp_path), "--folds", "6"),
+            *("--variants", "fc", "--out", str(tmp_path), "--num-folds", "1"),
         ],
         capture_output=True,
         text=True,
@@ -317,6 +304,6 @@ def test_a_fold_that_does_not_exist_is_one_line(data_dir, tmp_path):
     )
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
-        "error: Expected 2 folds or more, and one of them. Received: fold 6 "
-        "of 5"
+        "error: Expected 2 folds or more, and one of them. Received: fold 1 "
+        "of 1"
     )

@@ -16,7 +16,6 @@ from experiments import flow_parity
 from experiments.flow_parity import opencv_flow
 from keras_ssc import flow
 from keras_ssc.flow import optical_flow
-from tests.helpers import drawn_films
 from tests.helpers import drawn_pairs
 
 
@@ -244,18 +243,6 @@ def test_jax_computes_the_same(tmp_path):
     )
     measured = np.load(paths[1])
     assert flow_parity.compare(measured, opencv_flow(*frames)).holds
-
-
-def test_films_are_measured(monkeypatch, tmp_path, capsys):
-    film = drawn_films.write_film(
-        tmp_path / "film.mp4", drawn_films.shot(1, 12)
-    )
-    assert len(flow_parity.read_pairs(film, 6)) == 6
-    monkeypatch.setattr(flow_parity, "SIZES", ((64, 96),))
-    monkeypatch.setattr("sys.argv", ["", str(film), "--pairs", "6"])
-    assert flow_parity.main() == 0
-    (row,) = (x for x in capsys.readouterr().out.splitlines() if "mp4" in x)
-    assert row.startswith(f"| {film} | 96x64 | ") and row.endswith("| True |")
 
 
 def inputs(shape, dtype="uint8", next_shape=None):

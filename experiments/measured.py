@@ -1,7 +1,9 @@
-"""Names the machine that something was measured on."""
+"""What all measurements say: the machine they were made on, and JSON."""
 
+import json
 import os
 import platform
+import re
 
 import av
 import cv2
@@ -41,3 +43,9 @@ def gpus():
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.get_visible_devices("GPU")
     ]
+
+
+def as_json(results):
+    """Writes results as JSON, what is deep in them on one line."""
+    text = json.dumps(results, indent=2, ensure_ascii=False)
+    return re.sub(r"\n(?: {8,}| {6}(?=[\]}]))", " ", text) + "\n"
