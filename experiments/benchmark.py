@@ -171,8 +171,7 @@ def draw_pairs(num_pairs, size):
 def _draw_noise(generator, height, width):
     noise = generator.uniform(0, 255, (height, width, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 4)
-    picture = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
-    return picture.astype(np.uint8)
+    return np.clip((smooth - 128) * 6 + 128, 0, 255).astype(np.uint8)
 
 
 def seek_pairs(path, numbers, size):

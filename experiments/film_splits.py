@@ -51,15 +51,11 @@ class FoldConfig:
                 "Expected 2 folds or more, and one of them. Received: fold "
                 f"{self.fold + 1} of {self.num_folds}"
             )
-        for name, value, known in (
-            ("by", self.by, BY),
-            ("change", self.change, (None, *CHANGES)),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"Unknown {name}. Expected one of: "
-                    f"{', '.join(map(str, known))}. Received: {value!r}"
-                )
+        if self.by not in BY or self.change not in (None, *CHANGES):
+            raise ValueError(
+                f"Expected by in {BY} and change in {CHANGES} or None. "
+                f"Received: by {self.by!r}, change {self.change!r}"
+            )
 
 
 class FoldSplits:

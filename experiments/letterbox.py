@@ -19,8 +19,6 @@ from keras_ssc import files
 from keras_ssc.errors import VideoError
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
-from keras_ssc.films.film_list import COLUMNS
-from keras_ssc.films.film_list import format_time
 from keras_ssc.films.film_list import read_film_list
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
@@ -37,7 +35,7 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
 
     Args:
         film_list: Path of a film list, see `film_list.read_film_list`, of films
-            of one frame rate each.
+            of one frame rate each, all in the list's folder.
         out: Path of another folder than the films'.
         genres: Sequence of genres whose films get bars.
         progress: Boolean, whether to show a progress bar.
@@ -46,21 +44,16 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
         `pathlib.Path` of the new films' list.
 
     Raises:
-        ValueError: If a genre is unknown, a row of the list cannot be read, or
-            the list is in `out`.
+        ValueError: If a row of the list cannot be read, the list is in `out`,
+            or a film is not in the list's folder.
         keras_ssc.errors.FilmListError: If the list cannot be read.
         keras_ssc.errors.VideoError: If a film, or a frame of one, cannot be
             read.
         OSError: If one cannot be written.
     """
-    film_list, out = pathlib.Path(film_list), pathlib.Path(out)
-    unknown = sorted({*genres} - {*GENRES})
-    if unknown:
-        raise ValueError(
-            f"Expected genres of {', '.join(GENRES)}. Received: "
-            f"{', '.join(unknown)}"
-        )
-    if out.resolve() == film_list.resolve().parent:
+    film_list, out = pathlib.Path(film_list), pathlib.Path(out).resolve()
+    folder = film_list.resolve().parent
+    if out == folder:
         raise ValueError(
             f"Expected another folder than {film_list.parent}, where the "
             "films are."
@@ -68,29 +61,20 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
     films, problems = read_film_list(film_list)
     if problems:
         raise ValueError("; ".join(problems))
+    genre_of = {
+        x.path.resolve(): film.genre for film in films for x in film.scenes
+    }
+    for path in genre_of:
+        if not path.is_relative_to(folder):
+            raise ValueError(f"Expected films in {folder}. Received: {path}")
     out.mkdir(parents=True, exist_ok=True)
     # A list of an earlier run must not speak of films half replaced.
     (out / "films.csv").unlink(missing_ok=True)
-    rows = []
-    for film in tqdm.tqdm(films, unit="film", disable=not progress):
-        new = {}
-        for scene in film.scenes:
-            if scene.path not in new:
-                new[scene.path] = f"{len(rows):03d}.mp4"
-                _write(scene.path, out / new[scene.path], film.genre in genres)
-            # The end of the file is not a time.
-            ends = np.isfinite(scene.end_seconds)
-            rows.append(
-                [
-                    film.name,
-                    film.genre,
-                    film.split,
-                    new[scene.path],
-                    format_time(scene.start_seconds),
-                    format_time(scene.end_seconds) if ends else "",
-                ]
-            )
-    files.write_csv(out / "films.csv", COLUMNS, rows)
+    for path in tqdm.tqdm(genre_of, unit="film", disable=not progress):
+        new_path = out / path.relative_to(folder)
+        new_path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, new_path, genre_of[path] in genres)
+    files.write_bytes(out / "films.csv", film_list.read_bytes())
     return out / "films.csv"
 
 
@@ -139,6 +123,7 @@ def main():
     add(
         "--genres",
         nargs="+",
+        choices=GENRES,
         default=_DEFAULT,
         metavar="GENRE",
         help=f"whose films get bars (default: {' '.join(_DEFAULT)})",

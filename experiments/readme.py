@@ -70,7 +70,7 @@ def main():
     """Runs the command."""
     for name, text in texts().items():
         put(name, text)
-    for path in FIGURES.glob("*.png"):
+    for path in FIGURES.glob("reproduce_*.png"):
         name, _, figure = path.stem.rpartition("_")
         summary = files.read_json(RESULTS / f"{name}.json")
         files.write_bytes(path, reproduce.figures_of(summary)[figure])

@@ -173,8 +173,8 @@ def test_shuffled_next_frames_are_of_the_same_film_and_their_flow(builder):
     [
         ({"num_folds": 1, "fold": 0}, "Expected 2 folds or more"),
         ({"num_folds": 3, "fold": 3}, "fold 4 of 3"),
-        ({"num_folds": 3, "fold": 0, "by": "frame"}, "Unknown by"),
-        ({"num_folds": 3, "fold": 0, "change": "x"}, "Unknown change"),
+        ({"num_folds": 3, "fold": 0, "by": "frame"}, "by 'frame'"),
+        ({"num_folds": 3, "fold": 0, "change": "x"}, "change 'x'"),
     ],
 )
 def test_mistakes_are_named(settings, message):
