@@ -53,7 +53,7 @@ def check_balanced_accuracy():
 
 def main():
     assert keras.backend.backend() == "jax"
-    # Building needs none of it; Keras' `fit` imports it, if it is there.
+    # Only now: Keras' own training loads it.
     assert "tensorflow" not in sys.modules
     check_models(sys.argv[1], json.loads(sys.argv[2]))
     check_balanced_accuracy()

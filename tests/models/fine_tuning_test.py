@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ssc import models
+from keras_ssc.models import backbones
 from keras_ssc.training import checkpoints
 from keras_ssc.training import loop
 from keras_ssc.training import runs
@@ -95,12 +96,42 @@ def test_frozen_batch_normalization_works_as_in_inference():
     assert np.abs(np.array(trained.moving_mean) - before[1]).max() > 0
 
 
+def narrow_vgg16(weights, input_shape, include_top=False, pooling=None):
+    """VGG16 by its layers' names, of four filters: a checkpoint is small."""
+    whole = keras.applications.VGG16(
+        include_top=include_top,
+        weights=None,
+        input_shape=input_shape,
+        pooling=pooling,
+    )
+
+    def narrow(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Conv2D):
+            config["filters"] = 4
+        return type(layer).from_config(config)
+
+    network = keras.models.clone_model(whole, clone_function=narrow)
+    if weights:
+        network.load_weights(weights)
+    return network
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    """What is trained in phases, and resumed, need not be wide."""
+    vgg16 = dataclasses.replace(
+        backbones.BACKBONES["vgg16"], application=narrow_vgg16
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(backbones.BACKBONES, "vgg16", vgg16)
+        yield
+
+
 @pytest.fixture(scope="module")
 def weights_path(tmp_path_factory):
     keras.utils.set_random_seed(1)
-    network = keras.applications.VGG16(
-        include_top=False, weights=None, input_shape=(32, 32, 3)
-    )
+    network = narrow_vgg16(None, (32, 32, 3))
     path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
     network.save_weights(path)
     return path
@@ -150,9 +181,7 @@ def weights_of(path, block):
 
 
 def test_the_head_is_trained_first_and_then_the_block(whole, weights_path):
-    network = keras.applications.VGG16(
-        include_top=False, weights=weights_path, input_shape=(32, 32, 3)
-    )
+    network = narrow_vgg16(weights_path, (32, 32, 3))
     given = {
         block: network.get_layer(f"{block}_conv2").get_weights()[0]
         for block in ("block4", "block5")
