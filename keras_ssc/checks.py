@@ -30,6 +30,19 @@ def above_zero(name, value):
         raise ValueError(f"Expected {name} above 0. Received: {value}")
 
 
+def one_of(name, value, choices):
+    """Checks a choice.
+
+    Raises:
+        ValueError: If it is none of the choices.
+    """
+    if value not in choices:
+        raise ValueError(
+            f"Unknown {name}. Expected one of: {', '.join(choices)}. "
+            f"Received: {value!r}"
+        )
+
+
 def parse_size(text, expected="WIDTHxHEIGHT, such as 480x270", num_sides=(2,)):
     """Reads a size in pixels from a flag of a command.
 

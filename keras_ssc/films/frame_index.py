@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 
 from keras_ssc.errors import VideoError
+from keras_ssc.films import colour
 from keras_ssc.films import container
 
 # Containers in which a seek finds a key frame by its time stamp. In others
@@ -27,6 +28,16 @@ _SEEKABLE_FORMATS = {
 # The first frames are decoded to see whether the packets' time stamps are the
 # frames'. B-frames and hidden frames show within so many.
 _NUM_HEAD_FRAMES = 8
+
+# Streams' starts this close, in seconds, are one moment, rounded.
+_SAME_MOMENT = 0.001
+
+# Pixels are at most so many times as wide as high, or as high as wide; a
+# header that says more is wrong.
+_MAX_PIXEL_ASPECT = 4
+
+# What a demuxer hands over once, beside a packet, and not after a seek.
+_STATE = ("palette", "new_extradata", "param_change")
 
 # H.264 and its heirs hold at most 16 pictures back to show them later.
 _MAX_REORDER = 32
@@ -43,9 +54,17 @@ class FrameIndex:
         height: Integer, pixels, after rotation.
         rotation: Integer, degrees counterclockwise that make the stored
             picture upright: 0, 90, 180 or 270.
+        mirrored: Boolean, whether left and right of the stored picture are
+            swapped before it is turned.
+        pixel_aspect: Float, the width of an upright pixel by its height.
+        interlaced: Boolean, whether frames at the start of the film say that
+            they are two fields.
         codec: String, the decoder's name.
+        notes: Tuple of strings, what in the file is not as it should be and
+            how it is read nevertheless.
         seconds: float64 array, shape `(num_frames,)`, ascending: each
-            frame's presentation time, counted from the first frame's.
+            frame's presentation time as players count it: from the start of
+            the file, which is where its first stream starts.
         pts: int64 array, shape `(num_frames,)`: each frame's time stamp in
             the stream's time base, its name in the file. Where the file has
             no usable time stamps (`counted`), the frame's number.
@@ -65,7 +84,11 @@ class FrameIndex:
     width: int
     height: int
     rotation: int
+    mirrored: bool
+    pixel_aspect: float
+    interlaced: bool
     codec: str
+    notes: tuple
     seconds: np.ndarray
     pts: np.ndarray
     is_key_frame: np.ndarray
@@ -80,13 +103,22 @@ class FrameIndex:
         """How many frames the film shows."""
         return len(self.pts)
 
+    @functools.cached_property
+    def step_seconds(self):
+        """How long most frames are shown, in seconds."""
+        steps = np.diff(self.seconds)
+        # Alone, for a moment.
+        return float(np.median(steps)) if len(steps) else 0.04
+
     @property
     def end_seconds(self):
         """When the last frame has been shown: as long as most, in seconds."""
-        steps = np.diff(self.seconds)
-        # Alone, for a moment.
-        step = float(np.median(steps)) if len(steps) else 0.04
-        return float(self.seconds[-1]) + step
+        return float(self.seconds[-1]) + self.step_seconds
+
+    @property
+    def length_seconds(self):
+        """How long pictures are shown, in seconds."""
+        return self.end_seconds - float(self.seconds[0])
 
     @functools.cached_property
     def place_of_key(self):
@@ -117,11 +149,16 @@ def index_frames(path):
     """
     path = pathlib.Path(path)
     with container.opened(path) as (film, stream):
-        table = _read_packets(film, stream)
+        packets = _read_packets(film, stream)
         format_name = film.format.name
+        start = (film.start_time or 0) / 1_000_000
+    table = _packet_table(packets)
     head = _decode_head(path)
+    # An AVI has no time stamps; the demuxer's are later than the first moment
+    # by what the decoder holds back.
+    first = packets.first_dts if format_name == "avi" else None
     if table is None or not _agrees(table, head):
-        return _index_by_decoding(path, head)
+        return _index_by_decoding(path, head, first, start)
     # A recording that starts between two key frames: what the decoder cannot
     # show is not counted, as other readers do not count it.
     shown = table.pts >= head.pts[0]
@@ -129,15 +166,38 @@ def index_frames(path):
     return FrameIndex(
         path=path,
         **head.picture,
-        seconds=(pts - pts[0]) * float(head.time_base),
+        seconds=_seconds(pts, head.time_base, start, first),
         pts=pts,
         is_key_frame=np.isin(pts, table.key_pts),
-        seekable=format_name in _SEEKABLE_FORMATS,
+        seekable=format_name in _SEEKABLE_FORMATS and not packets.has_state,
         counted=False,
         places=table.places[shown],
         key_places=table.key_places,
         key_pts=table.key_pts,
     )
+
+
+def _seconds(pts, time_base, start, first=None):
+    """Returns the times of frames, from the start of the file.
+
+    Args:
+        pts: int64 array, their time stamps.
+        time_base: The stream's.
+        start: Float, seconds: when the file's first stream starts.
+        first: Integer, when this stream starts; `pts[0]` if None.
+    """
+    first = pts[0] if first is None else first
+    delay = float(first * time_base) - start
+    delay = delay if delay > _SAME_MOMENT else 0.0
+    return (pts - pts[0]) * float(time_base) + delay
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Packets:
+    shown: list  # (pts, place), also those without a time stamp
+    keys: list  # the same, of key packets
+    first_dts: int | None
+    has_state: bool  # whether what is needed is handed over but once
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,28 +210,36 @@ class _PacketTable:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Head:
-    picture: dict  # width, height, rotation and codec of `FrameIndex`
+    picture: dict  # what `FrameIndex` says of the picture
     time_base: fractions.Fraction
     pts: list  # the first frames' time stamps, as the decoder gave them
     damaged: bool
 
 
 def _read_packets(film, stream):
-    """Returns a `_PacketTable`, or None without usable time stamps."""
+    """Returns the `_Packets` of a film."""
     is_shown = _IS_SHOWN.get(stream.codec_context.name, lambda packet: True)
-    shown, keys = [], []
+    shown, keys, first_dts, has_state = [], [], None, False
     for place, packet in enumerate(container.packets(film, stream)):
-        if packet.pts is None:
-            return None
+        if place == 0:
+            first_dts = packet.dts
         if packet.is_keyframe:
             keys.append((packet.pts, place))
         if not packet.is_discard and is_shown(packet):
             shown.append((packet.pts, place))
-    if not shown or not keys:
+        has_state = has_state or any(map(packet.has_sidedata, _STATE))
+    return _Packets(shown, keys, first_dts, has_state)
+
+
+def _packet_table(packets):
+    """Returns a `_PacketTable`, or None without usable time stamps."""
+    if not packets.shown or not packets.keys:
         return None
-    shown = np.array(shown, np.int64)
+    if any(pts is None for pts, _ in packets.shown + packets.keys):
+        return None
+    shown = np.array(packets.shown, np.int64)
     shown = shown[np.argsort(shown[:, 0], kind="stable")]
-    keys = np.array(keys, np.int64)
+    keys = np.array(packets.keys, np.int64)
     # Two packets of one time, or a clock that was set back (recordings put
     # together): time stamps name no frame in this file.
     is_twice = not np.diff(shown[:, 0]).all()
@@ -229,13 +297,12 @@ def _decode_head(path):
                 f"{path}: none of its pictures can be decoded. Fetch or "
                 "convert the file again."
             )
-        rotation = round(frames[0].rotation / 90) % 4 * 90
-        width, height = frames[0].width, frames[0].height
-        if rotation in (90, 270):
-            width, height = height, width
-        picture = {"width": width, "height": height, "rotation": rotation}
         return _Head(
-            {**picture, "codec": stream.codec_context.name},
+            {
+                **_shape(stream, frames[0]),
+                "interlaced": any(frame.interlaced_frame for frame in frames),
+                "codec": stream.codec_context.name,
+            },
             stream.time_base,
             [frame.pts for frame in frames],
             bool(errors) or any(frame.is_corrupt for frame in frames),
@@ -253,30 +320,87 @@ def _agrees(table, head):
     return np.array_equal(head.pts, expected)
 
 
-def _index_by_decoding(path, head):
+def _shape(stream, frame):
+    """Returns what `FrameIndex` says of a picture's shape and colours."""
+    rotation, mirrored, is_odd = _orientation(frame)
+    width, height = frame.width, frame.height
+    aspect = float(stream.sample_aspect_ratio or 1)
+    notes = [colour.note(frame)]
+    if is_odd:
+        notes.append(
+            "its display matrix is no turn by right angles: the nearest is "
+            "applied"
+        )
+    if not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
+        notes.append(
+            f"its pixels are said to be {aspect:.3g} times as wide as high: "
+            "they are taken as square"
+        )
+        aspect = 1.0
+    if rotation in (90, 270):
+        width, height, aspect = height, width, 1 / aspect
+    return {
+        "width": width,
+        "height": height,
+        "rotation": rotation,
+        "mirrored": mirrored,
+        "pixel_aspect": aspect,
+        "notes": tuple(note for note in notes if note),
+    }
+
+
+def _orientation(frame):
+    """Reads a frame's display matrix.
+
+    Returns:
+        A tuple: `rotation` and `mirrored` of `FrameIndex`, and whether the
+        matrix is something else than these say.
+    """
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            # (x, y) of a pixel becomes (a x + c y, b x + d y), in units of
+            # 1/65536; y points down.
+            a, b, _, c, d = np.frombuffer(data, np.int32)[:5] / 65536
+            break
+    else:
+        return 0, False, False
+    straight, across = max(abs(a), abs(d)), max(abs(b), abs(c))
+    largest, least = max(straight, across), min(straight, across)
+    is_odd = not least < 0.1 * largest
+    if straight >= across:
+        # `mirrored` swaps left and right, a half turn swaps both.
+        return (180 if d < 0 else 0), bool((a < 0) != (d < 0)), is_odd
+    return (90 if c > 0 else 270), bool((b < 0) == (c < 0)), is_odd
+
+
+def _index_by_decoding(path, head, first, start):
     with container.opened(path) as (film, stream):
         rate = stream.guessed_rate or stream.average_rate or 25
         frames = [
-            (frame.pts, frame.key_frame)
+            (frame.pts, frame.dts, frame.key_frame)
             for frame in container.decode(
                 stream, container.packets(film, stream), lambda packet: None
             )
         ]
-    pts = [pts for pts, _ in frames]
+    pts, dts, is_key_frame = zip(*frames, strict=True)
     counted = None in pts or not (np.diff(pts) > 0).all()
+    picture = head.picture
     if counted:
-        pts = range(len(frames))
-        time_base = 1 / rate
+        pts = np.arange(len(frames))
+        seconds, note = _counted_seconds(dts, head.time_base, rate)
+        if first is not None:
+            seconds += _seconds(np.array([first]), head.time_base, start)
+        picture = {**picture, "notes": (*picture["notes"], *note)}
     else:
-        time_base = head.time_base
-    pts = np.array(pts, np.int64)
-    is_key_frame = np.array([is_key for _, is_key in frames], bool)
+        pts = np.array(pts, np.int64)
+        seconds = _seconds(pts, head.time_base, start, first)
+    is_key_frame = np.array(is_key_frame, bool)
     starts = is_key_frame.copy()
     starts[0] = True  # what was decoded first refers to nothing before
     return FrameIndex(
         path=path,
-        **head.picture,
-        seconds=(pts - pts[0]) * float(time_base),
+        **picture,
+        seconds=seconds,
         pts=pts,
         is_key_frame=is_key_frame,
         seekable=False,
@@ -285,3 +409,32 @@ def _index_by_decoding(path, head):
         key_places=np.flatnonzero(starts),
         key_pts=pts[starts],
     )
+
+
+def _counted_seconds(dts, time_base, rate):
+    """Returns the times of frames whose time stamps cannot be used.
+
+    Args:
+        dts: Tuple, for each frame in the order of presentation the decoding
+            time of the packet that brought it out of the decoder. They count
+            the empty packets that an AVI stores for frames that stand longer.
+            None for the last frames, which come when no packet is left.
+        time_base: The stream's.
+        rate: The stream's frames a second, if there are no decoding times.
+
+    Returns:
+        A tuple: float64 array, from 0, and a tuple of notes.
+    """
+    times = [time for time in dts if time is not None]
+    steps = np.diff(times)
+    note = ()
+    if None in dts[: len(times)] or not (steps > 0).any():
+        steps, usual, time_base = np.zeros(0), 1, 1 / rate
+        note = ("it has no usable time stamps: its frames are counted",)
+    else:
+        usual = int(np.median(steps[steps > 0]))
+        if (steps <= 0).any():
+            note = ("its time stamps jump back: its frames are counted on",)
+    steps = np.where(steps > 0, steps, usual)
+    steps = np.append(steps, np.full(len(dts) - 1 - len(steps), usual))
+    return np.cumsum(np.append(0, steps)) * float(time_base), note

@@ -1,7 +1,8 @@
-"""A film's frames, by their numbers: seeking, rotation, colour.
+"""A film's frames, by their numbers: sought, and as a viewer sees them.
 
 A seek lands where the file lets it, so a frame is known by its time stamp.
-Frames leave as RGB, upright.
+Frames leave as RGB, upright, in the colours of a plain screen, and without
+the combs of interlaced films.
 """
 
 import collections
@@ -11,24 +12,18 @@ import itertools
 import operator
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from keras_ssc import checks
+from keras_ssc.films import colour
 from keras_ssc.films import container
+from keras_ssc.films import deinterlacing
 from keras_ssc.films.frame_index import index_frames
 
 # A seek empties the decoder's pipeline of threads, which costs about as much
 # as decoding so many frames.
 _SEEK_COST = 8
-
-# The transfer function of HDR10 and Dolby Vision, as H.273 numbers it.
-_PQ = 16
-
-# Its levels stand for absolute light. What lies white on a page has so much of
-# it, in candelas per square metre (ITU-R BT.2408).
-_WHITE_LIGHT = 203.0
 
 # Key frames that stand for a film, if there are no more of them.
 _ENOUGH_SAMPLES = 8
@@ -39,7 +34,14 @@ class _SeekError(Exception):
     """No seek leads to a frame; reading forward still does."""
 
 
-def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
+def read_frames(
+    path,
+    frame_numbers,
+    index=None,
+    way="auto",
+    long_side=None,
+    deinterlace="auto",
+):
     """Reads some of a film's frames.
 
     Args:
@@ -54,23 +56,24 @@ def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
             film that is not seekable is read forward in any case.
         long_side: Integer, pixels: larger frames are scaled down to it as
             they are converted, which costs less than scaling them after.
+        deinterlace: `"auto"` draws the second field of a frame anew where the
+            frame says that it has two and they show different moments;
+            `"yes"` always; `"no"` never.
 
     Returns:
         An iterator of tuples (frame_number, seconds, frame), ascending;
-        frame is an RGB array, uint8, shape `(height, width, 3)`, upright.
-        A frame that cannot be decoded is left out, and so are those that
-        follow it up to the next key frame: they are built on it.
+        frame is an RGB array, uint8, shape `(height, width, 3)`, upright, in
+        the colours of a plain screen (BT.709, no HDR). A frame that cannot
+        be decoded is left out, and so are those that follow it up to the next
+        key frame: they are built on it.
 
     Raises:
-        ValueError: If a frame number is not in the film, or the way is
+        ValueError: If a frame number is not in the film, or a way is
             unknown.
         VideoError: If the file cannot be read.
     """
-    if way not in _WAYS:
-        raise ValueError(
-            f"Unknown way. Expected one of: {', '.join(_WAYS)}. "
-            f"Received: {way!r}"
-        )
+    checks.one_of("way", way, _WAYS)
+    checks.one_of("deinterlace", deinterlace, deinterlacing.WAYS)
     numbers = sorted({operator.index(number) for number in frame_numbers})
     index = index or index_frames(path)
     if numbers and not 0 <= numbers[0] <= numbers[-1] < index.num_frames:
@@ -78,16 +81,18 @@ def read_frames(path, frame_numbers, index=None, way="auto", long_side=None):
             f"Expected frame numbers from 0 to {index.num_frames - 1}, the "
             f"frames of {path}. Received: {numbers[0]} to {numbers[-1]}"
         )
-    return _read(index, numbers, way, long_side)
+    return _read(index, numbers, way, long_side, deinterlace)
 
 
-def scan_frames(path, index=None, long_side=None):
+def scan_frames(path, index=None, long_side=None, deinterlace="auto"):
     """Reads all of a film, each frame small; whole only on request.
 
     Args:
         path: Path of a film file on this machine.
         index: The film's `FrameIndex`, if there is one already.
         long_side: Integer, pixels: larger frames are scaled down to it.
+        deinterlace: As of `read_frames`, for whole frames; in small ones the
+            fields are mixed anyway.
 
     Returns:
         An iterator of tuples (frame_number, seconds, small, whole): the first
@@ -99,46 +104,95 @@ def scan_frames(path, index=None, long_side=None):
         VideoError: If the file cannot be read.
     """
     index = index or index_frames(path)
-    return _scan(index, long_side)
+    checks.one_of("deinterlace", deinterlace, deinterlacing.WAYS)
+    return _scan(index, long_side, deinterlace)
 
 
-def _scan(index, long_side):
-    small = functools.partial(_to_rgb, index, VideoReformatter(), long_side)
+def _scan(index, long_side, deinterlace):
+    small = functools.partial(
+        _to_rgb, index, VideoReformatter(), long_side, "no"
+    )
     # Another one: small pictures may be made in another thread.
-    whole = functools.partial(_to_rgb, index, VideoReformatter(), None)
+    whole = functools.partial(
+        _to_rgb, index, VideoReformatter(), None, deinterlace
+    )
     numbers = range(index.num_frames)
-    for number, decoded in _select_any(index, numbers, "forward"):
+    decoded = _with_neighbours(index, numbers, "forward", deinterlace)
+    for number, frames in decoded:
         yield (
             number,
             float(index.seconds[number]),
-            small(*decoded),
-            functools.partial(whole, *decoded),
+            small(frames),
+            functools.partial(whole, frames),
         )
 
 
-def _read(index, numbers, way, long_side=None):
-    convert = functools.partial(_to_rgb, index, VideoReformatter(), long_side)
-    for number, decoded in _select_any(index, numbers, way):
-        yield number, float(index.seconds[number]), convert(*decoded)
+def _read(index, numbers, way, long_side=None, deinterlace="no"):
+    convert = functools.partial(
+        _to_rgb, index, VideoReformatter(), long_side, deinterlace
+    )
+    decoded = _with_neighbours(index, numbers, way, deinterlace)
+    for number, frames in decoded:
+        yield number, float(index.seconds[number]), convert(frames)
+
+
+def _with_neighbours(index, numbers, way, deinterlace):
+    """Yields (number, (the frame before, the frame, the one after)).
+
+    The neighbours are None where they cannot be decoded, and where the film
+    is not interlaced: then nobody needs them.
+    """
+    if deinterlace == "no" or (deinterlace == "auto" and not index.interlaced):
+        for number, frame in _select_any(index, numbers, way):
+            yield number, (None, frame, None)
+        return
+    wanted = set(numbers)
+    near = {number + step for number in wanted for step in (-1, 0, 1)}
+    near &= set(range(index.num_frames))
+    frames = collections.deque(maxlen=3)
+    for item in itertools.chain(
+        _select_any(index, sorted(near), way), [(None, None)]
+    ):
+        frames.append(item)
+        number = frames[-2][0] if len(frames) > 1 else None
+        if number in wanted:
+            found = dict(frames)
+            yield number, tuple(map(found.get, range(number - 1, number + 2)))
 
 
 def _select_any(index, numbers, way):
-    """Yields (number, (decoded frame, is_pq)), where a seek fails forward."""
+    """Yields (number, decoded frame); where a seek fails, reading forward."""
     if way in ("auto", "seek") and not index.seekable:
         way = "forward"
     last = -1
     with container.opened(index.path) as (film, stream):
         try:
-            for number, frame in _select(index, film, stream, numbers, way):
-                yield number, (frame, stream.codec_context.color_trc == _PQ)
-                last = number
+            for item in _select(index, film, stream, numbers, way):
+                yield item
+                last = item[0]
             return
         except _SeekError:
             rest = [number for number in numbers if number > last]
     yield from _select_any(index, rest, "forward")
 
 
-def _to_rgb(index, reformatter, long_side, frame, is_pq):
+def _to_rgb(index, reformatter, long_side, deinterlace, frames):
+    """Makes of a decoded frame what a viewer sees.
+
+    Args:
+        index: The film's `FrameIndex`.
+        reformatter: A `VideoReformatter` of the thread that this runs in.
+        long_side: As of `read_frames`.
+        deinterlace: The same.
+        frames: As of `_with_neighbours`.
+    """
+    frame = frames[1]
+    if deinterlace == "yes" or (
+        deinterlace == "auto"
+        and frame.interlaced_frame
+        and deinterlacing.is_combed(frame)
+    ):
+        frame = deinterlacing.first_field(*frames)
     width, height = index.width, index.height
     if long_side is not None and max(width, height) > long_side:
         scale = long_side / max(width, height)
@@ -147,26 +201,19 @@ def _to_rgb(index, reformatter, long_side, frame, is_pq):
         )
     if index.rotation in (90, 270):
         width, height = height, width
+    is_plain = not colour.needs_conversion(frame)
     rgb = reformatter.reformat(
-        frame, width=width, height=height, format="rgb24"
+        frame,
+        width=width,
+        height=height,
+        format="rgb24" if is_plain else "rgb48le",
+        src_colorspace=colour.matrix(frame),
     ).to_ndarray()
-    rgb = np.ascontiguousarray(np.rot90(rgb, index.rotation // 90))
-    return cv2.LUT(rgb, _sdr_levels()) if is_pq else rgb
-
-
-@functools.cache
-def _sdr_levels():
-    """Returns for each level of PQ the one that looks alike on a plain screen.
-
-    Source: SMPTE ST 2084 for PQ, ITU-R BT.1886 for the screen. What is
-    brighter than white becomes white.
-    """
-    root = (np.arange(256) / 255) ** (32 / 2523)
-    light = (
-        np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)
-    ) ** (8192 / 1305)
-    share = np.minimum(10_000 / _WHITE_LIGHT * light, 1)
-    return np.round(255 * share ** (1 / 2.4)).astype(np.uint8)
+    if not is_plain:
+        rgb = colour.on_plain_screen(rgb, frame)
+    if index.mirrored:
+        rgb = rgb[:, ::-1]
+    return np.ascontiguousarray(np.rot90(rgb, index.rotation // 90))
 
 
 def _select(index, film, stream, numbers, way):

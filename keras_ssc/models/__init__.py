@@ -9,6 +9,7 @@ logits.
 import inspect
 import typing
 
+from keras_ssc import checks
 from keras_ssc.genres import GENRES
 from keras_ssc.models.backbones import WeightsError
 from keras_ssc.models.frame_models import fc
@@ -176,9 +177,5 @@ def build_model(name, image_size, num_genres=_NUM_GENRES, **options):
         ValueError: If there is no such model, or the image is too small.
         WeightsError: If pretrained weights cannot be had.
     """
-    if name not in MODELS:
-        raise ValueError(
-            f"Unknown model. Expected one of: {', '.join(MODELS)}. "
-            f"Received: {name!r}"
-        )
+    checks.one_of("model", name, MODELS)
     return MODELS[name].build(image_size, num_genres, **options)

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 from keras import ops
 
+from keras_ssc import checks
 from keras_ssc.flow import motion_magnitude
 from keras_ssc.models import backbones
 from keras_ssc.models import parts
@@ -109,11 +110,7 @@ def double_stack(
         `flow`, float32 (batch, height, width, 2) in pixels, (x, y), or, with
         `"graph"`, `next_frame` as `frame`.
     """
-    if trunk not in TRUNKS:
-        raise ValueError(
-            f"Unknown trunk. Expected one of: {', '.join(TRUNKS)}. "
-            f"Received: {trunk!r}"
-        )
+    checks.one_of("trunk", trunk, TRUNKS)
     inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
     scaled_flow = parts.scale_flow(motion)
     own = backbones.Trunk("inception_v3", image_size, weights)

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 from keras import ops
 
+from keras_ssc import checks
 from keras_ssc.flow import OpticalFlow
 
 FLOWS = ("given", "graph")
@@ -38,11 +39,7 @@ def frame_and_flow_inputs(image_size, flow="given"):
     Raises:
         ValueError: If `flow` is something else.
     """
-    if flow not in FLOWS:
-        raise ValueError(
-            f"Unknown flow. Expected one of: {', '.join(FLOWS)}. "
-            f"Received: {flow!r}"
-        )
+    checks.one_of("flow", flow, FLOWS)
     inputs = {"frame": frame_input(image_size)}
     if flow == "given":
         inputs["flow"] = keras.Input((*image_size, 2), name="flow")

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import __version__
+from keras_ssc import checks
 from keras_ssc import files
 from keras_ssc.data import resizing
 from keras_ssc.errors import OutsideError
@@ -58,11 +59,7 @@ def export(
         ExportError: If what was written does not answer as the run's model.
         OSError: If a file cannot be written; nothing is left behind then.
     """
-    if model_format not in FORMATS:
-        raise ValueError(
-            f"Unknown format. Expected one of: {', '.join(FORMATS)}. "
-            f"Received: {model_format!r}"
-        )
+    checks.one_of("format", model_format, FORMATS)
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise ValueError(

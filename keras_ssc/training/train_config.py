@@ -98,7 +98,7 @@ def fill_in(config):
         ValueError: If there is no such model, option or choice, or a number
             is out of its range.
     """
-    _check_choice("model", config.model, models.MODELS)
+    checks.one_of("model", config.model, models.MODELS)
     is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
     model = models.MODELS[config.model]
     settings = model.sample if is_sample else model.report
@@ -147,11 +147,11 @@ def check(config):
         ValueError: If there is no such option or choice, or a number is out of
             its range.
     """
-    _check_choice("strategy", config.strategy, devices.STRATEGIES)
-    _check_choice("optimizer", config.optimizer, OPTIMIZERS)
-    _check_choice("schedule", config.schedule, SCHEDULES)
-    _check_choice("precision", config.precision, PRECISIONS)
-    _check_choice("flow", config.flow, ("auto", *FLOWS))
+    checks.one_of("strategy", config.strategy, devices.STRATEGIES)
+    checks.one_of("optimizer", config.optimizer, OPTIMIZERS)
+    checks.one_of("schedule", config.schedule, SCHEDULES)
+    checks.one_of("precision", config.precision, PRECISIONS)
+    checks.one_of("flow", config.flow, ("auto", *FLOWS))
     for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
         checks.above_zero(name, getattr(config, name) or 0)  # never None
     for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
@@ -174,14 +174,6 @@ def check(config):
                 f"{config.model} has no option {name}. It has: "
                 f"{', '.join(known) or 'none'}."
             )
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"Unknown {name}. Expected one of: {', '.join(choices)}. "
-            f"Received: {value!r}"
-        )
 
 
 def image_size(text):

@@ -221,32 +221,6 @@ def test_colours_are_rgb(tmp_path):
     np.testing.assert_allclose(frame[32, 48], (220, 30, 40), atol=6)
 
 
-def in_pq(picture):
-    """What HDR10 stores of a picture: white has 203 cd/m2 there."""
-    light = 203 / 10_000 * (picture / 255) ** 2.4
-    root = light ** (1305 / 8192)
-    levels = (107 + 2413 * root) / (128 + 2392 * root)
-    return np.round(65535 * levels ** (2523 / 32)).astype(np.uint16)
-
-
-@pytest.mark.parametrize("name", ["hdr.mkv", "hdr.mp4"])
-def test_hdr_looks_like_the_same_film_in_plain(tmp_path, name):
-    # A ramp from black to white, upwards in red, downwards in blue.
-    ramp = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
-    picture = np.stack([ramp, np.full_like(ramp, 90), ramp[:, ::-1]], axis=2)
-    path = drawn_films.write_film(
-        tmp_path / name,
-        [in_pq(picture)] * 3,
-        codec="libx265",
-        options={"crf": "4", "x265-params": "log-level=none"},
-        pix_fmt="yuv420p10le",
-        transfer=16,
-    )
-    ((_, _, frame),) = frame_reading.read_frames(path, [1])
-    difference = frame.astype(int) - picture
-    assert np.abs(difference).mean() < 4
-
-
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_film_shot_on_its_side_comes_upright(films, tmp_path, degrees):
     upright = np.full((48, 80, 3), 20, np.uint8)

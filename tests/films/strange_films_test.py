@@ -39,7 +39,7 @@ FILMS = {
         "codec": "libx265",
         "options": {"crf": "12", "x265-params": "log-level=none"},
         "pix_fmt": "yuv420p10le",
-        "transfer": 18,
+        "colours": (9, 18, 9),
     },
     "interlaced.mkv": {"options": {"x264-params": "interlaced=1"}},
     "interlaced.ts": {

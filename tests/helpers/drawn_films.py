@@ -50,9 +50,13 @@ def write_film(
     muxer=None,
     ticks=None,
     pix_fmt="yuv420p",
-    transfer=None,
+    colours=None,
 ):
-    """Writes RGB frames as a film; one with a transfer function in BT.2020."""
+    """Writes RGB frames as a film.
+
+    `colours` are numbers of H.273 that the file says: primaries, transfer
+    function, matrix.
+    """
     if options is None and codec == "libx264":
         options = {"crf": "12", "preset": "veryfast"}
     # The bytes depend on the frames alone: several threads cut a picture at
@@ -64,18 +68,17 @@ def write_film(
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.pix_fmt = pix_fmt
         stream.height, stream.width = frames[0].shape[:2]
-        if transfer is not None:
-            stream.codec_context.color_trc = transfer
-            stream.codec_context.color_primaries = 9
-            stream.codec_context.colorspace = 9
+        if colours is not None:
+            context = stream.codec_context
+            context.color_primaries, context.color_trc, context.colorspace = (
+                colours
+            )
         for place, picture in enumerate(frames):
             deep = picture.dtype == np.uint16
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(picture),
                 format="rgb48le" if deep else "rgb24",
-            ).reformat(
-                format=pix_fmt, dst_colorspace=None if transfer is None else 9
-            )
+            ).reformat(format=pix_fmt, dst_colorspace=colours and colours[2])
             frame.pts = place if ticks is None else int(ticks[place])
             frame.time_base = 1 / fractions.Fraction(rate)
             container.mux(stream.encode(frame))
