@@ -12,7 +12,9 @@ import dataclasses
 from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc.data import extraction
+from keras_ssc.films import deinterlacing
 from keras_ssc.films.cleaning import ExtractConfig
+from keras_ssc.prediction import words
 
 
 def summary(records, problems, num_pairs):
@@ -37,12 +39,24 @@ def summary(records, problems, num_pairs):
     num_barred = sum(bool(record["bars"]) for record in records)
     lines = [f"{line}, bars cropped in {num_barred} films"]
     for record in records:
-        kept = sum(row["status"] == "kept" for row in record["pairs"])
-        if kept < num_pairs:
+        kept = [row for row in record["pairs"] if row["status"] == "kept"]
+        name = f"  film {record['film']!r}"
+        if len(kept) < num_pairs:
             lines.append(
-                f"  film {record['film']!r}: {kept} pairs instead of "
-                f"{num_pairs}: its scenes hold no more"
+                f"{name}: {len(kept)} pairs instead of {num_pairs}: its "
+                "scenes hold no more"
             )
+        repeated = sum(bool(row.get("repeated")) for row in kept)
+        if repeated:
+            lines.append(
+                f"{name}: {words.repeated(repeated, len(kept))}; "
+                "--drop-repeated leaves them out"
+            )
+        lines += [
+            f"  {path}: {note}"
+            for path, notes in record.get("notes", {}).items()
+            for note in notes
+        ]
     return lines + [f"  not used: {problem}" for problem in problems]
 
 
@@ -60,13 +74,28 @@ def main():
         help="columns: film, genre, split, path, start, end; one row per scene",
     )
     add("--out", required=True, metavar="FRAMES", help="folder to fill")
+    add(
+        "--interval",
+        type=float,
+        default=default.interval,
+        metavar="SECONDS",
+        help="from a pair's first frame to its next (default: 1/24)",
+    )
+    add(
+        "--stride",
+        type=int,
+        metavar="N",
+        help="instead of --interval: the next frame is N frames on, at any "
+        "frame rate",
+    )
+    add(
+        "--deinterlace",
+        choices=deinterlacing.WAYS,
+        default=default.deinterlace,
+        help="auto: frames of two fields that differ (default: %(default)s)",
+    )
     for flag, name, text in (
         ("--pairs", "num_pairs", "pairs per film"),
-        (
-            "--stride",
-            "stride",
-            "distance between the frames of a pair, in frames",
-        ),
         ("--seed", "seed", "seed of the random draw"),
     ):
         add(
@@ -96,6 +125,11 @@ def main():
         ("--keep-cuts", "drop_cuts", "drop pairs over a cut"),
     ):
         add(flag, dest=name, action="store_false", help=f"do not {text}")
+    add(
+        "--drop-repeated",
+        action="store_true",
+        help="drop pairs of one picture that is shown twice or stands still",
+    )
     arguments = parser.parse_args()
     settings = vars(arguments) | dict(
         zip(("height", "width"), arguments.size, strict=True)

@@ -10,6 +10,7 @@ import io
 
 from keras_ssc import flow
 from keras_ssc.data import sampling
+from keras_ssc.errors import FilmListError
 from keras_ssc.films import image_files
 
 
@@ -31,7 +32,10 @@ def of_film(film, config):
     """
     import apache_beam as beam
 
-    extraction = sampling.extract_pairs(film, config)
+    try:
+        extraction = sampling.extract_pairs(film, config)
+    except FilmListError as error:
+        raise FilmListError(f"film {film.name!r}: {error}") from error
     if not extraction.kept:
         raise ValueError(f"film {film.name!r}: no pair is left, all dropped")
     for outcome in extraction.outcomes:

@@ -26,6 +26,10 @@ from keras_ssc.data import pair_files
 from keras_ssc.films import film_list
 from keras_ssc.genres import PREFIXES
 
+# How frames are read. 2: times from the file's start, the next frame about
+# 1/24 s on, HDR and wide colours as on a plain screen, deinterlaced.
+READING = 2
+
 INDEX_COLUMNS = (
     "status",
     "reason",
@@ -38,6 +42,7 @@ INDEX_COLUMNS = (
     "next_frame_number",
     "time",
     "seconds",
+    "repeated",
     "frame_file",
     "next_frame_file",
 )
@@ -100,6 +105,13 @@ def open_folder(out, settings):
         if not isinstance(earlier, dict):
             raise ValueError(f"{settings_path}: expected extract's settings.")
         _check_links(out)
+        if earlier.get("reading") != READING:
+            raise ValueError(
+                f"{out} was extracted by another version, which reads frames "
+                "in another way (their times, the next frame, colours, "
+                "fields). It stays as it is, and can be built and trained "
+                "on. Choose another --out."
+            )
         differing = [
             f"{name} {earlier.get(name)} (requested: {value})"
             for name, value in settings.items()
@@ -119,7 +131,7 @@ def open_folder(out, settings):
     # What a killed run left of films that were under way.
     shutil.rmtree(out / ".partial", ignore_errors=True)
     (out / "index").mkdir(parents=True, exist_ok=True)
-    files.write_json(settings_path, settings)
+    files.write_json(settings_path, {"reading": READING, **settings})
 
 
 def is_of_extract(root):
@@ -358,8 +370,12 @@ def _record(film, place, extraction):
             {
                 "status": "dropped" if outcome.reason else "kept",
                 "reason": outcome.reason,
-                **dataclasses.asdict(outcome.candidate),
+                "scene": outcome.candidate.scene,
                 "path": str(outcome.candidate.path),
+                "frame_number": outcome.candidate.frame_number,
+                "next_frame_number": outcome.next_frame_number,
+                "seconds": outcome.candidate.seconds,
+                "repeated": outcome.repeated,
                 "frame_file": names[0],
                 "next_frame_file": names[1],
             }
@@ -373,6 +389,14 @@ def _record(film, place, extraction):
         "num_candidates": extraction.num_candidates,
         "bars": {
             path: dataclasses.asdict(found) for path, found in bars.items()
+        },
+        "rates": {
+            str(path): round(rate, 3) for path, rate in extraction.rates.items()
+        },
+        "notes": {
+            str(path): list(notes)
+            for path, notes in extraction.notes.items()
+            if notes
         },
         "source": _source(film),
         "pairs": rows,
@@ -388,6 +412,8 @@ def write_index(out):
         film = {name: record[name] for name in ("film", "genre", "split")}
         for row in record["pairs"]:
             cells = {name: row[name] for name in _ROW_TYPES}
-            time = film_list.format_time(row["seconds"])
-            writer.writerow({**film, **cells, "time": time})
+            cells["time"] = film_list.format_time(row["seconds"])
+            # Records of earlier versions do not say it.
+            cells["repeated"] = "yes" if row.get("repeated") else ""
+            writer.writerow({**film, **cells})
     files.write_text(out / "index.csv", text.getvalue())

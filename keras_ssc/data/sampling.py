@@ -16,6 +16,7 @@ from keras_ssc.films import film_list
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
+from keras_ssc.films import pairing
 from keras_ssc.films.cleaning import NUM_BAR_FRAMES
 from keras_ssc.films.cleaning import stored_frame
 from keras_ssc.films.cleaning import why_dropped
@@ -38,15 +39,16 @@ class Candidate:
         scene: Integer, the scene's place in the film, from 1.
         path: `pathlib.Path` of the film's file.
         frame_number: Integer, odd; the key frame's number in the file.
-        next_frame_number: Integer, the number of the next frame.
-        seconds: Float, the key frame's presentation time.
+        seconds: Float, the key frame's presentation time, from the start of
+            the file.
+        last_frame_number: Integer, the last frame of its scene.
     """
 
     scene: int
     path: pathlib.Path
     frame_number: int
-    next_frame_number: int
     seconds: float
+    last_frame_number: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +58,19 @@ class Outcome:
     Attributes:
         candidate: The `Candidate`.
         reason: String, why the pair is dropped; empty when it is kept.
+        next_frame_number: Integer, the next frame's number in the file; of a
+            pair that was not read, where it would be by the film's rate.
+        repeated: Boolean, whether both frames are one picture.
+        picture: Integer, the frame that shows the first one's picture first.
         frame_png: Bytes, the first frame as PNG; None when dropped.
         next_frame_png: Bytes, the next frame as PNG; None when dropped.
     """
 
     candidate: Candidate
     reason: str
+    next_frame_number: int
+    repeated: bool = False
+    picture: int | None = None
     frame_png: bytes | None = None
     next_frame_png: bytes | None = None
 
@@ -74,11 +83,15 @@ class Extraction:
         outcomes: List of `Outcome`, in the film's order.
         bars: Dict from each file's path to the `black_bars.Bars` cropped.
         num_candidates: Integer, how many pairs the film's scenes hold.
+        rates: Dict from each file's path to its frames a second.
+        notes: Dict from each file's path to the `notes` of its index.
     """
 
     outcomes: list
     bars: dict
     num_candidates: int
+    rates: dict
+    notes: dict
 
     @property
     def kept(self):
@@ -112,7 +125,11 @@ def extract_pairs(film, config, progress=None):
         path: frame_index.index_frames(path)
         for path in dict.fromkeys(scene.path for scene in film.scenes)
     }
-    candidates = _candidates(film, indexes, config.stride)
+    pairings = {
+        path: pairing.of(index, config.interval, config.stride)
+        for path, index in indexes.items()
+    }
+    candidates = _candidates(film, indexes, pairings)
     bars = _find_bars(film, indexes) if config.crop_bars else {}
     order = _shuffle(candidates, config.seed, film.name)
     outcomes, num_kept = [], 0
@@ -122,15 +139,22 @@ def extract_pairs(film, config, progress=None):
         rate = max(num_kept / len(outcomes), 0.1) if outcomes else 0.95
         num_more = math.ceil((config.num_pairs - num_kept) / rate) + 2
         batch = order[len(outcomes) : len(outcomes) + num_more]
-        judged = _judge(batch, indexes, bars, config, progress)
+        judged = _judge(batch, indexes, pairings, bars, config, progress)
         outcomes += [judged[candidate] for candidate in batch]
+        outcomes = _each_picture_once(outcomes, pairings)
         num_kept = sum(not outcome.reason for outcome in outcomes)
     outcomes = _until_enough(outcomes, config.num_pairs)
     outcomes.sort(key=lambda outcome: candidates[outcome.candidate])
-    return Extraction(outcomes, bars, len(candidates))
+    return Extraction(
+        outcomes,
+        bars,
+        len(candidates),
+        {path: 1 / index.step_seconds for path, index in indexes.items()},
+        {path: index.notes for path, index in indexes.items()},
+    )
 
 
-def _candidates(film, indexes, stride):
+def _candidates(film, indexes, pairings):
     """Returns a dict from each `Candidate` to its place in the film."""
     found = []
     for number, scene in enumerate(film.scenes, start=1):
@@ -142,17 +166,17 @@ def _candidates(film, indexes, stride):
             np.array([scene.start_seconds, scene.end_seconds])
             - _TIME_TOLERANCE_SECONDS,
         )
+        stride = pairings[scene.path].stride
+        last = int(end) - 1
         found += [
-            Candidate(
-                number, scene.path, key, key + stride, float(seconds[key])
-            )
-            for key in pair_files.key_frames(int(first), int(end) - 1, stride)
+            Candidate(number, scene.path, key, float(seconds[key]), last)
+            for key in pair_files.key_frames(int(first), last, stride)
         ]
     if not found:
+        stride = max(each.stride for each in pairings.values())
         raise FilmListError(
-            f"film {film.name!r} (line {film.scenes[0].line}): its scenes "
-            f"hold no pair of an odd frame and the frame {stride} after it. "
-            "Mark longer scenes."
+            f"its scenes hold no pair of an odd frame and the frame {stride} "
+            "after it. Mark longer scenes."
         )
     return {candidate: place for place, candidate in enumerate(found)}
 
@@ -219,48 +243,106 @@ def _until_enough(outcomes, num_pairs):
     return outcomes
 
 
-def _judge(batch, indexes, bars, config, progress):
+def _each_picture_once(outcomes, pairings):
+    """Drops pairs whose first frame shows that of an earlier pair again.
+
+    Only where repeated pictures count as no frames: see `pairing.Pairing`.
+    """
+    seen, kept = set(), []
+    for outcome in outcomes:
+        path = outcome.candidate.path
+        if not outcome.reason and pairings[path].skips_repeats:
+            if (path, outcome.picture) in seen:
+                outcome = _dropped(outcome, "repeated")
+            else:
+                seen.add((path, outcome.picture))
+        kept.append(outcome)
+    return kept
+
+
+def _dropped(outcome, reason):
+    return dataclasses.replace(
+        outcome, reason=reason, frame_png=None, next_frame_png=None
+    )
+
+
+def _judge(batch, indexes, pairings, bars, config, progress):
     """Reads the batch's frames; returns a dict Candidate -> Outcome."""
-    outcomes = {}
+    outcomes, batch = {}, list(batch)
+    for candidate in batch:
+        path, number = candidate.path, candidate.frame_number
+        found = pairings[path]
+        given = number + found.stride
+        if pairing.is_gap(indexes[path], number, given, found.max_gap):
+            outcomes[candidate] = Outcome(candidate, "gap", given)
     # Pairs are judged and encoded while the next ones are decoded. A few
     # under way are enough; more would only fill the memory.
     with concurrent.futures.ThreadPoolExecutor(_NUM_JUDGES) as pool:
         waiting = collections.deque()
-        for candidate, frames in _read_pairs(batch, indexes, bars, config):
+        left = [each for each in batch if each not in outcomes]
+        for candidate, run in _read_runs(left, indexes, pairings, bars, config):
             if progress is not None:
                 progress()
-            future = pool.submit(_outcome, candidate, frames, config)
+            found = pairings[candidate.path]
+            future = pool.submit(_outcome, candidate, run, found, config)
             waiting.append((candidate, future))
             if len(waiting) > 4 * _NUM_JUDGES:
                 judged, future = waiting.popleft()
                 outcomes[judged] = future.result()
         outcomes.update((judged, future.result()) for judged, future in waiting)
-    for candidate in batch:
-        outcomes.setdefault(
-            candidate, Outcome(candidate, "a frame could not be decoded")
-        )
     return outcomes
 
 
-def _read_pairs(batch, indexes, bars, config):
-    """Yields (candidate, frames): its first frame, ..., its next frame."""
+def _read_runs(batch, indexes, pairings, bars, config):
+    """Yields (candidate, the frames around it, see `pairing.read_runs`)."""
     for path, index in indexes.items():
-        wanted = {c.frame_number: c for c in batch if c.path == path}
-        numbers = {
-            key + step for key in wanted for step in range(config.stride + 1)
-        }
-        recent = collections.deque(maxlen=config.stride + 1)
-        for number, _, frame in frame_reading.read_frames(path, numbers, index):
-            frame = stored_frame(frame, bars.get(path), config)
-            recent.append((number, frame))
-            key = number - config.stride
-            if key in wanted and recent[0][0] == key:
-                yield wanted[key], [frame for _, frame in recent]
+        found = sorted(
+            (each for each in batch if each.path == path),
+            key=lambda each: each.frame_number,
+        )
+        keys = [each.frame_number for each in found]
+        made = pairings[path]
+        lasts = [
+            pairing.last_frame(
+                index, made, each.frame_number, each.last_frame_number
+            )
+            for each in found
+        ]
+        frames = (
+            (number, stored_frame(frame, bars.get(path), config))
+            for number, _, frame in frame_reading.read_frames(
+                path,
+                pairing.wanted(made, keys, lasts),
+                index,
+                deinterlace=config.deinterlace,
+            )
+        )
+        runs = pairing.read_runs(frames, made, keys, lasts)
+        yield from zip(found, runs, strict=True)
 
 
-def _outcome(candidate, frames, config):
-    reason = why_dropped(frames, config)
-    if reason:
-        return Outcome(candidate, reason)
+def _outcome(candidate, run, found, config):
+    number = candidate.frame_number
+    given = number + found.stride
+    choice = None
+    if run:
+        changes = pairing.changes_of(run, found, number)
+        choice = pairing.choose(found, number, changes)
+    if choice is None:
+        return Outcome(candidate, "a frame could not be decoded", given)
+    frames = [run[n] for n in range(number, choice.next_frame + 1)]
+    outcome = Outcome(
+        candidate,
+        why_dropped(frames, config),
+        choice.next_frame,
+        choice.repeated,
+        choice.first_shown,
+    )
+    if config.drop_repeated and choice.repeated and not outcome.reason:
+        return _dropped(outcome, "repeated")
+    if outcome.reason:
+        return outcome
     encoded = [image_files.encode_frame(x) for x in (frames[0], frames[-1])]
-    return Outcome(candidate, "", *encoded)
+    return dataclasses.replace(
+        outcome, frame_png=encoded[0], next_frame_png=encoded[1]
+    )

@@ -7,7 +7,9 @@ import cv2
 
 from keras_ssc import checks
 from keras_ssc.films import cuts
+from keras_ssc.films import deinterlacing
 from keras_ssc.films import image_limits
+from keras_ssc.films import pairing
 
 # Frames looked at to find a film's bars. A bar is there in all of them; two
 # dozen moments are enough that no dark scene fills them all.
@@ -19,17 +21,22 @@ class ExtractConfig:
     """What is drawn from a film, and what is dropped."""
 
     num_pairs: int = 300  # the report's number a film
-    stride: int = 1  # 1: the next frame is the very next, as in the report
+    interval: float = pairing.INTERVAL  # seconds to a pair's next frame
+    stride: int | None = None  # instead: frames to it; 1 in the report
     width: int = 480  # the report's size of a stored frame
     height: int = 270
     seed: int = 0  # the same seed and film give the same pairs
     crop_bars: bool = True  # bars give the film away, and so the genre
     drop_blank: bool = True  # black or one colour: nothing to learn from
     drop_cuts: bool = True  # a pair over a cut has no motion to see
+    drop_repeated: bool = False  # animation shows a picture twice, rightly
+    deinterlace: str = "auto"  # see `frame_reading.read_frames`
 
     def __post_init__(self):
         for name in ("num_pairs", "stride"):
             checks.at_least(name, getattr(self, name), 1)
+        checks.above_zero("interval", self.interval)
+        checks.one_of("deinterlace", self.deinterlace, deinterlacing.WAYS)
         # What reads stored frames refuses others.
         image_limits.check_size(self.width, self.height)
 

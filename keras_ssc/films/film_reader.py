@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import itertools
 
 import cv2
@@ -17,6 +18,7 @@ from keras_ssc.films import cuts
 from keras_ssc.films import film_process
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
+from keras_ssc.films import pairing
 
 # Cuts are sought on frames of this long side, as `cuts` looks at them.
 _LONG_SIDE = 320
@@ -51,17 +53,28 @@ class Plan:
         every: Float, seconds from a pair to the next, instead of `num_pairs`.
         quick: Boolean, whether the search for shots is left out: each pair
             then stands for the part of the film around it.
+        interval: Float, seconds from a pair's first frame to its next.
+        deinterlace: String, see `frame_reading.read_frames`.
         max_seconds: Float, films that last longer are refused; None for none.
     """
 
     num_pairs: int = 300
     every: float | None = None
     quick: bool = False
+    interval: float = pairing.INTERVAL
+    deinterlace: str = "auto"
     max_seconds: float | None = None
 
     def __post_init__(self):
         for name in ("num_pairs", "every", "max_seconds"):
             checks.above_zero(name, getattr(self, name))
+        self.extract_config()
+
+    def extract_config(self):
+        """Returns how pairs are made, as a `cleaning.ExtractConfig`."""
+        return cleaning.ExtractConfig(
+            interval=self.interval, deinterlace=self.deinterlace
+        )
 
 
 DEFAULT_PLAN = Plan()
@@ -86,13 +99,14 @@ class Pair:
 
     Attributes:
         seconds: Float, the frame's presentation time.
-        reason: String, why it is not used: `blank`, `cut` or `a frame could
-            not be decoded`; empty if it is.
+        reason: String, why it is not used: `blank`, `cut`, `gap` or `a frame
+            could not be decoded`; empty if it is.
         frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
             the pair is not used.
         next_frame: The same.
         is_extra: Boolean. If true, the pair is not at one of the even times: it
             was read because its shot has no other.
+        repeated: Boolean, whether both frames are one picture.
     """
 
     seconds: float
@@ -100,6 +114,21 @@ class Pair:
     frame: np.ndarray | None = None
     next_frame: np.ndarray | None = None
     is_extra: bool = False
+    repeated: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What is known of a film's picture before its pairs.
+
+    Attributes:
+        aspect: Float, its width by its height as a viewer sees it, without
+            bars.
+        notes: Tuple of strings, see `frame_index.FrameIndex`.
+    """
+
+    aspect: float
+    notes: tuple
 
 
 def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
@@ -114,8 +143,8 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
             or pairs are read: what is read, how many of how many.
 
     Yields:
-        Each `Pair` in the film's order; after the pairs of a shot, maybe
-        none, the `Shot`.
+        Its `Picture`; then each `Pair` in the film's order; after the pairs
+        of a shot, maybe none, the `Shot`.
 
     Raises:
         VideoError: If the film cannot be read, or its reader hangs or dies.
@@ -128,7 +157,7 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
                 return
             if isinstance(value, Exception):
                 raise value
-            if isinstance(value, (Pair, Shot)):
+            if isinstance(value, (Picture, Pair, Shot)):
                 yield value
             elif progress is not None:
                 progress(*value)
@@ -143,24 +172,41 @@ def _read(send, path, plan):
             f"Received: {index.end_seconds:.0f} seconds"
         )
     send(("film", 0, index.num_frames))
-    config = cleaning.ExtractConfig()
     samples = frame_reading.sample_frames(path, cleaning.NUM_BAR_FRAMES, index)
     bars = black_bars.find_bars(frame for _, _, frame in samples)
-    numbers = _spread(index, plan)
+    width = (index.width - bars.left - bars.right) * index.pixel_aspect
+    height = index.height - bars.top - bars.bottom
+    send(Picture(width / height, index.notes))
+    make = _PairMaker(index, bars, plan.extract_config())
+    numbers = _spread(index, plan, make.pairing)
     read = _read_around if plan.quick else _read_all
-    for item in read(index, numbers, _PairMaker(index, bars, config)):
+    for item in read(index, numbers, make):
         send(item)
 
 
-def _spread(index, plan):
-    """Returns frames at even times: the middles of equal parts of the film."""
-    if index.num_frames < 2:
+def _spread(index, plan, made):
+    """Returns frames at even times: the middles of equal parts of the film.
+
+    Holes in time are left out: a frame that stands for a minute stands for no
+    more pairs than any other.
+    """
+    last = index.num_frames - 1 - made.stride
+    if last < 0:
         return []
-    every = plan.every or index.end_seconds / plan.num_pairs
-    count = max(1, round(index.end_seconds / every))
-    times = index.end_seconds * (np.arange(count) + 0.5) / count
-    shown = np.searchsorted(index.seconds, times, "right") - 1
-    return np.unique(np.clip(shown, 0, index.num_frames - 2)).tolist()
+    steps = np.diff(index.seconds)
+    is_hole = steps > made.max_gap
+    clock = index.seconds - index.seconds[0]
+    clock[1:] -= np.cumsum(np.where(is_hole, steps - index.step_seconds, 0))
+    length = float(clock[-1]) + index.step_seconds
+    every = plan.every or length / plan.num_pairs
+    count = max(1, round(length / every))
+    times = length * (np.arange(count) + 0.5) / count
+    shown = np.searchsorted(clock, times, "right") - 1
+    # The pair of a frame just before a hole would lie across it.
+    first = np.arange(index.num_frames)
+    for place in np.flatnonzero(is_hole):
+        first[max(place - made.stride + 1, 0) : place + 1] = place + 1
+    return np.unique(np.clip(first[shown], 0, last)).tolist()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,14 +217,28 @@ class _PairMaker:
     bars: black_bars.Bars
     config: cleaning.ExtractConfig
 
-    def pair(self, number, frames):
-        """Returns the `Pair` of two whole frames, as extract stores them."""
-        frames = [
-            cleaning.stored_frame(frame, self.bars, self.config)
-            for frame in frames
-        ]
+    @functools.cached_property
+    def pairing(self):
+        """The film's `pairing.Pairing`."""
+        return pairing.of(self.index, self.config.interval)
+
+    def stored(self, frame):
+        """Returns a whole frame as extract stores it."""
+        return cleaning.stored_frame(frame, self.bars, self.config)
+
+    def pair(self, number, choice, frames):
+        """Returns the `Pair` of two stored frames."""
         reason = cleaning.why_dropped(frames, self.config)
-        return Pair(self._seconds(number), reason, *([] if reason else frames))
+        if pairing.is_gap(
+            self.index, number, choice.next_frame, self.pairing.max_gap
+        ):
+            reason = "gap"
+        return Pair(
+            self._seconds(number),
+            reason,
+            *([None, None] if reason else frames),
+            repeated=choice.repeated,
+        )
 
     def unread(self, number):
         """Returns the `Pair` of a frame that could not be decoded."""
@@ -202,11 +262,11 @@ def _read_all(index, numbers, make):
     wanted = collections.deque(numbers)
     most_kept = min(max(_num_frames(index, _MOST_BYTES) // 2, 2), _MOST_KEPT)
     shot = _OpenShot(0, most_kept, wanted, make)
-    for number, is_first, whole in _with_cuts(index):
+    for number, is_first, whole, change in _with_cuts(index, make):
         if is_first:
             yield from shot.close(number)
             shot = _OpenShot(number, most_kept, wanted, make)
-        yield from shot.add(number, whole)
+        yield from shot.add(number, whole, change)
         if number % _FRAMES_A_REPORT == 0:
             yield "frames", number, index.num_frames
     yield from shot.close(index.num_frames)
@@ -234,28 +294,71 @@ class _OpenShot:
         self._first, self._most_kept = first, most_kept
         self._wanted, self._make = wanted, make
         self._kept, self._step = [], 1
-        self._before = self._latest = (None, None)
+        self._recent = {}  # from a frame to (whole, change)
+        self._newest = self._done = first - 1
+        self._latest = (None, None, None)
         self._last_read = None
         self._num_lost = 0
 
-    def add(self, number, whole):
+    def add(self, number, whole, change=None):
         """Takes the shot's next frame; yields a `Pair` if one is due."""
-        last, last_whole = self._before
-        self._before = number, whole
-        if last != number - 1:
+        if number != self._newest + 1:
+            # No pair lies across a frame that is missing.
+            yield from self._choose_to(self._newest)
+            self._recent.clear()
+            self._done = number - 1
+        self._newest = number
+        self._recent[number] = whole, change
+        made = self._make.pairing
+        yield from self._choose_to(number - made.after)
+        # Of frames that are paired already, only how they changed matters.
+        paired = number - made.after
+        if paired in self._recent:
+            self._recent[paired] = None, self._recent[paired][1]
+        self._recent.pop(paired - made.before, None)
+
+    def _choose_to(self, last):
+        """Chooses what is paired with the frames up to one."""
+        for number in range(self._done + 1, last + 1):
+            self._done = number
+            yield from self._choose(number)
+
+    def _choose(self, number):
+        choice = self._choice(number)
+        if choice is None:
             return
-        self._latest = last, (last_whole, whole)
-        while self._wanted and self._wanted[0] < last:
+        self._latest = (
+            number,
+            choice,
+            [self._recent[n][0] for n in (number, choice.next_frame)],
+        )
+        while self._wanted and self._wanted[0] < number:
             yield self._lose(self._wanted.popleft())
-        if self._wanted and self._wanted[0] == last:
-            yield self._read(self._wanted.popleft(), self._latest[1])
+        if self._wanted and self._wanted[0] == number:
+            self._wanted.popleft()
+            yield self._read(*self._latest)
         if self._last_read is None:
-            self._keep(last)
+            self._keep(number)
+
+    def _choice(self, number):
+        made = self._make.pairing
+        if not made.skips_repeats:
+            # Whether both are one picture is seen when they are read.
+            if number + made.stride not in self._recent:
+                return None
+            return pairing.Choice(number + made.stride, False, number)
+        changes = {
+            frame: change
+            for frame, (_, change) in self._recent.items()
+            if frame > self._first
+        }
+        return pairing.choose(made, number, changes)
 
     def close(self, end):
         """Yields what is left of the pairs up to a frame, and the `Shot`."""
+        yield from self._choose_to(self._newest)
         # A pair's next frame is in its shot, too.
-        last = end - 2
+        last = end - 1 - self._make.pairing.stride
         while self._wanted and self._wanted[0] < end:
             number = min(self._wanted.popleft(), last)
             if number < self._first or number == self._last_read:
@@ -277,10 +380,14 @@ class _OpenShot:
                 yield dataclasses.replace(pair, is_extra=True)
         yield self._make.shot(self._first, end)
 
-    def _read(self, number, wholes):
+    def _read(self, number, choice, wholes):
         self._last_read = number
         self._kept.clear()
-        return self._make.pair(number, [whole() for whole in wholes])
+        frames = [self._make.stored(whole()) for whole in wholes]
+        if not self._make.pairing.skips_repeats:
+            repeated = pairing.is_repeat(pairing.change(*frames))
+            choice = dataclasses.replace(choice, repeated=repeated)
+        return self._make.pair(number, choice, frames)
 
     def _lose(self, number):
         self._num_lost += 1
@@ -300,13 +407,17 @@ class _OpenShot:
             ]
 
 
-def _with_cuts(index):
-    """Yields (number, whether a shot begins with it, whole) of all frames.
+def _with_cuts(index, make):
+    """Yields (number, whether a shot begins with it, whole, change).
 
-    Shots begin after a cut and after a fade.
+    All frames of a film. Shots begin after a cut and after a fade. `change`
+    is how a frame differs from the one before, see `pairing.change`; None
+    where pictures that are shown again are no matter.
     """
     num_ahead = min(max(_num_frames(index, _MOST_BYTES // 4), 1), _NUM_AHEAD)
-    frames = frame_reading.scan_frames(index.path, index, _LONG_SIDE)
+    frames = frame_reading.scan_frames(
+        index.path, index, _LONG_SIDE, make.config.deinterlace
+    )
     last, last_grey, was_blank = None, None, False
     for number, _, frame, whole in _ahead(frames, num_ahead):
         frame = _enlarged(frame)
@@ -316,7 +427,9 @@ def _with_cuts(index):
             interpolation=cv2.INTER_AREA,
         )
         is_blank = grey.std() < _LEAST_CONTRAST and cuts.is_blank(frame)
-        is_first = False
+        is_first, found = False, None
+        if last is not None and make.pairing.skips_repeats:
+            found = pairing.change(last, frame)
         if last is not None and not is_blank:
             change = float(cv2.absdiff(grey, last_grey).mean())
             # What follows black is another shot, even after a slow fade.
@@ -324,7 +437,7 @@ def _with_cuts(index):
                 change > _LEAST_CHANGE and cuts.is_cut(last, frame)
             )
         last, last_grey, was_blank = frame, grey, is_blank
-        yield number, is_first, whole
+        yield number, is_first, whole, found
 
 
 def _enlarged(frame):
@@ -367,24 +480,31 @@ def _read_around(index, numbers, make):
         (one + other + 1) // 2 for one, other in itertools.pairwise(numbers)
     ]
     parts = itertools.pairwise([0, *ends, index.num_frames])
-    frames = _groups(index, numbers)
-    for place, (number, part) in enumerate(zip(numbers, parts, strict=True)):
-        pair = next(frames)
-        yield make.unread(number) if pair is None else make.pair(number, pair)
+    made = make.pairing
+    lasts = [
+        pairing.last_frame(index, made, number, index.num_frames - 1)
+        for number in numbers
+    ]
+    frames = (
+        (number, make.stored(frame))
+        for number, _, frame in frame_reading.read_frames(
+            index.path,
+            pairing.wanted(made, numbers, lasts),
+            index,
+            deinterlace=make.config.deinterlace,
+        )
+    )
+    runs = pairing.read_runs(frames, made, numbers, lasts)
+    for place, (number, run, part) in enumerate(
+        zip(numbers, runs, parts, strict=True)
+    ):
+        choice = run and pairing.choose(
+            made, number, pairing.changes_of(run, made, number)
+        )
+        if choice:
+            pair = [run[number], run[choice.next_frame]]
+            yield make.pair(number, choice, pair)
+        else:
+            yield make.unread(number)
         yield make.shot(*part)
         yield "pairs", place + 1, len(numbers)
-
-
-def _groups(index, numbers):
-    """Yields for each frame it and the next; None if one is missing."""
-    wanted = {number + step for number in numbers for step in (0, 1)}
-    frames = frame_reading.read_frames(index.path, wanted, index)
-    read = collections.deque(maxlen=2)
-    for number in numbers:
-        while not read or read[-1][0] <= number:
-            if (item := next(frames, None)) is None:
-                break
-            read.append((item[0], item[2]))
-        found = dict(read)
-        pair = [found.get(number), found.get(number + 1)]
-        yield None if any(frame is None for frame in pair) else pair

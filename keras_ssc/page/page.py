@@ -215,7 +215,7 @@ class Page:
                 verdict = dataclasses.replace(verdict, path=name)
                 pair = verdict.strongest
                 pictures = self._evidence(
-                    pair.frame, pair.next_frame, verdict.genre
+                    pair.frame, pair.next_frame, verdict.genre, verdict.aspect
                 )
         except page_limits.StoppedError:
             return _answers("Stopped.")
@@ -230,9 +230,11 @@ class Page:
             pictures,
         )
 
-    def _evidence(self, frame, next_frame, genre):
+    def _evidence(self, frame, next_frame, genre, aspect=None):
         heat_maps = self._asked.heat_maps(frame, next_frame, genre)
-        return verdict_pictures.evidence(frame, next_frame, heat_maps, genre)
+        return verdict_pictures.evidence(
+            frame, next_frame, heat_maps, genre, aspect
+        )
 
     def _stop(self, request: gradio.Request):
         self.visitors.stop(request.session_hash)

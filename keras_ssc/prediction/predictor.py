@@ -318,7 +318,9 @@ class Predictor:
                     magnitudes = [None] * len(pairs)
                 answers = zip(scores, magnitudes, strict=True)
             for item in batch:
-                if isinstance(item, film_reader.Shot):
+                if isinstance(item, film_reader.Picture):
+                    collected.begin(item)
+                elif isinstance(item, film_reader.Shot):
                     collected.end_shot(item)
                 elif item.reason:
                     collected.drop(item)

@@ -73,10 +73,15 @@ class FilmVerdict:
             left out, unless no other can be used.
         shares: Dict from each genre to a float: the share of the film, of
             what could be judged of it, whose shots are evidence for the genre.
-        seconds: Float, the film's length; None of stored pairs.
+        seconds: Float, when the film ends, counted as players do from the
+            start of its file; None of stored pairs.
         num_pairs: Integer, the pairs that were judged, extra ones included.
+        num_repeated: Integer, how many of them are one picture, shown twice.
         dropped: Dict from a reason to how many pairs were dropped for it.
         shots: List of `ShotVerdict`.
+        notes: List of strings, what in the file is not as it should be.
+        aspect: Float, the picture's width by its height as a viewer sees it,
+            without bars; None of stored pairs.
         strongest: `film_reader.Pair`, the one with the highest score for
             `genre`, if pictures were asked for.
     """
@@ -90,8 +95,11 @@ class FilmVerdict:
     shares: dict
     seconds: float | None
     num_pairs: int
+    num_repeated: int
     dropped: dict
     shots: list
+    notes: list
+    aspect: float | None
     strongest: object = None
 
     def as_json(self):
@@ -147,6 +155,7 @@ class Collector:
         self._even, self._extra = [], []  # the scores of the film's pairs
         self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
+        self._num_repeated, self._notes, self._aspect = 0, [], None
         # Of each genre, the highest score of a pair, and that pair.
         self._strongest = [(-1.0, None)] * len(GENRES)
         self._begin_shot()
@@ -154,6 +163,10 @@ class Collector:
     def _begin_shot(self):
         self._scores, self._magnitudes = [], []
         self._seen = []  # (seconds, picture) of pairs
+
+    def begin(self, picture):
+        """Takes the film's `film_reader.Picture`."""
+        self._notes, self._aspect = list(picture.notes), picture.aspect
 
     def drop(self, pair):
         """Counts a pair that is not used."""
@@ -168,6 +181,7 @@ class Collector:
             magnitude: Float; None if the model does not see motion.
         """
         self._scores.append(scores)
+        self._num_repeated += pair.repeated
         (self._extra if pair.is_extra else self._even).append(scores)
         if magnitude is not None:
             self._magnitudes.append(float(magnitude))
@@ -251,7 +265,10 @@ class Collector:
             shares=dict(zip(GENRES, shares.tolist(), strict=True)),
             seconds=shots[-1].end_seconds,
             num_pairs=sum(shot.num_pairs for shot in judged),
+            num_repeated=self._num_repeated,
             dropped=dict(self._dropped),
             shots=shots,
+            notes=self._notes,
+            aspect=self._aspect,
             strongest=self._strongest[first][1],
         )

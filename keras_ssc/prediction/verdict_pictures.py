@@ -21,6 +21,9 @@ from keras_ssc.prediction import words
 # The contact sheet: pictures across, their size, and what stands below each.
 _COLUMNS, _WIDTH, _HEIGHT, _STRIP, _GAP = 5, 240, 135, 22, 6
 
+# What surrounds a picture of another shape than the sheet's.
+_MOUNT = 32
+
 # The annotated film: its largest long side, and the inset's share of it.
 _LONG_SIDE, _INSET = 854, 4
 
@@ -102,7 +105,12 @@ def contact_sheet(verdict):
     for place, shot in enumerate(shots):
         row, column = divmod(place, columns)
         top, left = _GAP + row * tall, _GAP + column * wide
-        sheet[top : top + _HEIGHT, left : left + _WIDTH] = shot.picture
+        tile = sheet[top : top + _HEIGHT, left : left + _WIDTH]
+        tile[:] = _MOUNT
+        picture = _shaped(shot.picture, verdict.aspect)
+        height, width = picture.shape[:2]
+        above, beside = (_HEIGHT - height) // 2, (_WIDTH - width) // 2
+        tile[above : above + height, beside : beside + width] = picture
         colour = tuple(bytes.fromhex(colours[shot.genre][1:]))
         bottom = top + _HEIGHT
         sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
@@ -114,7 +122,19 @@ def contact_sheet(verdict):
     return image_files.encode_frame(sheet)
 
 
-def evidence(frame, next_frame, heat_maps, genre):
+def _shaped(picture, aspect):
+    """Shrinks a stored picture on one side to the film's own shape."""
+    height, width = picture.shape[:2]
+    if aspect is None:
+        return picture
+    size = (
+        max(min(width, round(height * aspect)), 1),
+        max(min(height, round(width / aspect)), 1),
+    )
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def evidence(frame, next_frame, heat_maps, genre, aspect=None):
     """Draws what a model saw of a pair, and the evidence for a genre in it.
 
     Args:
@@ -122,6 +142,8 @@ def evidence(frame, next_frame, heat_maps, genre):
         next_frame: The same, the frame after it.
         heat_maps: Dict, see `predictor.Predictor.heat_maps`.
         genre: String.
+        aspect: Float, what the width of the pictures is to be by their
+            height; None to leave them.
 
     Returns:
         A list of tuples: a picture, uint8 array (height, width, 3), RGB; and
@@ -130,7 +152,8 @@ def evidence(frame, next_frame, heat_maps, genre):
     motion = flow.farneback_flow(frame, next_frame)
     # The noise of a still picture is no motion.
     longest = max(flow.longest_motion(motion), 0.1)
-    colours = flow.flow_colours(motion, longest)
+    colours = _shaped(flow.flow_colours(motion, longest), aspect)
+    frame, next_frame = _shaped(frame, aspect), _shaped(next_frame, aspect)
     drawn = [
         (frame, "frame"),
         (next_frame, "next frame"),
@@ -217,6 +240,9 @@ def _write_annotated(verdict, index, path, genre, progress):
     with av.open(str(path), "w", format="webm") as container:
         stream, last = None, None
         for number, seconds, frame in frames:
+            # Pixels need not be square.
+            size = (round(frame.shape[1] * index.pixel_aspect), len(frame))
+            frame = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
             # The codec halves the colour planes: both sides are even.
             frame = np.ascontiguousarray(
                 frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]

@@ -37,6 +37,14 @@ def reasons(dropped):
     return ", ".join(f"{count} {reason}" for reason, count in dropped.items())
 
 
+def repeated(count, total):
+    """Says how many pairs are one picture shown twice."""
+    return (
+        f"{count} of {total} pairs ({percent(count / total)}) are one picture "
+        "that is shown twice or stands still"
+    )
+
+
 def film_text(verdict):
     """Returns a film's verdict as lines for people."""
     shares = verdict.shares if verdict.shots else None
@@ -52,8 +60,17 @@ def film_text(verdict):
             f"{genre_score(verdict.scores, verdict.runner_up)}",
             *_score_lines(verdict.scores, shares),
             f"  {found}",
+            *(f"  {line}" for line in remarks(verdict)),
         ]
     )
+
+
+def remarks(verdict):
+    """Returns what else there is to tell of a film, line by line."""
+    lines = list(verdict.notes)
+    if verdict.num_repeated:
+        lines.append(repeated(verdict.num_repeated, verdict.num_pairs))
+    return lines
 
 
 def pair_text(answer):
@@ -93,4 +110,5 @@ def page_lines(verdict):
         f"Evidence for {evidence}. The runner-up is "
         f"{genre_words(verdict.runner_up)}.",
         f"Based on {pairs}.",
+        *remarks(verdict),
     ]

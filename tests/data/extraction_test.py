@@ -165,8 +165,8 @@ def test_a_stride_takes_a_later_frame_and_sees_cuts_between(films):
     cut = [o.candidate.frame_number for o in extraction.dropped]
     # Cuts lie before frames 20 and 45.
     assert cut == [17, 19, 41, 43]
-    candidate = extraction.kept[0].candidate
-    assert candidate.next_frame_number == candidate.frame_number + 4
+    kept = extraction.kept[0]
+    assert kept.next_frame_number == kept.candidate.frame_number + 4
 
 
 def test_blank_frames_are_dropped_unless_kept(tmp_path):

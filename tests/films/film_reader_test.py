@@ -35,7 +35,9 @@ def film(tmp_path_factory):
 def read(path, **settings):
     """Returns a film's shots, its pairs, and the pairs of each shot."""
     shots, pairs, of_shots = [], [], [[]]
-    for item in film_reader.read_film(path, film_reader.Plan(**settings)):
+    picture, *items = film_reader.read_film(path, film_reader.Plan(**settings))
+    assert isinstance(picture, film_reader.Picture)
+    for item in items:
         if isinstance(item, film_reader.Shot):
             shots.append(item)
             of_shots.append([])
@@ -227,7 +229,7 @@ def test_script_without_a_main_guard_reads_films(film, tmp_path):
     ended = subprocess.run(
         [sys.executable, script, film], capture_output=True, text=True
     )
-    assert ended.stdout.split() == ["8"], ended.stderr
+    assert ended.stdout.split() == ["9"], ended.stderr
 
 
 def num_children():

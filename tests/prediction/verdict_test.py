@@ -161,7 +161,8 @@ def test_json_has_plain_values_under_a_version():
     assert plain == found.as_json()
     assert list(plain) == [
         *("version", "path", "genre", "confidence", "is_sure", "runner_up"),
-        *("scores", "shares", "seconds", "num_pairs", "dropped", "shots"),
+        *("scores", "shares", "seconds", "num_pairs", "num_repeated"),
+        *("dropped", "shots", "notes", "aspect"),
     ]
     assert list(plain["shots"][0]) == [
         *("start_seconds", "end_seconds", "num_pairs", "genre", "scores"),

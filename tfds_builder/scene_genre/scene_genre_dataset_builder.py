@@ -31,8 +31,8 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
     Attributes:
         source: String, `"sample"`, `"frames"` or `"films"`.
         num_pairs: Integer, how many pairs a film (not for `"frames"`).
-        stride: Integer, how many frames on the next frame is (not for
-            `"frames"`).
+        stride: Integer, how many frames on the next frame is, whatever the
+            film's rate; about 1/24 s if None (not for `"frames"`).
         seed: Integer, draws other pairs (not for `"frames"`).
         films_per_genre: Integer, how many films are drawn for `"sample"`.
         film_seconds: Float, the length of a film drawn for `"sample"`.
@@ -40,7 +40,7 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
 
     source: str = "films"
     num_pairs: int = 300
-    stride: int = 1
+    stride: int | None = None
     seed: int = 0
     films_per_genre: int = 5
     film_seconds: float = 8.0
