@@ -186,6 +186,8 @@ def _describe_film(film, extracted):
         "pairs": len(film.magnitudes),
         "looked_at": len(film.frame_numbers),
         **told,
+        "frames_a_second": film.rate,
+        "repeated": film.repeated,
         "saturation": film.saturation,
         "black_and_white": film.saturation < GREY_SATURATION,
         "bars_left": dataclasses.asdict(film.bars),
@@ -320,7 +322,7 @@ def _colours_text(prediction):
 
 def _films_table(films):
     header = "film, split, genre, pairs, dropped, saturation, bars left, "
-    header += "bars cropped, mean motion, still"
+    header += "bars cropped, frames a second, repeated, mean motion, still"
     rows = [
         [
             *(film[name] for name in ("film", "split", "genre")),
@@ -330,6 +332,8 @@ def _films_table(films):
             + (", black-and-white" if film["black_and_white"] else ""),
             _bars_cell(film["bars_left"]),
             _or_not_known(film["bars_cropped"], _cropped_cell),
+            _or_not_known(film["frames_a_second"], "{:.4g}".format),
+            percent(film["repeated"]),
             f"{film['motion']:.2g}",
             percent(film["still"]),
         ]

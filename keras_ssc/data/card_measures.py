@@ -23,6 +23,7 @@ from keras_ssc.data import frame_folder
 from keras_ssc.data import simple_features
 from keras_ssc.films import black_bars
 from keras_ssc.films import image_files
+from keras_ssc.films import pairing
 from keras_ssc.films.cleaning import NUM_BAR_FRAMES
 from keras_ssc.genres import GENRES
 
@@ -62,6 +63,10 @@ class FilmMeasures:
         magnitudes: float32 array (pairs,), the motion magnitude of all pairs.
         frame_numbers: int64 array (looked at,).
         frame_sizes: List of strings (looked at,), such as `480x270`.
+        rate: Float, the film's frames a second, by the numbers and times of
+            its pairs; None if the data set does not say them.
+        repeated: Float, the share of the pairs that were looked at whose two
+            frames are one picture, see `pairing.is_repeat`.
         saturation: Float, the mean of `saturation`.
         colours: float32 array (looked at, 64), see
             `simple_features.colour_histogram`.
@@ -76,6 +81,8 @@ class FilmMeasures:
     magnitudes: np.ndarray
     frame_numbers: np.ndarray
     frame_sizes: list
+    rate: float | None
+    repeated: float
     saturation: float
     colours: np.ndarray
     hashes: dict
@@ -115,10 +122,11 @@ def measure(builder, most_pairs, seed=0, progress=False):
 
 def _measure_split(builder, split, most_pairs, seed, progress):
     names = ("film", "label", "frame_number", "motion_magnitude")
+    names += ("scene", "seconds")
     batches = list(
         _read(builder, split, names).batch(_BATCH).as_numpy_iterator()
     )
-    films, labels, numbers, magnitudes = (
+    films, labels, numbers, magnitudes, scenes, seconds = (
         np.concatenate([batch[name] for batch in batches]) for name in names
     )
     chosen = {
@@ -129,7 +137,8 @@ def _measure_split(builder, split, most_pairs, seed, progress):
         looks = _look_at(builder, split, chosen, folder, progress)
         found = []
         for film, places in chosen.items():
-            sizes, saturations, colours, hashes = zip(
+            own = films == film
+            sizes, repeats, saturations, colours, hashes = zip(
                 *(looks[place] for place in places), strict=True
             )
             telling = zip(numbers[places].tolist(), hashes, strict=True)
@@ -138,9 +147,11 @@ def _measure_split(builder, split, most_pairs, seed, progress):
                     film.decode("utf-8"),
                     split,
                     GENRES[labels[places[0]]],
-                    magnitudes[films == film],
+                    magnitudes[own],
                     numbers[places],
                     list(sizes),
+                    frame_rate(scenes[own], numbers[own], seconds[own]),
+                    float(np.mean(repeats)),
                     float(np.mean(saturations)),
                     np.array(colours),
                     {x: bits for x, bits in telling if bits is not None},
@@ -172,8 +183,12 @@ def _look_at(builder, split, chosen, folder, progress):
     """Returns places -> size, saturation, colours, hash; keeps some frames."""
     kept = {x for places in chosen.values() for x in places[:NUM_BAR_FRAMES]}
     wanted = set(np.concatenate([*chosen.values()]))
+    names = ("frame", "next_frame")
     stored = _read(
-        builder, split, ["frame"], {"frame": tfds.decode.SkipDecoding()}
+        builder,
+        split,
+        names,
+        dict.fromkeys(names, tfds.decode.SkipDecoding()),
     )
     bar = tqdm.tqdm(
         stored.as_numpy_iterator(),
@@ -185,9 +200,12 @@ def _look_at(builder, split, chosen, folder, progress):
     looks = {}
     for place, example in enumerate(bar):
         if place in wanted:
-            frame = image_files.decode_frame(example["frame"])
+            frame, next_frame = (
+                image_files.decode_frame(example[name]) for name in names
+            )
             looks[place] = (
                 "{1}x{0}".format(*frame.shape),
+                pairing.is_repeat(pairing.change(frame, next_frame)),
                 saturation(frame),
                 simple_features.colour_histogram(frame),
                 difference_hash(frame),
@@ -209,6 +227,25 @@ def _find_bars(folder, places):
     return black_bars.find_bars(
         [frame for frame in frames if frame.shape == shape]
     )
+
+
+def frame_rate(scenes, numbers, seconds):
+    """Computes how many frames a second a film has.
+
+    Args:
+        scenes: Integer array (pairs,), the scene of each of its pairs.
+        numbers: Integer array (pairs,), their first frames' numbers.
+        seconds: Float array (pairs,), when these are shown.
+
+    Returns:
+        A float; None if no scene has two pairs with times.
+    """
+    rates = []
+    for scene in np.unique(scenes):
+        frames, times = numbers[scenes == scene], seconds[scenes == scene]
+        if np.ptp(times) > 0:
+            rates.append(float(np.ptp(frames) / np.ptp(times)))
+    return float(np.median(rates)) if rates else None
 
 
 def saturation(frame):

@@ -3,6 +3,8 @@
 Each warning says what was found, with its numbers, and what to do.
 """
 
+import statistics
+
 from keras_ssc.data.card_measures import FEWEST_TEST_FILMS
 from keras_ssc.data.card_measures import GREY_SATURATION
 from keras_ssc.films.film_list import SPLITS
@@ -14,6 +16,11 @@ from keras_ssc.metrics.tables import percent
 # one has a little more than half.
 _LARGEST_SHARE = 0.5
 _TIMES_EQUAL_SHARE = 1.5
+
+# Frame rates apart by more than this share, and shares of repeated pictures by
+# more than this, are seen in the motion of a pair.
+_UNEQUAL_RATE = 0.1
+_UNEQUAL_REPEATS = 0.2
 
 # What follows where a split lacks some genres, and where there is none.
 _LACKING = {
@@ -51,6 +58,7 @@ def find_warnings(films, prediction, twins):
         *_grey_genres(films, genres),
         *_bars_left(films),
         *_bars_cropped(films, genres),
+        *_unequal_motion(films, genres),
         *_colours_predict(prediction),
         *_twins_across_splits(twins),
     ]
@@ -225,6 +233,54 @@ def _separating(films, barred, code, what, therefore, what_to_do):
                 others_with_bars=num_others,
                 others=others,
             )
+
+
+def _unequal_motion(films, genres):
+    """Yields a warning for each genre whose pairs are made of other motion.
+
+    The films' medians are compared: one odd film makes no genre.
+    """
+    for genre, own in genres.items():
+        others = [film for film in films if film["genre"] != genre]
+        rate, other_rate = (
+            _median(own, "frames_a_second"),
+            _median(others, "frames_a_second"),
+        )
+        if rate and abs(rate / (other_rate or rate) - 1) > _UNEQUAL_RATE:
+            yield _warning(
+                "frame_rates",
+                f"Films of {genre} have {rate:.4g} frames a second, those of "
+                f"other genres {other_rate:.4g} (medians): the time from a "
+                "frame to the next differs, and so does all motion. The frame "
+                "rate is a shortcut to the genre.",
+                "Add films of the same rate to the other genres, or extract "
+                "with an --interval that is whole frames at both rates.",
+                genre=genre,
+                frames_a_second=rate,
+                others=other_rate,
+            )
+        share, other_share = (
+            _median(own, "repeated"),
+            _median(others, "repeated"),
+        )
+        if others and abs(share - other_share) > _UNEQUAL_REPEATS:
+            yield _warning(
+                "repeated",
+                f"{percent(share)} of the pairs of {genre} are one picture "
+                "that is shown twice or stands still, of the other genres' "
+                f"{percent(other_share)} (medians of the films): a pair "
+                "without motion is a shortcut to the genre.",
+                "Extract with --drop-repeated, or use copies of the films at "
+                "the rate they were made in.",
+                genre=genre,
+                share=share,
+                others=other_share,
+            )
+
+
+def _median(films, name):
+    known = [film[name] for film in films if film[name] is not None]
+    return statistics.median(known) if known else None
 
 
 def _colours_predict(prediction):

@@ -22,6 +22,7 @@ import cv2
 import h5py
 import numpy as np
 
+from keras_ssc.data import frame_folder
 from tests.helpers import drawn_films
 
 # Small: what is tried is the way in, not the pictures.
@@ -494,14 +495,18 @@ def _film_lists(seed, outside):
 
 
 SETTINGS = {
+    "reading": frame_folder.READING,
     "num_pairs": 4,
-    "stride": 1,
+    "interval": 1 / 24,
+    "stride": None,
     "width": 64,
     "height": 36,
     "seed": 0,
     "crop_bars": True,
     "drop_blank": True,
     "drop_cuts": True,
+    "drop_repeated": False,
+    "deinterlace": "auto",
 }
 _FRAME_FILES = [f"action_train/action_movie1_00{n}.png" for n in (1, 2)]
 PAIR_ROW = {

@@ -298,6 +298,8 @@ def measured(name, genre, split, num_pairs=5, **changes):
         "magnitudes": np.full(num_pairs, 0.01, np.float32),
         "frame_numbers": np.arange(5),
         "frame_sizes": ["480x270"] * 5,
+        "rate": 24.0,
+        "repeated": 0.0,
         "saturation": 0.2,
         "colours": generator.random((5, 64), np.float32),
         "hashes": dict(enumerate(hashes)),
@@ -327,6 +329,35 @@ def test_a_good_data_set_has_no_warning():
     assert card["warnings"] == []
     assert card["colours_predict"]["num_films"] == 6
     assert cards.warnings_text(card).startswith("None of")
+
+
+@pytest.mark.parametrize(
+    "changes, code, text",
+    [
+        ({"rate": 30.0}, "frame_rates", "horror have 30 frames a second"),
+        ({"repeated": 0.3}, "repeated", "30.0 % of the pairs of horror"),
+    ],
+)
+def test_motion_that_is_another_for_technical_reasons_is_found(
+    changes, code, text
+):
+    (found,) = five_films(OF_HORROR, **changes)["warnings"]
+    assert found["code"] == code
+    assert text in found["text"]
+    # One odd film, or a difference that nobody sees, makes no genre.
+    assert five_films(OF_HORROR[:2], **changes)["warnings"] == []
+    few = {name: value - 0.12 for name, value in changes.items()}
+    few = {"rate": 25.0} if code == "frame_rates" else few
+    assert five_films(OF_HORROR, **few)["warnings"] == []
+
+
+def test_a_film_s_frame_rate_is_read_off_its_pairs():
+    scenes = np.array([1, 1, 2, 2, 3])
+    numbers = np.array([49, 1, 3, 99, 7])
+    seconds = np.array([2.0, 0.0, 4.0, 8.0, 100.0])
+    rate = card_measures.frame_rate(scenes, numbers, seconds)
+    assert rate == 24.0
+    assert card_measures.frame_rate(scenes, numbers, 0 * seconds) is None
 
 
 def test_colours_that_classify_the_films_are_found():
