@@ -205,11 +205,13 @@ class Predictor:
                 bytes of a JPEG or a PNG.
 
         Returns:
-            A list of `serving_client.Answer`.
+            A list of `serving_client.Answer`, one a pair.
 
         Raises:
             serving_client.ImageError: If an image is refused.
         """
+        if not encoded:
+            return []
         images = [tf.constant(part) for part in zip(*encoded, strict=True)]
         try:
             frames = self._decode_pairs(*images)

@@ -84,6 +84,10 @@ def test_image_that_is_refused_is_named(asked):
         asked.predict([(good[:-30], good)])
 
 
+def test_no_pairs_have_no_answers(asked):
+    assert asked.predict([]) == []
+
+
 def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
     for movie, genre in enumerate(("action", "romance"), start=1):
         shot = drawn_films.shot(movie, 6)
