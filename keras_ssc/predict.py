@@ -62,13 +62,17 @@ def _predict_pair(arguments):
     else:
         asked = keras_ssc.load(arguments.model)
     frame, next_frame = arguments.inputs
-    answer = predicting.predict_pair(asked, frame, next_frame)
+    answer = predicting.predict_pair(asked, frame, next_frame, _note)
     if arguments.json:
         paths = {"frame": frame, "next_frame": next_frame}
         print(predicting.as_json(asked.name, [{**paths, **vars(answer)}]))
     else:
         print(words.pair_text(answer))
     return 0
+
+
+def _note(text):
+    print(f"note: {text}", file=sys.stderr)
 
 
 def _genre(text):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import warnings
 
 import tqdm
 
@@ -10,19 +11,21 @@ from keras_ssc import files
 from keras_ssc.data import pair_files
 from keras_ssc.errors import VideoError
 from keras_ssc.films import image_limits
+from keras_ssc.films import image_seen
 from keras_ssc.serving import client as serving_client
 
 # Of what `as_json` writes; another number means other names or meanings.
 VERSION = 1
 
 
-def predict_pair(client, frame, next_frame):
-    """Classifies a pair of image files.
+def predict_pair(client, frame, next_frame, note=warnings.warn):
+    """Classifies a pair of image files, as people see them.
 
     Args:
         client: A `serving_client.Client`, or anything that answers as it.
         frame: Path of a JPEG or PNG file.
         next_frame: Path of the frame after it.
+        note: Function of a string, which tells what was changed of a file.
 
     Returns:
         A `serving_client.Answer`.
@@ -32,9 +35,14 @@ def predict_pair(client, frame, next_frame):
         OSError: If a file cannot be read.
         ServingError: If the server cannot be reached, or fails.
     """
-    pair = tuple(map(image_limits.read_image, (frame, next_frame)))
+    pair = []
+    for path in (frame, next_frame):
+        image, changed = image_seen.as_seen(image_limits.read_image(path))
+        if changed:
+            note(f"{path}: {changed}")
+        pair.append(image)
     try:
-        return client.predict([pair])[0]
+        return client.predict([tuple(pair)])[0]
     except serving_client.ImageError as error:
         message = str(error).replace("next_frame_bytes[0]", str(next_frame))
         message = message.replace("frame_bytes[0]", str(frame))

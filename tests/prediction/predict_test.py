@@ -23,6 +23,7 @@ from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
 from tests.helpers import drawn_films
+from tests.helpers import lying_images
 from tests.helpers import tiny_served
 
 
@@ -82,6 +83,17 @@ def test_image_that_is_refused_is_named(asked):
         serving_client.ImageError, match=r"^frame_bytes\[0\] is"
     ):
         asked.predict([(good[:-30], good)])
+
+
+def test_images_are_judged_as_people_see_them(asked):
+    frame, next_frame = drawn_films.shot(1, 2)
+    dark = next_frame.copy()
+    dark[:, :48] = 0
+    upright = [(tiny_served.encode(frame), tiny_served.encode(dark))]
+    clear = lying_images.see_through(next_frame, 0)
+    lying = [(lying_images.lying(frame, 6), clear)]
+    with pytest.warns(UserWarning, match=r"^next_frame_bytes\[0\]: it is par"):
+        assert asked.predict(lying) == asked.predict(upright)
 
 
 def test_no_pairs_have_no_answers(asked):
