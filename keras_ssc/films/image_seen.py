@@ -10,9 +10,8 @@ import threading
 import warnings
 
 from keras_ssc.films import image_limits
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
+from keras_ssc.films.file_kinds import PNG
+from keras_ssc.films.file_kinds import PNG_END
 
 # An entry of EXIF, of one number, that says another orientation than upright.
 _LYING = re.compile(
@@ -59,7 +58,7 @@ def as_seen(data):
 
 
 def _looks_lying(data):
-    mark = b"eXIf" if data.startswith(_PNG) else b"Exif\0\0"
+    mark = b"eXIf" if data.startswith(PNG) else b"Exif\0\0"
     place = data.find(mark)
     return place >= 0 and bool(
         _LYING.search(data, place, place + _EXIF_BYTES) and _is_whole(data)
@@ -67,7 +66,7 @@ def _looks_lying(data):
 
 
 def _looks_see_through(data):
-    if not data.startswith(_PNG):
+    if not data.startswith(PNG):
         return False
     depth, colours = data[24:25], data[25:26]
     has_alpha = colours in (b"\x04", b"\x06")
@@ -79,7 +78,7 @@ def _looks_see_through(data):
 
 def _is_whole(data):
     # Pillow does not miss the end of a PNG; the model's decoder does.
-    return not data.startswith(_PNG) or _PNG_END in data
+    return not data.startswith(PNG) or PNG_END in data
 
 
 def _as_seen(image, may_show_through):

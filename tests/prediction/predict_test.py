@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import sys
 
 import keras
@@ -234,6 +235,48 @@ def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             parser_arguments(arguments)
+
+
+@pytest.fixture
+def folder(film, tmp_path):
+    """A folder with a film of no known suffix, and what lies beside films."""
+    (tmp_path / "film").symlink_to(film)
+    for name in ("poster.JPG", "back.jpg", "film.nfo", "film.srt", ".hidden"):
+        (tmp_path / name).write_bytes(b"no film")
+    return tmp_path
+
+
+def test_what_is_no_film_in_a_folder_is_left_aside(run_dir, folder, capsys):
+    flags = ("--pairs", 4, "--quick")
+    assert parser_arguments((run_dir, folder, *flags)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{folder}/film: ")
+    note = f"note: left aside in {folder}: 2 .jpg, 1 .nfo, 1 .srt\n"
+    assert err == note
+    assert parser_arguments((run_dir, folder, *flags, "--json")) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert said["version"] == 1 and err == note
+    assert [each["path"] for each in said["predictions"]] == [f"{folder}/film"]
+    assert said["left_aside"] == [
+        f"{folder}/{name}"
+        for name in ("back.jpg", "film.nfo", "film.srt", "poster.JPG")
+    ]
+
+
+def test_file_that_is_named_is_never_left_aside(run_dir, film, folder, capsys):
+    named = folder / "film.mkv.part"
+    named.symlink_to(film)
+    arguments = (run_dir, named, "--pairs", 4, "--quick", "--json")
+    assert parser_arguments(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "left_aside" not in json.loads(out) and err == ""
+
+
+def test_folder_without_a_film_says_what_it_has(run_dir, folder):
+    (folder / "film").unlink()
+    with pytest.raises(ValueError, match=r"2 \.jpg, 1 \.nfo, 1 \.srt"):
+        parser_arguments((run_dir, folder))
 
 
 def parser_arguments(arguments):

@@ -12,6 +12,7 @@ import pytest
 from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 from keras_ssc.serving import client as serving_client
+from tests.helpers import bad_images
 from tests.helpers import lying_images
 from tests.helpers import serving_stand_in
 from tests.helpers import tiny_served
@@ -379,6 +380,14 @@ def images(tmp_path_factory):
     (folder / "cut.png").write_bytes(frame[:3000])
     (folder / "empty.png").write_bytes(b"")
     (folder / "notes.txt").write_text("a film")
+    first = tiny_served.frames(1)[0][0]
+    for name, form in (
+        *(("a.webp", "WebP"), ("a.gif", "GIF"), ("a.tif", "TIFF")),
+        ("bmp.jpg", "BMP"),
+    ):
+        (folder / name).write_bytes(bad_images.pillow(first, None, form))
+    (folder / "a.heic").write_bytes(b"\0\0\0 ftypheic" + bytes(20))
+    (folder / "film.mp4").write_bytes(b"a film")
     return folder
 
 
@@ -442,6 +451,14 @@ def test_the_command_prints_json_for_programs(server, local, images, way):
         (("empty.png", "2.png"), "{}/empty.png is empty"),
         (("1.png", "3.png"), "Received: {}/3.png, no such file"),
         (("1.png", "."), "Received: {}, a folder"),
+        (("a.webp", "a.webp"), "{}/a.webp is a WebP. Name a JPEG or PNG"),
+        (("a.gif",), "{}/a.gif is a GIF. Name a JPEG or PNG file: convert"),
+        (("1.png", "a.heic"), "{}/a.heic is an AVIF, a HEIF or a video. Nam"),
+        (("film.mp4", "a.tif"), "{}/a.tif is a TIFF. Name a JPEG or PNG"),
+        (("bmp.jpg",), "{}/bmp.jpg is a BMP. Name a JPEG or PNG file"),
+        (("bmp.jpg", "1.png", "2.png"), "{}/bmp.jpg is a BMP. Name a JPEG"),
+        (("1.png",), "Expected two images, or films. Received: 1, with"),
+        (("1.png", "2.png", "1.png"), "or films. Received: 3, with the"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_code_2(
