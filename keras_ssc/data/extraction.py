@@ -141,10 +141,11 @@ def _extract_all(films, places, out, config, workers, progress):
                         continue
                     bar.update()
                     if not isinstance(ending, StopIteration):
-                        line = film.scenes[0].line
-                        problems[film.name] = (
-                            f"film {film.name!r} (line {line}): {ending}"
-                        )
+                        where = f"film {film.name!r}"
+                        # One of a scene names its own line.
+                        if not str(ending).startswith("line "):
+                            where += f" (line {film.scenes[0].line})"
+                        problems[film.name] = f"{where}: {ending}"
             # Once more alone, with the memory that the others took.
             todo, workers = died, 1
     return [problems[film.name] for film in films if film.name in problems]

@@ -53,7 +53,8 @@ def read_frame(path):
         ValueError: If the file is not a whole PNG; names the file.
         OSError: If the file cannot be read.
     """
+    data = image_limits.read_image(path)
     try:
-        return decode_frame(image_limits.read_image(path))
+        return decode_frame(data)
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Extract the film again.") from error
