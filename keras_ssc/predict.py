@@ -8,11 +8,11 @@ MODEL is a run that was evaluated, or an export.
 """
 
 import argparse
-import pathlib
 import sys
 
 import keras_ssc
 from keras_ssc import command
+from keras_ssc.films import file_kinds
 from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_named
 from keras_ssc.prediction import predicting
@@ -21,14 +21,12 @@ from keras_ssc.serving import client as serving_client
 
 _OUTPUTS = ("csv", "timeline", "contact_sheet", "annotate")
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-
 
 def _predict_films(arguments):
     """Classifies films; returns the exit code."""
     asked_for = {name: getattr(arguments, name) for name in _OUTPUTS}
     outputs = {name: path for name, path in asked_for.items() if path}
-    name, found = predicting.predict_films(
+    name, found, left_aside = predicting.predict_films(
         arguments.server or arguments.model,
         arguments.inputs,
         (arguments.pairs, arguments.every, arguments.quick),
@@ -37,6 +35,8 @@ def _predict_films(arguments):
         arguments.genre,
         arguments.timeout,
     )
+    if left_aside:
+        _note(predicting.left_aside_text(left_aside))
     verdicts, errors = [], []
     for film, result in found:
         if isinstance(result, Exception):
@@ -48,7 +48,7 @@ def _predict_films(arguments):
             print(words.film_text(result), flush=True)
     if arguments.json:
         predictions = [verdict.as_json() for verdict in verdicts]
-        print(predicting.as_json(name, predictions, errors))
+        print(predicting.as_json(name, predictions, errors, left_aside))
     elif verdicts:
         for path in outputs.values():
             print(f"written: {path}")
@@ -62,13 +62,17 @@ def _predict_pair(arguments):
     else:
         asked = keras_ssc.load(arguments.model)
     frame, next_frame = arguments.inputs
-    answer = predicting.predict_pair(asked, frame, next_frame)
+    answer = predicting.predict_pair(asked, frame, next_frame, _note)
     if arguments.json:
         paths = {"frame": frame, "next_frame": next_frame}
         print(predicting.as_json(asked.name, [{**paths, **vars(answer)}]))
     else:
         print(words.pair_text(answer))
     return 0
+
+
+def _note(text):
+    print(f"note: {text}", file=sys.stderr)
 
 
 def _genre(text):
@@ -142,13 +146,18 @@ def main():
         arguments.model, *arguments.inputs = arguments.inputs
         if not arguments.inputs:
             parser.error("expected MODEL and INPUT, or --server URL and INPUT")
-    suffixes = {pathlib.Path(path).suffix.lower() for path in arguments.inputs}
-    if suffixes.isdisjoint(_IMAGE_SUFFIXES):
+    pictures = list(filter(file_kinds.is_picture, arguments.inputs))
+    if not pictures:
         return _predict_films(arguments)
-    if len(arguments.inputs) != 2:
-        parser.error(
-            "expected two images, or films, received "
-            f"{len(arguments.inputs)} inputs"
+    num_inputs = len(arguments.inputs)
+    if not num_inputs == len(pictures) == 2:
+        # That one can be no frame at all is said before their number.
+        for path in pictures:
+            predicting.read_image(path)
+    if num_inputs != 2:
+        raise ValueError(
+            f"Expected two images, or films. Received: {num_inputs}, with the "
+            f"image {pictures[0]}. Name it and the frame after it alone."
         )
     return _predict_pair(arguments)
 

@@ -141,13 +141,20 @@ def _extract_all(films, places, out, config, workers, progress):
                         continue
                     bar.update()
                     if not isinstance(ending, StopIteration):
-                        line = film.scenes[0].line
-                        problems[film.name] = (
-                            f"film {film.name!r} (line {line}): {ending}"
-                        )
+                        problems[film.name] = _problem(film, str(ending))
             # Once more alone, with the memory that the others took.
             todo, workers = died, 1
     return [problems[film.name] for film in films if film.name in problems]
+
+
+def _problem(film, said):
+    """Names the film, and its line unless what is said names a scene's."""
+    name = f"film {film.name!r}"
+    if said.startswith(name):
+        return said
+    if said.startswith("line "):
+        return f"{name}: {said}"
+    return f"{name} (line {film.scenes[0].line}): {said}"
 
 
 def _name(film):

@@ -3,7 +3,8 @@
 One row a scene, in the columns `film`, `genre`, `split`, `path`, `start` and
 `end`. Rows with the same `film` belong together: a film may have many scenes,
 in one file or in several. `path` is relative to the list's folder; `start`
-and `end` are hh:mm:ss or hh:mm:ss.mmm, empty for the file's beginning or end.
+and `end` are hh:mm:ss, with or without decimals, empty for the file's beginning
+or end.
 """
 
 import csv
@@ -22,7 +23,10 @@ SPLITS = ("train", "validation", "test")
 
 COLUMNS = ("film", "genre", "split", "path", "start", "end")
 
-_TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)(?:[.,](\d{1,3}))?")
+_TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)(?:[.,](\d+))?")
+
+# What Excel reads and writes as the first line.
+_SEPARATOR = re.compile(r'"?sep=([,;\t])"? *\n?', re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Film:
 
 
 def parse_time(text):
-    """Reads hh:mm:ss or hh:mm:ss.mmm.
+    """Reads hh:mm:ss, with any number of decimals behind it.
 
     Args:
         text: A string, such as `"01:02:03.250"`.
@@ -80,7 +84,8 @@ def parse_time(text):
         )
     hours, minutes, seconds, fraction = match.groups()
     whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-    return whole + int((fraction or "0").ljust(3, "0")) / 1000
+    # Rounded once: the nearest float to what is written.
+    return float(f"{whole}.{fraction or 0}")
 
 
 def format_time(seconds):
@@ -99,7 +104,8 @@ def read_film_list(path):
 
     Args:
         path: The CSV file: UTF-8 with or without a byte order mark, its
-            columns separated by commas, semicolons or tabs.
+            columns separated by commas, semicolons or tabs. A first line such
+            as `sep=;` and rows without any text are skipped.
 
     Returns:
         A tuple (films, problems). `films` is a list of `Film` in the order of
@@ -150,22 +156,34 @@ def _rows(path):
         ) from error
     # Not text.splitlines(): it also ends lines within a cell.
     lines = io.StringIO(text)
-    reader = csv.DictReader(lines, delimiter=_delimiter(text))
+    named = _SEPARATOR.fullmatch(lines.readline())
+    if not named:
+        lines.seek(0)
+    reader = csv.DictReader(
+        lines, delimiter=named[1] if named else _delimiter(text)
+    )
+    num_skipped = 1 if named else 0
     try:
         header = [name.strip().lower() for name in reader.fieldnames or ()]
         missing = [name for name in COLUMNS if name not in header]
         if missing:
             raise FilmListError(
-                f"{path}, line 1: expected the columns {', '.join(COLUMNS)}. "
-                f"Missing: {', '.join(missing)}. Received: "
-                f"{', '.join(header)[:200] or 'an empty file'}"
+                f"{path}, line {num_skipped + 1}: expected the columns "
+                f"{', '.join(COLUMNS)}. Missing: {', '.join(missing)}. "
+                f"Received: {', '.join(header)[:200] or 'an empty file'}"
             )
         reader.fieldnames = header
-        rows = [(reader.line_num, row) for row in reader]
+        rows = [
+            (reader.line_num + num_skipped, row)
+            for row in reader
+            # Spreadsheets write empty rows as separators. Cells that are too
+            # many are a list of their own.
+            if any("".join(cell or "").strip() for cell in row.values())
+        ]
     except csv.Error as error:
         raise FilmListError(
-            f"{path}, line {reader.line_num + 1}: expected CSV, received "
-            f"something else ({error}). Save it as 'CSV UTF-8'."
+            f"{path}, line {reader.line_num + num_skipped + 1}: expected CSV, "
+            f"received something else ({error}). Save it as 'CSV UTF-8'."
         ) from error
     if not rows:
         raise FilmListError(f"{path}: expected at least one row, a scene.")
@@ -180,7 +198,7 @@ def _read(path):
 
 
 def _delimiter(text):
-    header = text.splitlines()[0] if text else ""
+    header = text.partition("\n")[0]
     return max(",;\t", key=header.count)
 
 
@@ -191,12 +209,13 @@ def _parse_row(row, folder, line):
             f"expected {len(COLUMNS)} cells, as the header has. Put a cell "
             "that holds the separator itself into double quotes.",
         )
-    cells = {name: (row[name] or "").strip() for name in COLUMNS}
+    for column, cell in row.items():
+        if "\0" in cell:
+            raise _CellError(column, "it has a zero byte in it. Correct it.")
+    cells = {name: row[name].strip() for name in COLUMNS}
     for column in ("film", "genre", "split", "path"):
         if not cells[column]:
             raise _CellError(column, "it is empty. Fill it in.")
-    if "\0" in cells["path"]:
-        raise _CellError("path", "it has a zero byte in it. Correct it.")
     try:
         genre = genre_named(cells["genre"])
     except ValueError as error:

@@ -5,10 +5,8 @@ import struct
 import cv2
 import numpy as np
 
+from keras_ssc.films import file_kinds
 from keras_ssc.films import image_limits
-
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
 
 
 def encode_frame(frame):
@@ -38,8 +36,8 @@ def decode_frame(data):
     """
     # OpenCV fills what a cut file lacks with grey, without an error, so the
     # chunk that ends every PNG is looked for first.
-    is_whole = data.rstrip(b"\0").endswith(_PNG_END)
-    if data.startswith(_PNG_START) and is_whole:
+    is_whole = data.rstrip(b"\0").endswith(file_kinds.PNG_END)
+    if data.startswith(file_kinds.PNG) and is_whole:
         image_limits.check_size(*struct.unpack(">II", data[16:24]))
         array = np.frombuffer(data, np.uint8)
         frame = cv2.imdecode(array, cv2.IMREAD_COLOR)
@@ -55,7 +53,8 @@ def read_frame(path):
         ValueError: If the file is not a whole PNG; names the file.
         OSError: If the file cannot be read.
     """
+    data = image_limits.read_image(path)
     try:
-        return decode_frame(image_limits.read_image(path))
+        return decode_frame(data)
     except ValueError as error:
         raise ValueError(f"{path}: {error}. Extract the film again.") from error

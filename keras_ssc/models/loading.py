@@ -1,6 +1,7 @@
 """A stored Keras model -> the model, or one named error."""
 
 import pathlib
+import zipfile
 
 import keras
 
@@ -31,6 +32,12 @@ def load(path, compile=False):
     path = pathlib.Path(path)
     if not path.is_file():
         raise ModelError(f"Expected a Keras model. {path} is not a file.")
+    # Keras says of one that it is not there.
+    if not zipfile.is_zipfile(path):
+        raise ModelError(
+            f"Expected a Keras model. {path} is damaged: it is cut off, or no "
+            ".keras file."
+        )
     try:
         return keras.saving.load_model(path, compile=compile, safe_mode=True)
     # Keras, zipfile, h5py and TensorFlow raise errors of as many kinds as a

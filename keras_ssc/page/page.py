@@ -31,6 +31,7 @@ from keras_ssc.films import film_reader
 from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
 from keras_ssc.films import image_limits
+from keras_ssc.films import image_seen
 from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_words
 from keras_ssc.page import page_limits
@@ -67,6 +68,9 @@ _FONTS = {
     "font_mono": ["ui-monospace", "monospace"],
 }
 
+
+# What the two places of a pair are called.
+_FRAMES = ("Frame", "The frame after it")
 
 # The two pictures of a film, and what they are to those who do not see them.
 _PICTURES = {
@@ -169,12 +173,18 @@ class Page:
         if frame is None or next_frame is None:
             raise _refusal("Drop both frames first.")
         with self._model_lock, _named_errors():
-            encoded = tuple(map(image_limits.read_image, (frame, next_frame)))
+            given = map(image_limits.read_image, (frame, next_frame))
+            encoded, notes = zip(*map(image_seen.as_seen, given), strict=True)
             answer = self._asked.predict([encoded])[0]
             pair = [_decode(image) for image in encoded]
             pictures = self._evidence(*pair, answer.genre)
         heading = words.genre_score(answer.scores, answer.genre)
         details = words.motion_lines(answer)
+        details += [
+            f"{label}: {note}"
+            for label, note in zip(_FRAMES, notes, strict=True)
+            if note
+        ]
         return _answers(heading, details, answer.scores, pictures=pictures)
 
     def _judge_example(self, genre):
@@ -368,7 +378,7 @@ class Page:
                         height=180,
                         min_width=130,
                     )
-                    for label in ("Frame", "The frame after it")
+                    for label in _FRAMES
                 ]
             ask = gradio.Button("Classify", variant="primary")
             buttons = _build_examples("Or try two frames of a drawn film:")
@@ -478,7 +488,9 @@ def _figures(pictures):
 
 def _decode(image):
     """Decodes an image that the model has read; no larger than the page."""
-    frame = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    # As the model's decoder does: what is stored, and that is upright.
+    way = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    frame = cv2.imdecode(np.frombuffer(image, np.uint8), way)
     scale = min(1.0, _LONG_SIDE / max(frame.shape[:2]))
     frame = cv2.resize(
         frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA

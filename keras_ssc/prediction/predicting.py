@@ -1,28 +1,51 @@
 """Classifies images, films and folders, and writes what was found of them."""
 
+import collections
 import contextlib
+import itertools
 import json
 import pathlib
+import warnings
 
 import tqdm
 
 from keras_ssc import files
 from keras_ssc.data import pair_files
 from keras_ssc.errors import VideoError
+from keras_ssc.films import file_kinds
 from keras_ssc.films import image_limits
+from keras_ssc.films import image_seen
 from keras_ssc.serving import client as serving_client
 
 # Of what `as_json` writes; another number means other names or meanings.
 VERSION = 1
 
 
-def predict_pair(client, frame, next_frame):
-    """Classifies a pair of image files.
+def read_image(path):
+    """Reads a JPEG or PNG file without decoding it.
+
+    Raises:
+        ValueError: If it is something else; says what, and what to do.
+        OSError: If it cannot be read.
+    """
+    data = image_limits.read_image(path)
+    kind = file_kinds.image_kind(data)
+    if kind not in ("JPEG", "PNG"):
+        raise ValueError(
+            f"Expected JPEG or PNG images. {path} is {kind}. Name a JPEG or "
+            "PNG file: convert a picture to PNG, one that moves to mp4."
+        )
+    return data
+
+
+def predict_pair(client, frame, next_frame, note=warnings.warn):
+    """Classifies a pair of image files, as people see them.
 
     Args:
         client: A `serving_client.Client`, or anything that answers as it.
         frame: Path of a JPEG or PNG file.
         next_frame: Path of the frame after it.
+        note: Function of a string, which tells what was changed of a file.
 
     Returns:
         A `serving_client.Answer`.
@@ -32,25 +55,33 @@ def predict_pair(client, frame, next_frame):
         OSError: If a file cannot be read.
         ServingError: If the server cannot be reached, or fails.
     """
-    pair = tuple(map(image_limits.read_image, (frame, next_frame)))
+    pair = []
+    for path in (frame, next_frame):
+        image, changed = image_seen.as_seen(read_image(path))
+        if changed:
+            note(f"{path}: {changed}")
+        pair.append(image)
     try:
-        return client.predict([pair])[0]
+        return client.predict([tuple(pair)])[0]
     except serving_client.ImageError as error:
         message = str(error).replace("next_frame_bytes[0]", str(next_frame))
         message = message.replace("frame_bytes[0]", str(frame))
         raise ValueError(message) from error
 
 
-def as_json(model, predictions, errors=()):
+def as_json(model, predictions, errors=(), left_aside=()):
     """Writes what was found for programs, as JSON.
 
     Args:
         model: String, the model's name.
         predictions: List of dicts of plain values.
         errors: List of dicts of `path` and `error`.
+        left_aside: List of paths; only if there are any, they are listed.
     """
     result = {"version": VERSION, "model": model}
     result |= {"predictions": predictions, "errors": list(errors)}
+    if left_aside:
+        result["left_aside"] = list(map(str, left_aside))
     return json.dumps(result, indent=2, ensure_ascii=False)
 
 
@@ -61,13 +92,15 @@ def list_films(inputs):
         inputs: Sequence of paths: films, and folders of films.
 
     Returns:
-        A list of `pathlib.Path`: a folder's files by their names, hidden
-        ones apart; also what turns out to be no file, such as a broken link.
+        A tuple of two lists of `pathlib.Path`. The films: a folder's files
+        by their names, hidden ones apart; also what turns out to be no file,
+        such as a broken link. What of the folders is left aside, since it is
+        obviously no film; a file that is named itself never is.
 
     Raises:
-        ValueError: If a path is missing, or a folder holds no file.
+        ValueError: If a path is missing, or a folder holds no film.
     """
-    films = []
+    films, left_aside = [], []
     for path in map(pathlib.Path, inputs):
         if path.is_dir():
             found = sorted(
@@ -75,11 +108,17 @@ def list_films(inputs):
                 for each in path.iterdir()
                 if not each.is_dir() and not each.name.startswith(".")
             )
-            if not found:
-                raise ValueError(
-                    f"Expected a folder of films. {path} is empty."
+            aside = [each for each in found if file_kinds.is_no_film(each)]
+            if len(found) == len(aside):
+                received = (
+                    f"holds only {counts(aside)}" if aside else "is empty"
                 )
-            films += found
+                raise ValueError(
+                    f"Expected a folder of films. {path} {received}. Name a "
+                    "file itself to have it tried, or two images."
+                )
+            films += [x for x in found if not file_kinds.is_no_film(x)]
+            left_aside += aside
         elif path.exists():
             films.append(path)
         else:
@@ -87,7 +126,23 @@ def list_films(inputs):
                 f"Expected a film or a folder of films. Received: {path}, no "
                 "such file"
             )
-    return films
+    return films, left_aside
+
+
+def counts(paths):
+    """Counts files by their suffixes, such as `2 .jpg, 1 .nfo`."""
+    counted = collections.Counter(path.suffix.lower() for path in paths)
+    return ", ".join(
+        f"{counted[suffix]} {suffix}" for suffix in sorted(counted)
+    )
+
+
+def left_aside_text(paths):
+    """Says in a line what of folders was left aside, see `list_films`."""
+    by_folder = itertools.groupby(paths, lambda path: path.parent)
+    return "left aside " + "; ".join(
+        f"in {folder}: {counts(found)}" for folder, found in by_folder
+    )
 
 
 def holds_pairs(path):
@@ -112,9 +167,9 @@ def predict_films(
         timeout: Float, seconds that a server may keep silent.
 
     Returns:
-        A tuple: the model's name, and an iterator that gives for each film
-        its path, and its `verdict.FilmVerdict` or the `VideoError` that it
-        ended in.
+        A tuple: the model's name; an iterator that gives for each film its
+        path, and its `verdict.FilmVerdict` or the `VideoError` that it ended
+        in; and a list of the files that were left aside.
 
     Raises:
         ValueError: If an input is missing, there are outputs of more than one
@@ -126,7 +181,7 @@ def predict_films(
 
     plan = film_reader.Plan(*plan)
     has_pairs = len(inputs) == 1 and holds_pairs(inputs[0])
-    films = [] if has_pairs else list_films(inputs)
+    films, left_aside = ([], []) if has_pairs else list_films(inputs)
     if outputs and len(films) != 1:
         received = "a folder of pairs" if has_pairs else f"{len(films)} films"
         raise ValueError(
@@ -136,14 +191,15 @@ def predict_films(
     asked = predictor.load(model, timeout)
     if has_pairs:
         verdicts = asked.predict_frames(inputs[0], min_confidence)
-        return asked.name, ((verdict.path, verdict) for verdict in verdicts)
-    return asked.name, (
-        found
+        return asked.name, ((each.path, each) for each in verdicts), []
+    found = (
+        each
         for film in films
-        for found in _predict_film(
+        for each in _predict_film(
             asked, film, plan, min_confidence, outputs, genre
         )
     )
+    return asked.name, found, left_aside
 
 
 def _predict_film(asked, film, plan, min_confidence, outputs, genre):

@@ -200,17 +200,22 @@ class Predictor:
     def predict(self, encoded):
         """Classifies pairs of encoded images, as `serving_client.Client`.
 
+        They are taken as people see them, see `serving_client.seen_pairs`.
+
         Args:
             encoded: List of pairs (frame_bytes, next_frame_bytes): each the
                 bytes of a JPEG or a PNG.
 
         Returns:
-            A list of `serving_client.Answer`.
+            A list of `serving_client.Answer`, one a pair.
 
         Raises:
             serving_client.ImageError: If an image is refused.
         """
-        images = [tf.constant(part) for part in zip(*encoded, strict=True)]
+        if not encoded:
+            return []
+        seen = serving_client.seen_pairs(encoded)
+        images = [tf.constant(part) for part in zip(*seen, strict=True)]
         try:
             frames = self._decode_pairs(*images)
         except tf.errors.InvalidArgumentError as error:

@@ -101,7 +101,8 @@ def write_video(path, frames, size, frame_rate, comment=""):
         os.replace(unfinished, path)
     except (av.error.FFmpegError, OSError) as error:
         # Plain words: errors of FFmpeg do not travel between processes.
-        raise OSError(f"Cannot write {path}: {error}") from None
+        reason = error.strerror or error
+        raise OSError(f"Cannot write {path}: {reason}") from None
     finally:
         unfinished.unlink(missing_ok=True)
 

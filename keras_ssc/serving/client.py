@@ -13,9 +13,11 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
 
 from keras_ssc import checks
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import image_seen
 
 # What the model is called if a URL does not say it.
 MODEL_NAME = "scene_genre"
@@ -144,6 +146,8 @@ class Client:
     def predict(self, pairs):
         """Asks for the answers of pairs, in as many requests as they need.
 
+        Images are sent as people see them, see `seen_pairs`.
+
         Args:
             pairs: List of pairs (frame_bytes, next_frame_bytes): each the
                 bytes of a JPEG or a PNG.
@@ -162,7 +166,7 @@ class Client:
         """
         answers = []
         for start in range(0, len(pairs), self._batch_size):
-            batch = pairs[start : start + self._batch_size]
+            batch = seen_pairs(pairs[start : start + self._batch_size], start)
             try:
                 answers += self._ask(batch)
             except ImageError as error:
@@ -237,6 +241,31 @@ class Client:
 
     def _timeout_error(self):
         return ServingError(f"no answer within {self._timeout:g} seconds")
+
+
+def seen_pairs(pairs, start=0):
+    """Makes images what people see of them, as a served model does not.
+
+    Warns of each that was partly transparent, such as `frame_bytes[3]`.
+
+    Args:
+        pairs: List of pairs of bytes, see `Client.predict`.
+        start: Integer, the place of the first pair.
+
+    Returns:
+        A list of pairs of bytes, see `image_seen.as_seen`.
+    """
+    seen = []
+    for place, pair in enumerate(pairs, start):
+        images = []
+        for name, image in zip(_INPUTS, pair, strict=True):
+            image, note = image_seen.as_seen(image)
+            if note:
+                # The line of whoever handed it in.
+                warnings.warn(f"{name}[{place}]: {note}", stacklevel=3)
+            images.append(image)
+        seen.append(tuple(images))
+    return seen
 
 
 def rest_request(pairs):

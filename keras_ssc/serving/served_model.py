@@ -8,6 +8,8 @@ import tensorflow as tf
 from keras_ssc import flow
 from keras_ssc.data import resizing
 from keras_ssc.films import image_limits
+from keras_ssc.films.file_kinds import IMAGE_MARKS
+from keras_ssc.films.file_kinds import PNG
 from keras_ssc.films.image_limits import MAX_PIXELS
 from keras_ssc.films.image_limits import MIN_SIDE
 from keras_ssc.genres import GENRES
@@ -18,20 +20,6 @@ _NUM_NAMED = 32
 
 # Images decoded at once: each can be of `MAX_PIXELS`.
 _NUM_PARALLEL = 4
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-# What other files have at which place, from their beginning.
-_MARKS = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, _PNG, "PNG"),
-    (0, b"GIF8", "a GIF"),
-    (8, b"WEBP", "a WebP"),
-    (0, b"BM", "a BMP"),
-    (0, b"II*\0", "a TIFF"),
-    (0, b"MM\0*", "a TIFF"),
-    (4, b"ftyp", "an AVIF, a HEIF or a video"),
-)
 
 
 def frames_model(model, temperature=1.0):
@@ -283,7 +271,7 @@ def _check_formats(images, name):
     kinds = tf.fill(tf.shape(images), "neither JPEG nor PNG")
     is_svg = tf.strings.regex_full_match(heads, r"\C*<svg\C*")
     kinds = tf.where(is_svg, "an SVG", kinds)
-    for start, mark, kind in _MARKS:
+    for start, mark, kind in IMAGE_MARKS:
         is_kind = tf.strings.substr(padded, start, len(mark)) == mark
         kinds = tf.where(is_kind, kind, kinds)
     kinds = tf.where(images == "", "empty", kinds)
@@ -307,7 +295,7 @@ def _decode_one(place, image, name):
     """Decodes one image; returns it and its size, (height, width)."""
     naming_errors = functools.partial(_naming_errors, place, name)
     size = tf.cond(
-        tf.strings.substr(image, 0, len(_PNG)) == _PNG,
+        tf.strings.substr(image, 0, len(PNG)) == PNG,
         lambda: _png_size(place, image, name),
         lambda: naming_errors(lambda: tf.io.extract_jpeg_shape(image))[:2],
     )

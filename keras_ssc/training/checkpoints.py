@@ -216,7 +216,8 @@ def load_newest(folder, may_write=True):
             _assign(_seeds_of(model), state.seeds)
         # The state can be malformed in any way, too.
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = str(error).replace(f"{path} is", "It is")
+            reason = " ".join(reason.split())[:200]
             print(f"{path} cannot be read and is skipped: {reason}")
             continue
         # A kill may have come between the checkpoint and its copy.

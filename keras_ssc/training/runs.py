@@ -55,9 +55,12 @@ def read_config(run_dir):
         config = TrainConfig(**kept)
         train_config.check(config)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        # What names the file itself would name it twice.
+        reason = getattr(error, "strerror", None) or str(error)
         raise ValueError(
             f"Expected a run's folder, which `python -m keras_ssc.train` "
-            f"wrote. {path} is missing or malformed ({error})."
+            f"wrote. {path} is missing or malformed "
+            f"({reason.removeprefix(f'{path}: ')})."
         ) from error
     return config
 

@@ -484,6 +484,22 @@ def test_one_film_under_two_names_is_refused(films, tmp_path):
     assert "'Dawn' (test)" in problems[0]
 
 
+def test_a_scene_past_its_film_is_named_with_its_line_alone(films, tmp_path):
+    drawn_films.write_list(
+        films,
+        "Sun,ani2D,train,sun.mp4,,00:00:01",
+        "Sun,ani2D,train,sun.mp4,00:00:09,",
+    )
+    _, (problem,) = run(films, tmp_path / "out")
+    assert problem.startswith("film 'Sun': line 3, column start: 00:00:09.000")
+
+
+def test_a_film_without_a_pair_is_named_once(films, tmp_path):
+    drawn_films.write_list(films, "Sun,ani2D,train,sun.mp4,,00:00:00.01")
+    _, (problem,) = run(films, tmp_path / "out")
+    assert problem.startswith("film 'Sun' (line 2): its scenes hold no pair")
+
+
 def test_a_bad_row_does_not_hold_up_the_other_films(films, tmp_path):
     drawn_films.write_list(
         films,

@@ -1,4 +1,5 @@
 import math
+import sys
 
 import pytest
 
@@ -21,14 +22,22 @@ def problems_of(tmp_path, rows):
 
 @pytest.mark.parametrize(
     "text, seconds",
-    [("00:00:00", 0.0), ("01:02:03", 3723.0), ("00:00:01.5", 1.5)],
+    [
+        ("00:00:00", 0.0),
+        ("01:02:03", 3723.0),
+        ("00:00:01.5", 1.5),
+        ("00:00:00,1234567", 0.1234567),
+        # A sum of its parts would be another float.
+        ("01:02:03.1234567", 3723.1234567),
+        ("00:00:00." + 400 * "3", 1 / 3),
+    ],
 )
 def test_times_are_read(text, seconds):
     assert film_list.parse_time(text) == seconds
 
 
 @pytest.mark.parametrize(
-    "text", ["99:99:99", "1:2:3", "12:00", "", "-1:00:00", "00:00:00.1234"]
+    "text", ["99:99:99", "1:2:3", "12:00", "", "-1:00:00", "00:00:00."]
 )
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ValueError, match="hh:mm:ss"):
@@ -69,6 +78,62 @@ def test_spreadsheets_of_all_kinds_are_read(tmp_path, encoding, separator):
     assert not problems
     assert films[0].name == "봄날은 간다"
     assert films[0].scenes[0].path == tmp_path / "영화 폴더" / "봄날.mp4"
+
+
+def test_rows_of_separators_alone_are_no_scenes(tmp_path):
+    films, problems = problems_of(
+        tmp_path,
+        ",,,,,\nA,action,train,a.mp4,,\n , ,,,,\n,,\n,,,,,,,\n"
+        "B,horror,test,,,\n,,,,,\n",
+    )
+    assert [film.name for film in films] == ["A"]
+    assert films[0].scenes[0].line == 3
+    assert len(problems) == 1 and "line 7, column path" in problems[0]
+    with pytest.raises(FilmListError, match="at least one row"):
+        problems_of(tmp_path, ",,,,,\n,,,,,\n")
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_first_line_that_names_the_separator_is_understood(
+    tmp_path, first, encoding
+):
+    rows = "A, the film,action,train,a.mp4,,\nB,western,test,b.mp4,,\n"
+    text = f"{first}\r\n" + (HEADER + rows).replace(",", ";")
+    text = text.replace("A; the", "A, the")
+    films, problems = film_list.read_film_list(write(tmp_path, text, encoding))
+    assert [film.name for film in films] == ["A, the film"]
+    assert films[0].scenes[0].line == 3
+    assert len(problems) == 1 and "line 4, column genre" in problems[0]
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_other_separators_are_named_the_same_way(tmp_path, separator):
+    text = HEADER + "A,action,train,a.mp4,,\n"
+    text = f"sep={separator}\n" + text.replace(",", separator)
+    films, problems = film_list.read_film_list(write(tmp_path, text))
+    assert not problems and films[0].scenes[0].line == 3
+
+
+def test_messages_count_the_line_that_names_the_separator(tmp_path):
+    with pytest.raises(FilmListError, match="line 2: expected the columns"):
+        film_list.read_film_list(write(tmp_path, "sep=;\nfilm;genre\n"))
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="its csv module refuses the whole file"
+)
+@pytest.mark.parametrize("place", range(7))
+def test_zero_byte_in_any_cell_is_named(tmp_path, place):
+    columns = [*film_list.COLUMNS, "year"]
+    cells = ["A", "action", "train", "a.mp4", "", "", "1999"]
+    cells[place] += "\0"
+    rows = [columns, cells, ["B", "horror", "test", "b.mp4", "", "", ""]]
+    text = "".join(",".join(row) + "\n" for row in rows)
+    films, problems = film_list.read_film_list(write(tmp_path, text))
+    assert [film.name for film in films] == ["B"]
+    assert len(problems) == 1 and "\0" not in problems[0]
+    assert f"line 2, column {columns[place]}: it has a zero" in problems[0]
 
 
 @pytest.mark.parametrize(

@@ -155,11 +155,11 @@ def test_folder_names_what_is_no_file_in_it(films, tmp_path):
     (tmp_path / "broken.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "link.mp4").symlink_to(films / "cover.mp4")
     (tmp_path / "folder").mkdir()
-    assert [path.name for path in predicting.list_films([tmp_path])] == [
-        "broken.mp4",
-        "link.mp4",
-        "pipe.mp4",
+    found, left_aside = predicting.list_films([tmp_path])
+    assert [path.name for path in found] == [
+        *("broken.mp4", "link.mp4", "pipe.mp4")
     ]
+    assert left_aside == []
 
 
 def test_name_that_is_no_text_is_printed(tmp_path):

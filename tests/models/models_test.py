@@ -27,6 +27,15 @@ def test_a_model_saves_and_loads_to_the_same_outputs(model, tmp_path):
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
 
 
+def test_file_that_is_no_model_is_named_once(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match="damaged") as raised:
+        models.load(path)
+    assert str(raised.value).count(str(path)) == 1
+    assert "not found" not in str(raised.value)
+
+
 def test_every_input_matters(model):
     inputs = small_models.pairs_for(model)
     logits = np.array(model(inputs))

@@ -1,3 +1,4 @@
+import base64
 import concurrent.futures
 import os
 import pathlib
@@ -17,10 +18,12 @@ import httpx
 import numpy as np
 import pytest
 
+from keras_ssc.films import image_files
 from keras_ssc.genres import GENRES
 from keras_ssc.page import page
 from keras_ssc.prediction import predictor
 from tests.helpers import drawn_films
+from tests.helpers import lying_images
 from tests.helpers import tiny_served
 
 # In this order of `Page.judge_film`'s answers.
@@ -130,6 +133,32 @@ def test_two_frames_are_judged(client, tmp_path):
             gradio_client.handle_file(str(webp)),
             api_name="/judge_pair",
         )
+
+
+def test_two_frames_are_shown_and_judged_as_people_see_them(tmp_path):
+    seen = []
+
+    def ask(frame, next_frame):
+        seen.append((frame[0], next_frame[0]))
+        return answer(frame, next_frame)
+
+    asked = predictor.Predictor("a model", ask, (64, 96), look)
+    one = page.Page(asked, tmp_path, LIMITS)
+    frame, next_frame = drawn_films.shot(1, 2)
+    dark = next_frame.copy()
+    dark[:, :48] = 0
+    paths = [tmp_path / "lying.png", tmp_path / "clear.png"]
+    paths[0].write_bytes(lying_images.lying(frame, 6))
+    paths[1].write_bytes(lying_images.see_through(next_frame, 0))
+    answers = one.judge_pair(*paths)
+    np.testing.assert_array_equal(seen[0], (frame, dark))
+    for expected in (frame, dark):
+        png = base64.b64encode(image_files.encode_frame(expected)).decode()
+        assert png in answers[FIGURES]
+    assert (
+        "<p>The frame after it: it is partly transparent; laid over black</p>"
+        in answers[HEADING]
+    )
 
 
 def test_what_is_no_film_is_named_as_its_visitor_did(client, folder, tmp_path):

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import sys
 
 import keras
@@ -23,6 +24,7 @@ from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exporting
 from keras_ssc.training import evaluation
 from tests.helpers import drawn_films
+from tests.helpers import lying_images
 from tests.helpers import tiny_served
 
 
@@ -82,6 +84,21 @@ def test_image_that_is_refused_is_named(asked):
         serving_client.ImageError, match=r"^frame_bytes\[0\] is"
     ):
         asked.predict([(good[:-30], good)])
+
+
+def test_images_are_judged_as_people_see_them(asked):
+    frame, next_frame = drawn_films.shot(1, 2)
+    dark = next_frame.copy()
+    dark[:, :48] = 0
+    upright = [(tiny_served.encode(frame), tiny_served.encode(dark))]
+    clear = lying_images.see_through(next_frame, 0)
+    lying = [(lying_images.lying(frame, 6), clear)]
+    with pytest.warns(UserWarning, match=r"^next_frame_bytes\[0\]: it is par"):
+        assert asked.predict(lying) == asked.predict(upright)
+
+
+def test_no_pairs_have_no_answers(asked):
+    assert asked.predict([]) == []
 
 
 def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
@@ -218,6 +235,48 @@ def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             parser_arguments(arguments)
+
+
+@pytest.fixture
+def folder(film, tmp_path):
+    """A folder with a film of no known suffix, and what lies beside films."""
+    (tmp_path / "film").symlink_to(film)
+    for name in ("poster.JPG", "back.jpg", "film.nfo", "film.srt", ".hidden"):
+        (tmp_path / name).write_bytes(b"no film")
+    return tmp_path
+
+
+def test_what_is_no_film_in_a_folder_is_left_aside(run_dir, folder, capsys):
+    flags = ("--pairs", 4, "--quick")
+    assert parser_arguments((run_dir, folder, *flags)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{folder}/film: ")
+    note = f"note: left aside in {folder}: 2 .jpg, 1 .nfo, 1 .srt\n"
+    assert err == note
+    assert parser_arguments((run_dir, folder, *flags, "--json")) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert said["version"] == 1 and err == note
+    assert [each["path"] for each in said["predictions"]] == [f"{folder}/film"]
+    assert said["left_aside"] == [
+        f"{folder}/{name}"
+        for name in ("back.jpg", "film.nfo", "film.srt", "poster.JPG")
+    ]
+
+
+def test_file_that_is_named_is_never_left_aside(run_dir, film, folder, capsys):
+    named = folder / "film.mkv.part"
+    named.symlink_to(film)
+    arguments = (run_dir, named, "--pairs", 4, "--quick", "--json")
+    assert parser_arguments(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "left_aside" not in json.loads(out) and err == ""
+
+
+def test_folder_without_a_film_says_what_it_has(run_dir, folder):
+    (folder / "film").unlink()
+    with pytest.raises(ValueError, match=r"2 \.jpg, 1 \.nfo, 1 \.srt"):
+        parser_arguments((run_dir, folder))
 
 
 def parser_arguments(arguments):

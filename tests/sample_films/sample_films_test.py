@@ -1,4 +1,5 @@
 import csv
+import fractions
 import os
 import pathlib
 import signal
@@ -15,6 +16,7 @@ from keras_ssc import command
 from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import STYLES
 from keras_ssc.sample_films import draw_sample_films
+from keras_ssc.sample_films import filming
 from keras_ssc.sample_films import films
 from keras_ssc.sample_films import main
 
@@ -350,6 +352,13 @@ def test_folder_that_cannot_be_written_is_one_line_and_exit_code_1(
     assert stopped.value.code == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and "error" in lines[0] and "file" in lines[0]
+
+
+def test_film_that_cannot_be_written_is_named_once(tmp_path):
+    path = tmp_path / "none" / "film.mp4"
+    with pytest.raises(OSError, match="No such file") as raised:
+        filming.write_video(path, [], (96, 54), fractions.Fraction(24))
+    assert str(raised.value).count("film.mp4") == 1
 
 
 def test_every_genre_has_a_style():

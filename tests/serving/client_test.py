@@ -5,12 +5,15 @@ import pathlib
 import socket
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from keras_ssc.errors import OutsideError
 from keras_ssc.genres import GENRES
 from keras_ssc.serving import client as serving_client
+from tests.helpers import bad_images
+from tests.helpers import lying_images
 from tests.helpers import serving_stand_in
 from tests.helpers import tiny_served
 
@@ -104,6 +107,27 @@ def test_many_pairs_are_split_and_errors_name_their_place(server, local, way):
 def test_no_pairs_are_no_request(server, way):
     assert serving_client.Client(getattr(server, way)).predict([]) == []
     assert server.requests == []
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_pictures_are_sent_as_people_see_them(server, local, way):
+    pairs = tiny_served.frames(3)
+    upright = [tuple(map(tiny_served.encode, pair)) for pair in pairs]
+    lying = [
+        tuple(lying_images.lying(each, 6) for each in pair) for pair in pairs
+    ]
+    client = serving_client.Client(getattr(server, way), batch_size=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny_served.assert_same(client.predict(lying), local(upright))
+    next_frame = pairs[2][1]
+    clear = lying_images.see_through(next_frame, 0)
+    dark = next_frame.copy()
+    dark[:, :48] = 0
+    lying[2] = (lying[2][0], clear)
+    upright[2] = (upright[2][0], tiny_served.encode(dark))
+    with pytest.warns(UserWarning, match=r"^next_frame_bytes\[2\]: it is par"):
+        tiny_served.assert_same(client.predict(lying), local(upright))
 
 
 @pytest.mark.parametrize("way", ["rest", "grpc"])
@@ -356,6 +380,14 @@ def images(tmp_path_factory):
     (folder / "cut.png").write_bytes(frame[:3000])
     (folder / "empty.png").write_bytes(b"")
     (folder / "notes.txt").write_text("a film")
+    first = tiny_served.frames(1)[0][0]
+    for name, form in (
+        *(("a.webp", "WebP"), ("a.gif", "GIF"), ("a.tif", "TIFF")),
+        ("bmp.jpg", "BMP"),
+    ):
+        (folder / name).write_bytes(bad_images.pillow(first, None, form))
+    (folder / "a.heic").write_bytes(b"\0\0\0 ftypheic" + bytes(20))
+    (folder / "film.mp4").write_bytes(b"a film")
     return folder
 
 
@@ -370,6 +402,27 @@ def test_the_command_prints_lines_for_people(server, local, images):
     assert told == sorted(told, reverse=True)
     assert sum(told) == pytest.approx(100, abs=0.4)
     assert last == f"motion magnitude: {answer.motion_magnitude:.4g}"
+
+
+def test_the_command_takes_pictures_as_people_see_them(server, local, images):
+    frame, next_frame = tiny_served.frames(1)[0]
+    dark = next_frame.copy()
+    dark[:, :48] = 0
+    lying, clear = images / "lying.png", images / "clear.png"
+    lying.write_bytes(lying_images.lying(frame, 8))
+    clear.write_bytes(lying_images.see_through(next_frame, 0))
+    ended = predict("--server", server.rest, lying, clear, "--json")
+    assert ended.returncode == 0
+    assert ended.stderr == (
+        f"note: {clear}: it is partly transparent; laid over black\n"
+    )
+    [prediction] = json.loads(ended.stdout)["predictions"]
+    for name in ("frame", "next_frame"):
+        del prediction[name]
+    upright = [(tiny_served.encode(frame), tiny_served.encode(dark))]
+    tiny_served.assert_same(
+        [serving_client.Answer(**prediction)], local(upright)
+    )
 
 
 @pytest.mark.parametrize("way", ["rest", "grpc"])
@@ -398,6 +451,14 @@ def test_the_command_prints_json_for_programs(server, local, images, way):
         (("empty.png", "2.png"), "{}/empty.png is empty"),
         (("1.png", "3.png"), "Received: {}/3.png, no such file"),
         (("1.png", "."), "Received: {}, a folder"),
+        (("a.webp", "a.webp"), "{}/a.webp is a WebP. Name a JPEG or PNG"),
+        (("a.gif",), "{}/a.gif is a GIF. Name a JPEG or PNG file: convert"),
+        (("1.png", "a.heic"), "{}/a.heic is an AVIF, a HEIF or a video. Nam"),
+        (("film.mp4", "a.tif"), "{}/a.tif is a TIFF. Name a JPEG or PNG"),
+        (("bmp.jpg",), "{}/bmp.jpg is a BMP. Name a JPEG or PNG file"),
+        (("bmp.jpg", "1.png", "2.png"), "{}/bmp.jpg is a BMP. Name a JPEG"),
+        (("1.png",), "Expected two images, or films. Received: 1, with"),
+        (("1.png", "2.png", "1.png"), "or films. Received: 3, with the"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_code_2(
@@ -424,7 +485,7 @@ def test_no_server_is_one_line_and_code_1(closed_port, images, way):
 def test_the_rest_client_needs_nothing_else():
     code = (
         "import sys, keras_ssc.predict; "
-        "print({'tensorflow', 'numpy', 'cv2', 'av'} & set(sys.modules))"
+        "print({'tensorflow', 'numpy', 'cv2', 'av', 'PIL'} & set(sys.modules))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],

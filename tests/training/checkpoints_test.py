@@ -96,6 +96,7 @@ def test_a_checkpoint_cut_short_falls_back_to_the_one_before(
     loop.resume(run_dir)
     said = capsys.readouterr().out
     assert "epoch_003.keras cannot be read" in said
+    assert said.count("epoch_003.keras") == 1
     assert "resuming after epoch 2 of 5" in said
     tiny_runs.assert_same_weights(run_dir, whole)
 

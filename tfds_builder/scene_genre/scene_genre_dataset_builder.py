@@ -239,9 +239,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 def _fail_on(problems, source):
     """A data set does not shrink silently: it is built whole, or not."""
     if problems:
+        # Those of a film list name it, too.
+        named = (problem.removeprefix(f"{source}, ") for problem in problems)
         raise ValueError(
             f"{source}: {len(problems)} problems. Correct the list or take "
-            "the films out of it. " + " | ".join(problems)
+            "the films out of it. " + " | ".join(named)
         )
 
 

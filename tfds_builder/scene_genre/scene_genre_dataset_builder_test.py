@@ -216,8 +216,9 @@ def test_a_bad_film_list_fails_the_build(tmp_path):
     films = copy(tmp_path, "films")
     with open(films / "films.csv", "a") as file:
         file.write("Gone,western,train,gone.mp4,,\n")
-    with pytest.raises(ValueError, match="line 5, column genre"):
+    with pytest.raises(ValueError, match="line 5, column genre") as raised:
         build("films", films, tmp_path / "data")
+    assert str(raised.value).count("films.csv") == 1
 
 
 def test_an_unreadable_film_fails_the_build_with_its_name(tmp_path):
