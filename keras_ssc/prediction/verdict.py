@@ -29,6 +29,11 @@ _MOST_SEEN = 32
 
 _PICTURE_SIZE = (240, 135)
 
+# A film of 24 frames a second in a file of 30 shows every fifth picture twice,
+# and its pairs say nothing of how it moves. Of films that hold more of their
+# pictures than this (animation, slides), such pairs do.
+_MOST_LEFT_OUT = 1 / 3
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ShotVerdict:
@@ -77,6 +82,7 @@ class FilmVerdict:
             start of its file; None of stored pairs.
         num_pairs: Integer, the pairs that were judged, extra ones included.
         num_repeated: Integer, how many of them are one picture, shown twice.
+            Up to a third of a film's, they are left out of all scores.
         dropped: Dict from a reason to how many pairs were dropped for it.
         shots: List of `ShotVerdict`.
         notes: List of strings, what in the file is not as it should be.
@@ -152,16 +158,15 @@ class Collector:
     def __init__(self, pictures=False):
         self._wants_pictures = pictures
         self._shots = []
-        self._even, self._extra = [], []  # the scores of the film's pairs
         self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
-        self._num_repeated, self._notes, self._aspect = 0, [], None
+        self._notes, self._aspect = [], None
         # Of each genre, the highest score of a pair, and that pair.
         self._strongest = [(-1.0, None)] * len(GENRES)
         self._begin_shot()
 
     def _begin_shot(self):
-        self._scores, self._magnitudes = [], []
+        self._answers = []  # (pair, scores, magnitude), without its frames
         self._seen = []  # (seconds, picture) of pairs
 
     def begin(self, picture):
@@ -180,11 +185,8 @@ class Collector:
             scores: float32 array (genres,).
             magnitude: Float; None if the model does not see motion.
         """
-        self._scores.append(scores)
-        self._num_repeated += pair.repeated
-        (self._extra if pair.is_extra else self._even).append(scores)
-        if magnitude is not None:
-            self._magnitudes.append(float(magnitude))
+        without_frames = dataclasses.replace(pair, frame=None, next_frame=None)
+        self._answers.append((without_frames, scores, magnitude))
         if not self._wants_pictures:
             return
         for place, score in enumerate(scores):
@@ -201,7 +203,7 @@ class Collector:
     def end_shot(self, shot):
         """Takes the `film_reader.Shot` of the pairs since the last one."""
         place = len(self._shots)
-        self._shots.append(self._judge(shot))
+        self._shots.append((shot, self._answers))
         if self._seen:
             middle = (shot.start_seconds + shot.end_seconds) / 2
             _, self._pictures[place] = min(
@@ -212,21 +214,23 @@ class Collector:
         self._begin_shot()
 
     def _length(self, place):
-        shot = self._shots[place]
+        shot, _ = self._shots[place]
         return shot.end_seconds - shot.start_seconds
 
-    def _judge(self, shot):
+    def _judge(self, shot, answers, picture):
         start, end = shot.start_seconds, shot.end_seconds
-        if not self._scores:
+        if not answers:
             return ShotVerdict(start, end, 0, None, None, None)
-        mean = scoring.film_scores(self._scores)
+        _, scores, magnitudes = zip(*answers, strict=True)
+        mean = scoring.film_scores(scores)
         return ShotVerdict(
             start,
             end,
-            len(self._scores),
+            len(answers),
             GENRES[int(mean.argmax())],
             dict(zip(GENRES, mean.tolist(), strict=True)),
-            float(np.mean(self._magnitudes)) if self._magnitudes else None,
+            None if None in magnitudes else float(np.mean(magnitudes)),
+            picture,
         )
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
@@ -235,9 +239,15 @@ class Collector:
         Raises:
             VideoError: If none of its pairs can be used.
         """
+        answers = [answer for _, own in self._shots for answer in own]
+        num_repeated = sum(pair.repeated for pair, _, _ in answers)
+        if num_repeated <= _MOST_LEFT_OUT * len(answers):
+            used = _moving
+        else:
+            used = list
         shots = [
-            dataclasses.replace(shot, picture=self._pictures.get(place))
-            for place, shot in enumerate(self._shots)
+            self._judge(shot, used(own), self._pictures.get(place))
+            for place, (shot, own) in enumerate(self._shots)
         ]
         judged = [shot for shot in shots if shot.num_pairs]
         if not judged:
@@ -248,7 +258,9 @@ class Collector:
             )
         lengths = np.array([s.end_seconds - s.start_seconds for s in judged])
         weights = lengths / lengths.sum()
-        scores = scoring.film_scores(self._even or self._extra)
+        answers = used(answers)
+        even = [scores for pair, scores, _ in answers if not pair.is_extra]
+        scores = scoring.film_scores(even or [each for _, each, _ in answers])
         is_evidence = np.array(
             [[shot.genre == genre for genre in GENRES] for shot in judged]
         )
@@ -264,11 +276,16 @@ class Collector:
             scores=dict(zip(GENRES, scores.tolist(), strict=True)),
             shares=dict(zip(GENRES, shares.tolist(), strict=True)),
             seconds=shots[-1].end_seconds,
-            num_pairs=sum(shot.num_pairs for shot in judged),
-            num_repeated=self._num_repeated,
+            num_pairs=sum(len(own) for _, own in self._shots),
+            num_repeated=num_repeated,
             dropped=dict(self._dropped),
             shots=shots,
             notes=self._notes,
             aspect=self._aspect,
             strongest=self._strongest[first][1],
         )
+
+
+def _moving(answers):
+    """Returns the answers for pairs of two pictures; all if there are none."""
+    return [each for each in answers if not each[0].repeated] or answers

@@ -69,7 +69,7 @@ def remarks(verdict):
     """Returns what else there is to tell of a film, line by line."""
     lines = list(verdict.notes)
     if verdict.num_repeated:
-        lines.append(repeated(verdict.num_repeated, verdict.num_pairs))
+        lines.append(repeated(verdict.num_repeated, verdict.num_pairs) + ".")
     return lines
 
 

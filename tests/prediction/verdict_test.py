@@ -266,3 +266,32 @@ def test_pair_read_for_a_shot_without_one_is_extra(asked, tmp_path):
     assert [shot.num_pairs for shot in found.shots] == [1, 1]
     assert found.scores == pytest.approx(found.shots[0].scores)
     assert found.scores != pytest.approx(found.shots[1].scores, abs=1e-3)
+
+
+@pytest.mark.parametrize("num_repeated, is_left_out", [(2, True), (4, False)])
+def test_pairs_of_one_picture_are_left_out_where_they_are_few(
+    num_repeated, is_left_out
+):
+    collector = verdict.Collector()
+    for number in range(8):
+        repeated = number < num_repeated
+        genre = "romance" if repeated else "action"
+        pair = film_reader.Pair(number / 8, "", repeated=repeated)
+        collector.add(pair, scores_of(genre, 1.0), 0.0 if repeated else 2.0)
+    collector.end_shot(film_reader.Shot(0.0, 1.0))
+    # A shot that has no other pair is judged by these.
+    still = film_reader.Pair(1.5, "", repeated=True)
+    collector.add(still, scores_of("romance", 1.0), 0.0)
+    collector.end_shot(film_reader.Shot(1.0, 2.0))
+    found = collector.verdict("film.mp4")
+    assert (found.num_pairs, found.num_repeated) == (9, num_repeated + 1)
+    left = 6 if is_left_out else 9
+    assert found.scores["romance"] == pytest.approx(
+        0.0 if is_left_out else 5 / left
+    )
+    assert found.shots[0].num_pairs == (6 if is_left_out else 8)
+    assert found.shots[0].motion_magnitude == (2.0 if is_left_out else 1.0)
+    assert found.shots[1].genre == "romance"
+    text = words.film_text(found)
+    assert f"{num_repeated + 1} of 9 pairs" in text
+    assert "are one picture that is shown twice" in text
