@@ -29,7 +29,13 @@ def _predict_films(arguments):
     name, found, left_aside = predicting.predict_films(
         arguments.server or arguments.model,
         arguments.inputs,
-        (arguments.pairs, arguments.every, arguments.quick),
+        {
+            "num_pairs": arguments.pairs,
+            "every": arguments.every,
+            "quick": arguments.quick,
+            "interval": arguments.interval,
+            "deinterlace": arguments.deinterlace,
+        },
         arguments.min_confidence,
         outputs,
         arguments.genre,
@@ -109,6 +115,20 @@ def _parser():
         "--quick",
         action="store_true",
         help="do not search for shots; read only around the pairs",
+    )
+    add(
+        "--interval",
+        type=float,
+        default=1 / 24,
+        metavar="SECONDS",
+        help="from a pair's first frame to its next, as the model's training "
+        "films were extracted (default: 1/24)",
+    )
+    add(
+        "--deinterlace",
+        choices=("auto", "no", "yes"),
+        default="auto",
+        help="auto: frames of two fields that differ (default: %(default)s)",
     )
     add(
         "--min-confidence",

@@ -170,7 +170,8 @@ def read_records(root):
         except ValueError as error:
             raise ValueError(
                 f"{path}: expected a film's record, received something else "
-                f"({error}). Delete it and extract again."
+                f"({str(error).removeprefix(f'{path}: ')}). Delete it and "
+                "extract again."
             ) from error
         records.append(record)
     return records

@@ -159,7 +159,7 @@ def predict_films(
     Args:
         model: Path or URL, see `predictor.load`.
         inputs: List of paths: films, folders of films, or a folder of pairs.
-        plan: Tuple, the first attributes of a `film_reader.Plan`.
+        plan: Dict, attributes of a `film_reader.Plan`.
         min_confidence: Float, the score below which a verdict is uncertain.
         outputs: Dict of paths, each one there or not: `csv`, `timeline`,
             `contact_sheet`, and `annotate` for the film with its verdicts.
@@ -179,7 +179,7 @@ def predict_films(
     from keras_ssc.films import film_reader
     from keras_ssc.prediction import predictor
 
-    plan = film_reader.Plan(*plan)
+    plan = film_reader.Plan(**plan)
     has_pairs = len(inputs) == 1 and holds_pairs(inputs[0])
     films, left_aside = ([], []) if has_pairs else list_films(inputs)
     if outputs and len(films) != 1:

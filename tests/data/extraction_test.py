@@ -398,6 +398,50 @@ def test_a_folder_of_other_settings_is_left_alone(films, tmp_path):
     assert contents(tmp_path / "out") == before
 
 
+def test_a_folder_of_an_earlier_version_stays_as_it_is(films, tmp_path):
+    out = tmp_path / "out"
+    run(films, out)
+    settings = json.loads((out / "extract.json").read_text())
+    del settings["reading"], settings["interval"]
+    (out / "extract.json").write_text(json.dumps(settings | {"stride": 1}))
+    # Its records say neither what is repeated, nor rates and notes.
+    for path in (out / "index").glob("*.json"):
+        record = json.loads(path.read_text())
+        del record["rates"], record["notes"]
+        for row in record["pairs"]:
+            del row["repeated"]
+        path.write_text(json.dumps(record))
+    before = contents(out)
+    with pytest.raises(ValueError, match="another version.*can be built"):
+        run(films, out)
+    assert contents(out) == before
+    frame_folder.write_index(out)
+    assert {row["repeated"] for row in index_of(out)} == {""}
+
+
+def test_what_is_odd_about_a_film_is_told(films, tmp_path):
+    # Two recordings put together: the clock is set back.
+    one = drawn_films.write_film(tmp_path / "one.ts", drawn_films.shot(1, 40))
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(2 * one.read_bytes())
+    still = [drawn_films.shot(1, 1)[0]] * 40
+    drawn_films.write_film(tmp_path / "still.mp4", still)
+    listed = drawn_films.write_list(
+        tmp_path / "odd.csv",
+        "Twice,sf,train,twice.ts,,",
+        "Still,sf,train,still.mp4,,",
+    )
+    records, problems = run(listed, tmp_path / "out")
+    assert not problems
+    assert records[0]["rates"] == {str(twice): 24.0}
+    lines = extract.summary(records, problems, 8)[1:]
+    assert f"  {twice}: its time stamps jump back" in lines[0]
+    assert lines[1].startswith("  film 'Still': 8 of 8 pairs (100.0 %) are one")
+    assert "--drop-repeated" in lines[1]
+    kept = [row for row in index_of(tmp_path / "out") if row["frame_file"]]
+    assert {row["film"] for row in kept if row["repeated"]} == {"Still"}
+
+
 def test_a_folder_of_something_else_is_left_alone(films, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "diary.txt").write_text("mine")
