@@ -1,5 +1,6 @@
 """Frames as a viewer sees them: colours, fields, sides, palettes."""
 
+import fractions
 import struct
 
 import av
@@ -287,6 +288,22 @@ def test_a_matrix_of_nonsense_is_told(lying, tmp_path):
     assert "display matrix is no turn by right angles" in note
     ((_, _, frame),) = frame_reading.read_frames(path, [1], index)
     assert np.abs(frame.astype(int) - stored).mean() < 4
+
+
+@pytest.mark.parametrize("aspect", ["16/15", "1/20"])
+def test_pixels_have_their_shape_unless_it_is_nonsense(tmp_path, aspect):
+    path = drawn_films.write_film(
+        tmp_path / "film.mkv",
+        drawn_films.shot(1, 3),
+        pixel_aspect=fractions.Fraction(aspect),
+    )
+    index = frame_index.index_frames(path)
+    if aspect == "16/15":
+        assert index.pixel_aspect == pytest.approx(16 / 15)
+        assert index.notes == ()
+    else:
+        assert index.pixel_aspect == 1
+        assert "they are taken as square" in index.notes[0]
 
 
 # ----- what a stream hands over once

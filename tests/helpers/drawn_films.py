@@ -51,6 +51,7 @@ def write_film(
     ticks=None,
     pix_fmt="yuv420p",
     colours=None,
+    pixel_aspect=None,
 ):
     """Writes RGB frames as a film.
 
@@ -68,6 +69,7 @@ def write_film(
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.pix_fmt = pix_fmt
         stream.height, stream.width = frames[0].shape[:2]
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
         if colours is not None:
             context = stream.codec_context
             context.color_primaries, context.color_trc, context.colorspace = (

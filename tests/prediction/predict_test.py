@@ -1,4 +1,5 @@
 import dataclasses
+import fractions
 import json
 import sys
 
@@ -148,6 +149,30 @@ def test_pictures_are_drawn(asked, film, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["annotated.webm"]
     with pytest.raises(ValueError, match=r"ends in \.webm"):
         verdict_pictures.annotate(found, tmp_path / "annotated.mp4")
+
+
+def test_pictures_have_the_shape_that_a_viewer_sees(asked, tmp_path):
+    # Stored as 96x64; each pixel is half as wide as high.
+    path = drawn_films.write_film(
+        tmp_path / "narrow.mp4",
+        drawn_films.shot(1, 12),
+        pixel_aspect=fractions.Fraction(1, 2),
+    )
+    found = asked.predict_film(path, film_reader.Plan(2), pictures=True)
+    assert found.aspect == 96 / 2 / 64
+    sheet = image_files.decode_frame(verdict_pictures.contact_sheet(found))
+    row = sheet[70].std(axis=1) + np.abs(sheet[70] - 32.0).mean(axis=1)
+    across = np.flatnonzero(row[6:246] > 0)
+    assert len(across) == round(135 * found.aspect)
+    pair = found.strongest
+    drawn = verdict_pictures.evidence(
+        pair.frame, pair.next_frame, {}, found.genre, found.aspect
+    )
+    assert {picture.shape for picture, _ in drawn} == {(270, 202, 3)}
+    out = tmp_path / "annotated.webm"
+    verdict_pictures.annotate(found, out)
+    index = frame_index.index_frames(out)
+    assert (index.width, index.height) == (48, 64)
 
 
 def test_name_of_a_film_is_no_formula_on_its_timeline(asked, film):
