@@ -25,7 +25,8 @@ def run_commands(*commands, **environment):
     """Runs commands one after the other in one process: its start is slow.
 
     Args:
-        *commands: Lists, a module and its arguments.
+        *commands: Lists, a module and its arguments; before it may be
+            NAME=VALUE, for all that follow too, as with the shell's export.
         **environment: What the process has besides the environment.
 
     Returns:
@@ -37,6 +38,10 @@ def run_commands(*commands, **environment):
 
 
 def _run_here(module, *arguments):
+    if "=" in module:
+        name, _, value = module.partition("=")
+        os.environ[name] = value
+        module, *arguments = arguments
     sys.argv = [module, *arguments]
     printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
     with (
