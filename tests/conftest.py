@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import scene_genre
 
 # Files with few and slow tests; begun last, one would run alone at the end.
-SLOW = ("jax_test", "whole_way_test", "notebook_test", "devices_test")
+SLOW = ("jax_test", "notebook_test", "devices_test")
 
 
 def pytest_xdist_auto_num_workers():

@@ -11,6 +11,7 @@ from keras_ssc.training import checkpoints
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
+from tests.helpers import programs
 from tests.helpers import tiny_runs
 
 
@@ -269,16 +270,11 @@ def test_a_state_without_its_model_is_no_checkpoint(tmp_path):
 
 
 def test_resume_stands_alone(tmp_path):
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "keras_ssc.train"),
-            *("--resume", tmp_path, "--epochs", "3"),
-        ],
-        capture_output=True,
-        text=True,
+    code, printed = programs.run_here(
+        *("keras_ssc.train", "--resume", tmp_path, "--epochs", "3")
     )
-    assert ended.returncode == 2
-    assert "--resume RUN alone" in ended.stderr
+    assert code == 2
+    assert "--resume RUN alone" in printed
 
 
 def test_training_with_validation_measures_and_keeps_the_best(

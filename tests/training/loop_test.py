@@ -2,6 +2,8 @@ import argparse
 import csv
 import dataclasses
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -118,6 +120,23 @@ def test_a_run_folder_that_holds_a_run_is_left_alone(data_dir, run_dir):
         loop.train(tiny_runs.small(data_dir, run_dir), verbose=False)
     after = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
     assert after == before
+
+
+def test_the_command_says_how_to_build_a_missing_data_set(tmp_path):
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "keras_ssc.train", "--model"),
+            *("double_stack", "--data-dir", tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith(
+        "error: Data set 'scene_genre/sample' is not built"
+    )
+    assert "tfds build tfds_builder/scene_genre" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
