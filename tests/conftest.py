@@ -91,6 +91,15 @@ def small_run(validation_dir, tmp_path_factory):
     return loop.train(config, verbose=False)
 
 
+@pytest.fixture(scope="module")
+def no_pictures():
+    """For files whose tests look at no picture of a training."""
+    from tests.helpers import tiny_runs
+
+    with tiny_runs.without_pictures():
+        yield
+
+
 @pytest.fixture(scope="session")
 def served_dir(tmp_path_factory):
     """A tiny served model with random weights, as a SavedModel."""
