@@ -9,9 +9,23 @@ from tests.helpers import scene_genre
 # Files with few and slow tests; begun last, one would run alone at the end.
 SLOW = ("jax_test", "notebook_test", "devices_test")
 
+# How many threads an operation has, in OpenCV, OpenVINO, NumPy, TensorFlow.
+THREADS = (
+    "OPENCV_FOR_THREADS_NUM",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+
 
 def pytest_xdist_auto_num_workers():
-    """One more than processors: much of the time is waiting for processes."""
+    """One more than processors: much of the time is waiting for processes.
+
+    Workers, and the processes that they start, have one thread an operation:
+    beside each other, more of them only wait for a processor.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
     return (os.cpu_count() or 1) + 1
 
 
