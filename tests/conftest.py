@@ -7,11 +7,25 @@ import pytest
 from tests.helpers import scene_genre
 
 # Files with few and slow tests; begun last, one would run alone at the end.
-SLOW = ("jax_test", "whole_way_test", "notebook_test", "devices_test")
+SLOW = ("jax_test", "notebook_test", "devices_test")
+
+# How many threads an operation has, in OpenCV, OpenVINO, NumPy, TensorFlow.
+THREADS = (
+    "OPENCV_FOR_THREADS_NUM",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
 
 
 def pytest_xdist_auto_num_workers():
-    """One more than processors: much of the time is waiting for processes."""
+    """One more than processors: much of the time is waiting for processes.
+
+    Workers, and the processes that they start, have one thread an operation:
+    beside each other, more of them only wait for a processor.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
     return (os.cpu_count() or 1) + 1
 
 
@@ -89,6 +103,15 @@ def small_run(validation_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "fc"
     config = tiny_runs.small(validation_dir, folder, batch_size=4)
     return loop.train(config, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def no_pictures():
+    """For files whose tests look at no picture of a training."""
+    from tests.helpers import tiny_runs
+
+    with tiny_runs.without_pictures():
+        yield
 
 
 @pytest.fixture(scope="session")

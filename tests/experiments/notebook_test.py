@@ -1,3 +1,9 @@
+"""The notebook for Colab: the whole way, and each of its steps.
+
+From nothing to a measured and served model, by the commands as users give
+them: the other tests of commands do not walk from one to the next.
+"""
+
 import argparse
 import base64
 import dataclasses
@@ -6,6 +12,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shlex
 import signal
 import subprocess
@@ -19,6 +26,7 @@ import numpy as np
 import pytest
 
 from keras_ssc.training import train_config
+from tests.helpers import programs
 
 ROOT = pathlib.Path(__file__).parents[2]
 NOTEBOOK = ROOT / "experiments" / "colab.ipynb"
@@ -29,8 +37,8 @@ SMALL = {
     "MODEL": "fc",
     "IMAGE_SIZE": "48x27",
     "EPOCHS": 1,
-    "BATCH_SIZE": 12,
-    "MORE": "",
+    "BATCH_SIZE": "",
+    "MORE": "--bs 12",
     "DRAWN": "--films-per-genre 2 --seconds 1.5",
 }
 
@@ -112,6 +120,51 @@ def test_figures_are_shown(executed, name, num_figures):
         data = np.frombuffer(base64.b64decode(png), np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
         assert picture.shape[1] > 200 and picture.std() > 10
+
+
+def test_each_command_says_what_it_made_and_what_is_next(executed):
+    notebook, folder = executed
+    said = {
+        name: "".join(
+            output.text
+            for cell in notebook.cells
+            if cell.id == name
+            for output in cell.outputs
+            if output.output_type == "stream"
+        )
+        for name in ("extract", "train", "evaluate", "export", "predict")
+    }
+    work = folder / "keras_ssc_work"
+    [run_dir] = (work / "runs").iterdir()
+    assert "72 pairs kept of 12 films" in said["extract"]
+    assert f"next: python -m keras_ssc.evaluate {run_dir}" in said["train"]
+    assert "by pair (36)" in said["evaluate"]
+    assert "by film (6)" in said["evaluate"]
+    served = work / "served" / "scene_genre"
+    assert f"-v {served}:/models/scene_genre" in said["export"]
+    # What TensorFlow and a progress bar say stands before.
+    film = re.search(r" (\S+\.mp4) ", said["predict"])[1]
+    lines = re.split(r"[\r\n]+", said["predict"])
+    assert any(line.startswith(f"{film}: ") for line in lines), lines
+
+
+def test_what_is_served_answers_for_the_pairs_as_evaluate_did(executed):
+    work = executed[1] / "keras_ssc_work"
+    [path] = (work / "runs").glob("*/metrics.json")
+    metrics = json.loads(path.read_text())
+    assert {film["genre"] for film in metrics["films"]} == set(
+        metrics["genres"]
+    )
+    code, printed = programs.run_here(
+        "keras_ssc.predict",
+        *(work / "served" / "scene_genre", work / "frames", "--json"),
+    )
+    assert code == 0
+    predictions = json.loads(printed)["predictions"]
+    scores = {each["path"]: each["scores"] for each in predictions}
+    for film in metrics["films"]:
+        assert film["num_pairs"] == SMALL["PAIRS"]
+        assert scores[film["film"]] == pytest.approx(film["scores"], abs=1e-5)
 
 
 def test_numbers_are_shown_as_they_were_measured(executed):

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 import types
 
 import numpy as np
@@ -18,9 +16,12 @@ from keras_ssc.films import cleaning
 from keras_ssc.genres import GENRES
 from keras_ssc.training import loop
 from tests.helpers import drawn_films
+from tests.helpers import programs
 
 SMALL = {"image_size": (18, 32), "epochs": 2, "batch_size": 8}
 TWO = ("fc", "fc, split by frame")
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture
@@ -219,6 +220,15 @@ def film_list(tmp_path_factory):
     return drawn_films.write_films(tmp_path_factory.mktemp("films"), 12)
 
 
+@pytest.fixture(scope="module")
+def two_films(film_list):
+    """One to train with and one to test with: each is read by a process."""
+    head, *rows = film_list.read_text("utf-8").splitlines()
+    path = film_list.with_name("two.csv")
+    path.write_text("\n".join([head, rows[0], rows[-1]]), "utf-8")
+    return path
+
+
 def test_pairs_are_extracted_anew_from_the_films(
     reproduction, film_list, tmp_path, monkeypatch
 ):
@@ -254,10 +264,10 @@ def test_pairs_are_extracted_anew_from_the_films(
 
 
 def test_variants_about_bars_are_left_out_where_there_are_none(
-    reproduction, film_list
+    reproduction, two_films
 ):
     names = ["inception_v3, bars cropped", "inception_v3, bars kept"]
-    done = reproduction(names, films=film_list, drawn={"num_pairs": 1})
+    done = reproduction(names, films=two_films, drawn={"num_pairs": 1})
     done.run(0, 0)
     assert done.notes == {"Not trained, no film has bars": names}
     assert all(name.startswith("baseline: ") for name in done.results)
@@ -270,7 +280,7 @@ def test_without_the_films_nothing_is_extracted_anew(reproduction):
 
 
 def test_a_data_set_that_cannot_be_built_is_an_error(
-    film_list, tmp_path, monkeypatch
+    two_films, tmp_path, monkeypatch
 ):
     (tmp_path / "tfds").write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
     (tmp_path / "tfds").chmod(0o755)
@@ -278,7 +288,7 @@ def test_a_data_set_that_cannot_be_built_is_an_error(
     monkeypatch.setattr(film_data, "sys", python)
     with pytest.raises(OutsideError, match="exit code 1: no room"):
         config = cleaning.ExtractConfig(num_pairs=1)
-        film_data.draw(film_list, tmp_path / "drawn", config)
+        film_data.draw(two_films, tmp_path / "drawn", config)
 
 
 def test_imagenet_s_weights_are_used_where_they_are(tmp_path, monkeypatch):
@@ -292,18 +302,13 @@ def test_imagenet_s_weights_are_used_where_they_are(tmp_path, monkeypatch):
 
 
 def test_a_fold_that_does_not_exist_is_one_line(data_dir, tmp_path):
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "experiments.reproduce"),
-            *("--data-dir", str(data_dir), "--dataset", "scene_genre/small"),
-            *("--variants", "fc", "--out", str(tmp_path), "--num-folds", "1"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
+    code, printed = programs.run_here(
+        *("experiments.reproduce", "--dataset", "scene_genre/small"),
+        *("--data-dir", data_dir, "--out", tmp_path, "--variants", "fc"),
+        *("--num-folds", "1"),
     )
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1] == (
+    assert code == 2
+    assert printed == (
         "error: Expected 2 folds or more, and one of them. Received: fold 1 "
-        "of 1"
+        "of 1\n"
     )

@@ -15,6 +15,8 @@ from keras_ssc.training import runs
 from keras_ssc.training import train_config
 from tests.helpers import tiny_runs
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture
 def config(data_dir, tmp_path):

@@ -25,7 +25,8 @@ def run_commands(*commands, **environment):
     """Runs commands one after the other in one process: its start is slow.
 
     Args:
-        *commands: Lists, a module and its arguments.
+        *commands: Lists, a module and its arguments; before it may be
+            NAME=VALUE, for all that follow too, as with the shell's export.
         **environment: What the process has besides the environment.
 
     Returns:
@@ -36,8 +37,13 @@ def run_commands(*commands, **environment):
     return json.loads(printed.splitlines()[-1])
 
 
-def _run_here(module, *arguments):
-    sys.argv = [module, *arguments]
+def run_here(module, *arguments):
+    """Runs a command in this process; returns (exit code, what it printed).
+
+    Its mistakes are told and counted here as they are in its own process, of
+    which there is a test for each command.
+    """
+    given, sys.argv = sys.argv, [module, *map(str, arguments)]
     printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
     with (
         contextlib.redirect_stdout(printed),
@@ -48,10 +54,20 @@ def _run_here(module, *arguments):
             code = 0
         except SystemExit as ended:
             code = ended.code
+        finally:
+            sys.argv = given
     printed.flush()
     return code, printed.buffer.getvalue().decode("utf-8")
 
 
+def _run_or_set(first, *others):
+    name, is_setting, value = first.partition("=")
+    if not is_setting:
+        return run_here(first, *others)
+    os.environ[name] = value
+    return _run_or_set(*others)
+
+
 if __name__ == "__main__":
-    ended = [_run_here(*command) for command in json.loads(sys.argv[1])]
+    ended = [_run_or_set(*command) for command in json.loads(sys.argv[1])]
     print(json.dumps(ended))

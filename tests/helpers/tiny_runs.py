@@ -1,5 +1,6 @@
 """Trainings of seconds, on small frames: their settings, ends and results."""
 
+import contextlib
 import functools
 
 import keras
@@ -8,6 +9,8 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
+from keras_ssc.films import image_files
+from keras_ssc.metrics import figures
 from keras_ssc.training import checkpoints
 from keras_ssc.training import loop
 from keras_ssc.training import train_config
@@ -31,6 +34,20 @@ def repeatable(data_dir, run_dir, **changes):
     """Returns the config of a training that gives the same weights again."""
     settings = {"epochs": 5, "schedule": "cosine", "deterministic": True}
     return small(data_dir, run_dir, **{**settings, **changes})
+
+
+@contextlib.contextmanager
+def without_pictures():
+    """Trains and evaluates with a pixel in the place of each picture.
+
+    Drawing takes most of an epoch of a small model.
+    """
+    pixel = image_files.encode_frame(np.zeros((1, 1, 3), np.uint8))
+    with pytest.MonkeyPatch.context() as patched:
+        for name in vars(figures):
+            if name.endswith("_figure"):
+                patched.setattr(figures, name, lambda *_: pixel)
+        yield
 
 
 class StoppedError(Exception):

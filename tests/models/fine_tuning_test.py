@@ -14,6 +14,8 @@ from keras_ssc.training import runs
 from tests.helpers import small_models
 from tests.helpers import tiny_runs
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def names_of(variables):
     return {variable.path.rsplit("/", 1)[0] for variable in variables}

@@ -264,7 +264,11 @@ def test_the_branches_of_the_double_stack_share_their_trunk():
 
 
 @pytest.mark.parametrize("trunk", ["separate", "flownet"])
-def test_the_motion_branch_can_have_a_trunk_of_its_own(trunk, tmp_path):
+def test_the_motion_branch_can_have_a_trunk_of_its_own(
+    trunk, tmp_path, monkeypatch
+):
+    narrow = [(kernel, stride, 4) for kernel, stride, _ in backbones.FLOWNET_S]
+    monkeypatch.setattr(backbones, "FLOWNET_S", narrow)
     model = small_models.small_model("double_stack", trunk=trunk)
     inputs = small_models.pairs_for(model)
     logits = np.array(model(inputs))

@@ -7,11 +7,15 @@ import pytest
 
 from keras_ssc import files
 from keras_ssc.data import datasets
+from keras_ssc.models import backbones
 from keras_ssc.training import checkpoints
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
+from tests.helpers import programs
 from tests.helpers import tiny_runs
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,11 @@ def test_a_training_goes_on_within_an_epoch(
     assert kept[-1] == "epoch_005.keras" and len(kept) == 2
 
 
-def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path):
+def test_dropout_goes_on_as_it_would_have(data_dir, tmp_path, monkeypatch):
+    # Of few filters: a checkpoint is written at every step.
+    narrow = [(kernel, stride, 4) for kernel, stride, _ in backbones.FLOWNET_S]
+    monkeypatch.setattr(backbones, "FLOWNET_S", narrow)
+
     def config(run_dir):
         return tiny_runs.repeatable(
             data_dir,
@@ -270,16 +278,11 @@ def test_a_state_without_its_model_is_no_checkpoint(tmp_path):
 
 
 def test_resume_stands_alone(tmp_path):
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "keras_ssc.train"),
-            *("--resume", tmp_path, "--epochs", "3"),
-        ],
-        capture_output=True,
-        text=True,
+    code, printed = programs.run_here(
+        *("keras_ssc.train", "--resume", tmp_path, "--epochs", "3")
     )
-    assert ended.returncode == 2
-    assert "--resume RUN alone" in ended.stderr
+    assert code == 2
+    assert "--resume RUN alone" in printed
 
 
 def test_training_with_validation_measures_and_keeps_the_best(
