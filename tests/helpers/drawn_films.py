@@ -69,7 +69,8 @@ def write_film(
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.pix_fmt = pix_fmt
         stream.height, stream.width = frames[0].shape[:2]
-        stream.codec_context.sample_aspect_ratio = pixel_aspect
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if colours is not None:
             context = stream.codec_context
             context.color_primaries, context.color_trc, context.colorspace = (
