@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 from scipy import optimize
+from sklearn import metrics
 
 # Where temperatures are looked for: from scores a hundred times as sharp to a
 # hundred times as flat.
@@ -67,6 +68,57 @@ def fit_temperature(logits, labels):
     return float(np.exp(found.x))
 
 
+def choose_temperature(logits, labels, films):
+    """Fits a temperature, and applies it if it helps on films not fitted on.
+
+    A validation split is a handful of films, whose pairs resemble each other:
+    what fits them need not fit the next film. So each film is left out in
+    turn, and the temperature of the others is tried on it.
+
+    Args:
+        logits: Float array (pairs, genres), of pairs that the model was not
+            trained on.
+        labels: Integer array (pairs,), places of genres.
+        films: Array (pairs,), the film of each pair.
+
+    Returns:
+        A dict of plain values: `temperature`, 1 if none is applied;
+        `fitted_temperature`, that of all pairs; `num_films`; and `log_loss`,
+        of the films left out, each with the same weight, `before` and `after`
+        (None of a single film, on which nothing can be tried).
+
+    Raises:
+        ValueError: As `fit_temperature` does.
+    """
+    fitted = fit_temperature(logits, labels)
+    names = np.unique(films)
+    losses = {"before": None, "after": None}
+    if len(names) > 1:
+        found = []
+        for name in names:
+            own = films == name
+            others = fit_temperature(logits[~own], labels[~own])
+            found.append(
+                [
+                    metrics.log_loss(
+                        labels[own],
+                        probabilities(logits[own], temperature),
+                        labels=np.arange(logits.shape[1]),
+                    )
+                    for temperature in (1.0, others)
+                ]
+            )
+        before, after = np.mean(found, axis=0).tolist()
+        losses = {"before": before, "after": after}
+    is_better = len(names) > 1 and losses["after"] < losses["before"]
+    return {
+        "temperature": fitted if is_better else 1.0,
+        "fitted_temperature": fitted,
+        "num_films": len(names),
+        "log_loss": losses,
+    }
+
+
 def expected_calibration_error(labels, scores, num_bins=15):
     """Says by how much the scores of verdicts miss how often they are right.
 
@@ -91,11 +143,11 @@ def expected_calibration_error(labels, scores, num_bins=15):
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def temperature_of(metrics, run_dir):
+def temperature_of(measured, run_dir):
     """Returns the temperature that `evaluate` has written.
 
     Args:
-        metrics: What its `metrics.json` has; it may be malformed.
+        measured: What its `metrics.json` has; it may be malformed.
         run_dir: Path of the run, for the error.
 
     Returns:
@@ -105,7 +157,7 @@ def temperature_of(metrics, run_dir):
         ValueError: If there is none.
     """
     try:
-        temperature = metrics["calibration"]["temperature"]
+        temperature = measured["calibration"]["temperature"]
     except (KeyError, TypeError, IndexError):
         temperature = None
     is_number = type(temperature) in (int, float)

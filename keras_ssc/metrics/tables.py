@@ -101,10 +101,27 @@ def calibration_text(metrics):
             "Not calibrated: the data set has no validation split. Expected "
             f"calibration error by pair: {error['before']:.3f}."
         )
+    # Evaluated before it was tried on films left out: it was applied.
+    tried = fitted.get("log_loss")
+    found = fitted.get("fitted_temperature", fitted["temperature"])
+    text = f"Temperature {found:.3f}, fitted on "
+    text += f"{fitted['num_pairs']:,} pairs of the {fitted['split']} split"
+    if tried is None:
+        text += ". "
+    elif tried["before"] is None:
+        text += (
+            ", one film. It cannot be tried on another, and is not applied. "
+        )
+    else:
+        is_applied = fitted["temperature"] != 1
+        text += (
+            f". On its {fitted['num_films']} films, each left out in turn, it "
+            f"changes the log loss from {tried['before']:.3f} to "
+            f"{tried['after']:.3f}: it is {'' if is_applied else 'not '}"
+            "applied. "
+        )
     return (
-        f"Temperature {fitted['temperature']:.3f}, fitted on "
-        f"{fitted['num_pairs']:,} pairs of the {fitted['split']} split. "
-        "Expected calibration error by pair, "
+        f"{text}Expected calibration error by pair, "
         f"{metrics['split']} split: {error['before']:.3f} before, "
         f"{error['after']:.3f} after."
     )

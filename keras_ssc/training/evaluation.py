@@ -34,7 +34,7 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
         down and predicted ones across, in the order of `genres`;
         `calibration`: the `temperature`, the `split` and `num_pairs` that it
         was fitted on (1, None and 0 if the data set has no validation split),
-        and the expected calibration error of the split's pairs before and
+        what `calibration.choose_temperature` says of it, and the expected calibration error of the split's pairs before and
         after; `data`, the films and pairs of each genre in each split. For
         another split than test, the files are named after it.
 
@@ -124,7 +124,7 @@ def _fit_temperature(prepared, logits):
     if prepared is None:
         return {"temperature": 1.0, "split": None, "num_pairs": 0}
     return {
-        "temperature": calibration.fit_temperature(logits, prepared.label),
+        **calibration.choose_temperature(logits, prepared.label, prepared.film),
         "split": "validation",
         "num_pairs": prepared.num_pairs,
     }

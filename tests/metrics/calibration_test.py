@@ -1,9 +1,11 @@
 import math
+import re
 
 import numpy as np
 import pytest
 
 from keras_ssc.metrics import calibration
+from keras_ssc.metrics import tables
 
 
 def drawn(num_pairs, seed=0):
@@ -49,6 +51,79 @@ def test_labels_that_logits_say_nothing_of_make_flat_scores():
     logits, _ = drawn(3000)
     labels = np.random.default_rng(1).integers(0, 6, 3000)
     assert calibration.fit_temperature(logits, labels) > 20
+
+
+def of_films(scale):
+    """Pairs of six films; how sure the model is of each varies by film."""
+    logits, labels = drawn(1200)
+    films = np.repeat([f"film {n}" for n in range(6)], 200)
+    return logits * scale, labels, films
+
+
+def test_a_temperature_that_helps_on_films_left_out_is_applied():
+    logits, labels, films = of_films(5.0)
+    found = calibration.choose_temperature(logits, labels, films)
+    assert found["temperature"] == found["fitted_temperature"]
+    assert found["temperature"] == pytest.approx(5.0, rel=0.1)
+    assert found["num_films"] == 6
+    assert found["log_loss"]["after"] < found["log_loss"]["before"]
+
+
+def test_a_temperature_that_does_not_help_on_films_left_out_is_not_applied():
+    # Right of all pairs but those of one film: it alone makes the others'
+    # scores flat, and without it they are sharp.
+    logits, labels, films = of_films(1.0)
+    logits = 4.0 * np.eye(6)[labels]
+    is_odd = films == "film 5"
+    logits[is_odd] = np.roll(logits[is_odd], 1, axis=1) / 4
+    found = calibration.choose_temperature(logits, labels, films)
+    assert found["temperature"] == 1.0
+    assert found["fitted_temperature"] != pytest.approx(1.0, abs=0.05)
+    assert found["log_loss"]["after"] > found["log_loss"]["before"]
+    # Each film has the same weight, however many pairs it has.
+    again = np.concatenate([np.arange(1200), np.flatnonzero(films == "film 0")])
+    twice = calibration.choose_temperature(
+        logits[again], labels[again], films[again]
+    )
+    assert twice["log_loss"]["before"] == pytest.approx(
+        found["log_loss"]["before"]
+    )
+
+
+def test_a_temperature_of_one_film_cannot_be_tried_and_is_not_applied():
+    logits, labels, _ = of_films(5.0)
+    found = calibration.choose_temperature(logits, labels, np.zeros(1200))
+    assert found["temperature"] == 1.0
+    assert found["fitted_temperature"] == pytest.approx(5.0, rel=0.1)
+    assert found["log_loss"] == {"before": None, "after": None}
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({}, r"in turn, it changes the log loss .* to 0\.300: it is applied"),
+        ({"temperature": 1.0}, "it is not applied"),
+        (
+            {"log_loss": {"before": None, "after": None}},
+            "one film. It cannot be tried on another, and is not applied",
+        ),
+        # As evaluate wrote it before.
+        ({"log_loss": None}, r"validation split\. Expected"),
+        ({"split": None}, "has no validation split"),
+    ],
+)
+def test_what_was_done_is_told(changes, words):
+    fitted = {
+        "temperature": 2.0,
+        "fitted_temperature": 2.0,
+        "num_films": 6,
+        "num_pairs": 1200,
+        "split": "validation",
+        "log_loss": {"before": 0.5, "after": 0.3},
+        "expected_calibration_error": {"before": 0.2, "after": 0.1},
+    }
+    metrics = {"split": "test", "calibration": fitted | changes}
+    assert re.search(words, tables.calibration_text(metrics))
 
 
 @pytest.mark.parametrize("temperature", [0.05, 1.0, 7.0, 100.0])
