@@ -3,14 +3,15 @@
 One row a scene, in the columns `film`, `genre`, `split`, `path`, `start` and
 `end`. Rows with the same `film` belong together: a film may have many scenes,
 in one file or in several. `path` is relative to the list's folder; `start`
-and `end` are hh:mm:ss, with or without decimals, empty for the file's beginning
-or end.
+and `end` are hh:mm:ss, m:ss or seconds, with or without decimals, empty for the
+file's beginning or end. Lines that begin with # are comments.
 """
 
 import csv
 import dataclasses
 import errno
 import io
+import itertools
 import math
 import os
 import pathlib
@@ -23,7 +24,18 @@ SPLITS = ("train", "validation", "test")
 
 COLUMNS = ("film", "genre", "split", "path", "start", "end")
 
-_TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)(?:[.,](\d+))?")
+# Without them, whole files are scenes.
+_OPTIONAL = ("start", "end")
+
+# What else validation is called.
+_SPLITS = {split: split for split in SPLITS} | dict.fromkeys(
+    ("val", "valid", "dev"), "validation"
+)
+
+_TIME = re.compile(
+    r"(?:(?:(?P<hours>\d{1,3}):(?=\d\d:))?(?P<minutes>\d{1,3}):(?=\d\d(?!\d)))?"
+    r"(?P<seconds>\d{1,6})(?:[.,](?P<fraction>\d+))?"
+)
 
 # What Excel reads and writes as the first line.
 _SEPARATOR = re.compile(r'"?sep=([,;\t])"? *\n?', re.IGNORECASE)
@@ -65,10 +77,10 @@ class Film:
 
 
 def parse_time(text):
-    """Reads hh:mm:ss, with any number of decimals behind it.
+    """Reads hh:mm:ss, m:ss or seconds, with any number of decimals behind it.
 
     Args:
-        text: A string, such as `"01:02:03.250"`.
+        text: A string, such as `"01:02:03.250"`, `"90:05"` or `"5405"`.
 
     Returns:
         Float, seconds.
@@ -77,15 +89,23 @@ def parse_time(text):
         ValueError: If the text is not a time.
     """
     match = _TIME.fullmatch(text.strip())
-    if match is None:
+    parts = match and {
+        name: int(match[name] or 0) for name in ("hours", "minutes", "seconds")
+    }
+    # Behind a larger unit, 60 of a smaller one are a slip.
+    if (
+        parts is None
+        or (match["hours"] and parts["minutes"] > 59)
+        or (match["minutes"] and parts["seconds"] > 59)
+    ):
         raise ValueError(
-            "Expected a time as hh:mm:ss or hh:mm:ss.mmm, with minutes and "
-            f"seconds below 60. Received: {text!r}"
+            "Expected a time as hh:mm:ss, m:ss or seconds, with minutes and "
+            "seconds below 60 behind a colon and decimals if need be. "
+            f"Received: {text!r}"
         )
-    hours, minutes, seconds, fraction = match.groups()
-    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    whole = parts["hours"] * 3600 + parts["minutes"] * 60 + parts["seconds"]
     # Rounded once: the nearest float to what is written.
-    return float(f"{whole}.{fraction or 0}")
+    return float(f"{whole}.{match['fraction'] or 0}")
 
 
 def format_time(seconds):
@@ -156,22 +176,19 @@ def _rows(path):
         ) from error
     # Not text.splitlines(): it also ends lines within a cell.
     lines = io.StringIO(text)
-    named = _SEPARATOR.fullmatch(lines.readline())
-    if not named:
-        lines.seek(0)
+    line, num_skipped, delimiter = lines.readline(), 0, None
+    while line and (_is_comment(line) or _SEPARATOR.fullmatch(line)):
+        if named := _SEPARATOR.fullmatch(line):
+            delimiter = named[1]
+        line, num_skipped = lines.readline(), num_skipped + 1
     reader = csv.DictReader(
-        lines, delimiter=named[1] if named else _delimiter(text)
+        itertools.chain([line], _without_comments(lines)),
+        delimiter=delimiter or max(",;\t", key=line.count),
     )
-    num_skipped = 1 if named else 0
     try:
         header = [name.strip().lower() for name in reader.fieldnames or ()]
-        missing = [name for name in COLUMNS if name not in header]
-        if missing:
-            raise FilmListError(
-                f"{path}, line {num_skipped + 1}: expected the columns "
-                f"{', '.join(COLUMNS)}. Missing: {', '.join(missing)}. "
-                f"Received: {', '.join(header)[:200] or 'an empty file'}"
-            )
+        where = f"{path}, line {num_skipped + 1}"
+        _check_header(header, where)
         reader.fieldnames = header
         rows = [
             (reader.line_num + num_skipped, row)
@@ -197,22 +214,51 @@ def _read(path):
     return path.read_text(encoding="utf-8-sig")
 
 
-def _delimiter(text):
-    header = text.partition("\n")[0]
-    return max(",;\t", key=header.count)
+def _is_comment(line):
+    return line.lstrip().startswith("#")
+
+
+def _without_comments(lines):
+    """Yields lines, empty ones for comments: line numbers stay."""
+    is_within = False  # a cell in double quotes may have several lines
+    for line in lines:
+        if not is_within and _is_comment(line):
+            yield "\n"
+            continue
+        is_within ^= line.count('"') % 2 == 1
+        yield line
+
+
+def _check_header(header, where):
+    """Raises `FilmListError` if a column is missing, or is there twice."""
+    missing = [
+        name for name in COLUMNS if name not in header and name not in _OPTIONAL
+    ]
+    if missing:
+        raise FilmListError(
+            f"{where}: expected the columns {', '.join(COLUMNS)}. Missing: "
+            f"{', '.join(missing)}. Received: "
+            f"{', '.join(header)[:200] or 'an empty file'}"
+        )
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    if twice:
+        raise FilmListError(
+            f"{where}: expected each column once. Twice there: "
+            f"{', '.join(twice)}. Rename or remove one."
+        )
 
 
 def _parse_row(row, folder, line):
     if None in row or None in row.values():
         raise _CellError(
             "end",
-            f"expected {len(COLUMNS)} cells, as the header has. Put a cell "
-            "that holds the separator itself into double quotes.",
+            f"expected {len(row) - (None in row)} cells, as the header has. "
+            "Put a cell that holds the separator itself into double quotes.",
         )
     for column, cell in row.items():
         if "\0" in cell:
             raise _CellError(column, "it has a zero byte in it. Correct it.")
-    cells = {name: row[name].strip() for name in COLUMNS}
+    cells = {name: row.get(name, "").strip() for name in COLUMNS}
     for column in ("film", "genre", "split", "path"):
         if not cells[column]:
             raise _CellError(column, "it is empty. Fill it in.")
@@ -220,8 +266,8 @@ def _parse_row(row, folder, line):
         genre = genre_named(cells["genre"])
     except ValueError as error:
         raise _CellError("genre", str(error)) from error
-    split = cells["split"].lower()
-    if split not in SPLITS:
+    split = _SPLITS.get(cells["split"].lower())
+    if split is None:
         raise _CellError(
             "split",
             f"Expected one of: {', '.join(SPLITS)}. "

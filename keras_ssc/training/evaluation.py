@@ -35,8 +35,9 @@ def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
         `calibration`: the `temperature`, the `split` and `num_pairs` that it
         was fitted on (1, None and 0 if the data set has no validation split),
         what `calibration.choose_temperature` says of it, and the expected
-        calibration error of the split's pairs before and after; `data`, the films and pairs of each genre in each split. For
-        another split than test, the files are named after it.
+        calibration error of the split's pairs before and after; `data`, the
+        films and pairs of each genre in each split. For another split than
+        test, the files are named after it.
 
     Raises:
         ValueError: If the folder is not a run with a model, or the data set or

@@ -30,6 +30,10 @@ def problems_of(tmp_path, rows):
         # A sum of its parts would be another float.
         ("01:02:03.1234567", 3723.1234567),
         ("00:00:00." + 400 * "3", 1 / 3),
+        ("1:30", 90.0),
+        ("90:05.5", 5405.5),
+        ("5405", 5405.0),
+        ("12,25", 12.25),
     ],
 )
 def test_times_are_read(text, seconds):
@@ -37,7 +41,11 @@ def test_times_are_read(text, seconds):
 
 
 @pytest.mark.parametrize(
-    "text", ["99:99:99", "1:2:3", "12:00", "", "-1:00:00", "00:00:00."]
+    "text",
+    [
+        *("99:99:99", "1:2:3", "1:2", "1:60", "0:1:00", "1:060", ":30"),
+        *("", "-1:00:00", "00:00:00.", "-5", "1e3", "1:00:00:00", "9999999"),
+    ],
 )
 def test_what_is_no_time_is_refused(text):
     with pytest.raises(ValueError, match="hh:mm:ss"):
@@ -140,7 +148,7 @@ def test_zero_byte_in_any_cell_is_named(tmp_path, place):
     "row, line, column, word",
     [
         ("A,western,train,a.mp4,,", 2, "genre", "action, horror"),
-        ("A,action,dev,a.mp4,,", 2, "split", "train, validation, test"),
+        ("A,action,eval,a.mp4,,", 2, "split", "train, validation, test"),
         ("A,action,train,,,", 2, "path", "empty"),
         ("A,action,train,a.mp4,99:99:99,", 2, "start", "hh:mm:ss"),
         ("A,action,train,a.mp4,,1:2", 2, "end", "hh:mm:ss"),
@@ -205,7 +213,11 @@ def test_scenes_that_touch_do_not_overlap(tmp_path):
     "data, word",
     [
         (b"", "Missing: film"),
-        (b"film,genre\nA,action\n", "Missing: split, path, start, end"),
+        (b"film,genre\nA,action\n", "Missing: split, path. Received: film"),
+        (
+            b"film,genre,split,path,Path\nA,action,test,a,b\n",
+            "Twice there: path",
+        ),
         (HEADER.encode(), "at least one row"),
         (HEADER.encode() + "영화".encode("cp949"), "CSV UTF-8"),
         (b"\x00\x01\x02", "line 1"),
@@ -218,3 +230,37 @@ def test_what_is_no_film_list_is_refused(tmp_path, data, word):
         path.write_bytes(data)
     with pytest.raises(FilmListError, match=word):
         film_list.read_film_list(path)
+
+
+def test_a_list_without_times_is_of_whole_films(tmp_path):
+    text = "film,genre,split,path\nA,action,train,a.mp4\n"
+    (film,), problems = film_list.read_film_list(write(tmp_path, text))
+    assert not problems
+    (scene,) = film.scenes
+    assert (scene.start_seconds, scene.end_seconds) == (0.0, math.inf)
+    text += "B,horror,test,b.mp4,x\n"
+    _, (problem,) = film_list.read_film_list(write(tmp_path, text))
+    assert "line 3, column end: expected 4 cells" in problem
+
+
+@pytest.mark.parametrize("name", ["val", "Valid", "DEV", "validation"])
+def test_validation_has_other_names(tmp_path, name):
+    (film,), problems = problems_of(tmp_path, f"A,action,{name},a.mp4,,\n")
+    assert not problems
+    assert film.split == "validation"
+
+
+def test_comments_are_left_out_and_lines_stay_counted(tmp_path):
+    text = (
+        '# My films, "the shelf\n'
+        "film;genre;split;path;start;end\n"
+        "  # the next, too\n"
+        '"#Alive";horror;train;alive.mp4;;\n'
+        '"two\n#lines";action;train;two.mp4;;\n'
+        "#B;horror;test;b.mp4;;\n"
+        "C;western;test;c.mp4;;\n"
+    )
+    films, problems = film_list.read_film_list(write(tmp_path, text))
+    assert [film.name for film in films] == ["#Alive", "two\n#lines"]
+    (problem,) = problems
+    assert "line 8, column genre" in problem
