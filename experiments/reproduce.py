@@ -367,7 +367,9 @@ class Reproduction:
     def _draw(self, changes):
         """Extracts the films' pairs so, once; see `film_data.draw`."""
         # Cropping is the default: variants that say so share the data.
-        config = cleaning.ExtractConfig(**{**self.drawn, **changes})
+        # To the letter of the report: the very next frame.
+        changes = {"stride": 1, **self.drawn, **changes}
+        config = cleaning.ExtractConfig(**changes)
         fields = dataclasses.asdict(config)
         name = _slug(" ".join(f"{key} {fields[key]}" for key in fields))
         if name not in self._data:

@@ -16,10 +16,6 @@ import sklearn.metrics
 from keras_ssc import models
 from tests.helpers import confusions
 
-# Of the large trunks one block is trained: compiling takes a second a block,
-# and all kinds of layers are in these and in VGG16, trained as a whole.
-LAST_BLOCKS = {"resnet50": "conv5_block3", "inception_v3": "mixed10"}
-
 
 def check_models(folder, options):
     # JAX compiles a random draw for each shape, and here weights are loaded
@@ -42,7 +38,7 @@ def check_models(folder, options):
         # it.
         trunks = {each.name for each in model.layers if hasattr(each, "layers")}
         is_new = not trunks <= trained
-        models.freeze(model, LAST_BLOCKS.get(name, "all") if is_new else None)
+        models.freeze(model, "all" if is_new else None)
         trained |= trunks
         before = model.get_layer("logits").kernel.numpy()
         model.compile("adam", "mse")
