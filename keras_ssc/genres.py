@@ -1,5 +1,7 @@
 """The genre names and their order: the only spelling of them."""
 
+import re
+
 # The order is the report's: a genre's place is its class id.
 GENRES = (
     "action",
@@ -27,7 +29,10 @@ def genre_words(genre):
 
 
 def genre_named(name):
-    """Reads a genre's name or its prefix, in any case.
+    """Reads a genre's name or its prefix, as people spell it.
+
+    Case does not matter, nor whether words are separated by spaces, hyphens or
+    underscores: `Science Fiction` is `science_fiction`.
 
     Args:
         name: A string: a name of `GENRES`, or a prefix of the report's data
@@ -41,7 +46,7 @@ def genre_named(name):
     """
     known = {prefix.lower(): genre for genre, prefix in PREFIXES.items()}
     known |= {genre: genre for genre in GENRES}
-    genre = known.get(name.strip().lower())
+    genre = known.get("_".join(re.split(r"[\s_-]+", name.strip().lower())))
     if genre is None:
         aliases = ", ".join(
             prefix for genre, prefix in PREFIXES.items() if prefix != genre

@@ -264,3 +264,12 @@ def test_comments_are_left_out_and_lines_stay_counted(tmp_path):
     assert [film.name for film in films] == ["#Alive", "two\n#lines"]
     (problem,) = problems
     assert "line 8, column genre" in problem
+
+
+@pytest.mark.parametrize(
+    "name", ["Science Fiction", "science-fiction", " SCIENCE__fiction", "SF"]
+)
+def test_spellings_of_a_genre_are_one_genre(tmp_path, name):
+    (film,), problems = problems_of(tmp_path, f"A,{name},train,a.mp4,,\n")
+    assert not problems
+    assert film.genre == "science_fiction"
