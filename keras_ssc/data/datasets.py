@@ -22,6 +22,7 @@ import tqdm
 
 from keras_ssc import files
 from keras_ssc import flow
+from keras_ssc.data import provenance
 from keras_ssc.data import resizing
 from keras_ssc.genres import GENRES
 
@@ -139,12 +140,15 @@ class DatasetSplits:
     Attributes:
         name: String, the data set's name with its version.
         names: Tuple of strings, the splits' names.
+        warning: String, how it differs from what it was built from, see
+            `provenance.warning`; empty if it does not.
     """
 
     def __init__(self, name, data_dir=None):
         self._builder = open_dataset(name, data_dir)
         self.name = self._builder.info.full_name
         self.names = tuple(self._builder.info.splits)
+        self.warning = provenance.warning(self._builder.data_path, self.name)
 
     def prepare(self, split, image_size, features, progress=False):
         """Makes a split ready for a model; see `prepare`."""

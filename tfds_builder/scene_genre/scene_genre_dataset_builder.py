@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import itertools
+import pathlib
 import tempfile
 
 import numpy as np
@@ -15,6 +16,7 @@ from keras_ssc.data import examples
 from keras_ssc.data import extraction
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
+from keras_ssc.data import provenance
 from keras_ssc.films import cleaning
 from keras_ssc.films import image_files
 from keras_ssc.films.film_list import SPLITS
@@ -122,6 +124,44 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ),
             supervised_keys=None,
         )
+
+    def download_and_prepare(self, *, download_dir=None, **settings):
+        """Builds the data set, unless it is there and nothing has changed.
+
+        Raises:
+            ValueError: If it was built from something else than is in the
+                manual folder now; says what differs.
+        """
+        given = (
+            settings.get("download_config") or tfds.download.DownloadConfig()
+        )
+        root = given.manual_dir or pathlib.Path(
+            download_dir or f"{self._data_dir_root}/downloads", "manual"
+        )
+        source = self.builder_config.source
+        was_there = self.is_prepared()
+        if source != "sample" and was_there and pathlib.Path(root).is_dir():
+            self._check_source(source, root)
+        super().download_and_prepare(download_dir=download_dir, **settings)
+        if source != "sample" and not was_there:
+            described = provenance.of_folder(source, root)
+            provenance.write(self.data_path, described)
+
+    def _check_source(self, source, root):
+        built = provenance.read(self.data_path)
+        if built is None:
+            print(
+                f"note: what {self.data_path} was built from is not known: it "
+                "was built by an earlier version. --overwrite builds it anew."
+            )
+            return
+        now = provenance.of_folder(source, root)
+        if found := provenance.differences(built, now):
+            raise ValueError(
+                f"{self.data_path} was built from {built['path']}, and {root} "
+                f"differs from that: {provenance.told(found)}. Give the same "
+                "command with --overwrite to build it anew."
+            )
 
     def _split_generators(self, dl_manager):
         source = self.builder_config.source
