@@ -132,10 +132,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ValueError: If it was built from something else than is in the
                 manual folder now; says what differs.
         """
-        given = (
-            settings.get("download_config") or tfds.download.DownloadConfig()
-        )
-        root = given.manual_dir or pathlib.Path(
+        config = settings.get("download_config")
+        root = getattr(config, "manual_dir", None) or pathlib.Path(
             download_dir or f"{self._data_dir_root}/downloads", "manual"
         )
         source = self.builder_config.source
@@ -156,6 +154,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             )
             return
         now = provenance.of_folder(source, root)
+        # Without --manual_dir it is another folder, that may be empty.
+        if not now["films"]:
+            return
         if found := provenance.differences(built, now):
             raise ValueError(
                 f"{self.data_path} was built from {built['path']}, and {root} "
