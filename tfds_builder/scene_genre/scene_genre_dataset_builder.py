@@ -10,6 +10,7 @@ import tempfile
 import numpy as np
 import tensorflow_datasets as tfds
 
+from keras_ssc import checks
 from keras_ssc import genres
 from keras_ssc import sample_films
 from keras_ssc.data import examples
@@ -136,14 +137,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         root = getattr(config, "manual_dir", None) or pathlib.Path(
             download_dir or f"{self._data_dir_root}/downloads", "manual"
         )
-        source = self.builder_config.source
-        was_there = self.is_prepared()
-        if source != "sample" and was_there and pathlib.Path(root).is_dir():
+        source, self._described = self.builder_config.source, None
+        if (
+            source != "sample"
+            and self.is_prepared()
+            and pathlib.Path(root).is_dir()
+        ):
             self._check_source(source, root)
         super().download_and_prepare(download_dir=download_dir, **settings)
-        if source != "sample" and not was_there:
-            described = provenance.of_folder(source, root)
-            provenance.write(self.data_path, described)
+        if self._described is not None:
+            provenance.write(self.data_path, self._described)
 
     def _check_source(self, source, root):
         built = provenance.read(self.data_path)
@@ -166,16 +169,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         source = self.builder_config.source
+        checks.one_of("source", source, ("sample", "frames", "films"))
         if source == "sample":
             return self._sample_splits()
-        if source == "frames":
-            return self._frame_splits(dl_manager.manual_dir)
-        if source == "films":
-            return self._film_splits(dl_manager.manual_dir)
-        raise ValueError(
-            "Unknown source. Expected one of: sample, frames, films. "
-            f"Received: {source!r}"
-        )
+        root = dl_manager.manual_dir
+        read = self._frame_splits if source == "frames" else self._film_splits
+        splits = read(root)
+        self._described = provenance.of_folder(source, root)
+        return splits
 
     def _generate_examples(self, examples):
         return examples
