@@ -5,12 +5,12 @@ BT.2408 (how bright diffuse white is), BT.1886 (the plain screen), H.273 (the
 numbers), SMPTE RP 431-2 and EG 432-1 (P3).
 """
 
+import contextlib
 import functools
 
 import cv2
 import numpy as np
 from av.video.reformatter import ColorPrimaries
-from av.video.reformatter import Colorspace
 from av.video.reformatter import ColorTrc
 
 # HDR's levels stand for absolute light. Diffuse white, as paper has it, has so
@@ -27,8 +27,10 @@ _SCREEN_GAMMA = 2.4
 # A stream that does not say its matrix is taken as BT.709 from these sizes on.
 _HD_WIDTH, _HD_HEIGHT = 1280, 720
 
-# Matrices of H.273 that the converter knows, with RGB's 0 among them.
+# Matrices as H.273 numbers them: those that the converter knows, with RGB's 0
+# among them, and those of plain films and HDR.
 _MATRICES = {0, 1, 4, 5, 6, 7, 8, 9, 10}
+_BT709_MATRIX, _BT601_MATRIX, _BT2020_MATRIX = 1, 6, 9
 
 # Transfer functions that a plain screen shows well enough as they are.
 _PLAIN = {1, 2, 4, 5, 6, 7, 11, 12, 13, 14, 15}
@@ -62,23 +64,36 @@ _BRADFORD = np.array(
 )
 
 
-def matrix(frame):
+def _matrix(frame):
     """Says how a frame's luma and chroma were made of its colours.
 
-    Args:
-        frame: An `av.VideoFrame`.
-
-    Returns:
-        A `Colorspace` where the stream does not say it, or says nonsense:
-        HDR has BT.2020's, else it goes by the size. None where it does.
+    Where the stream does not say it, or says nonsense, HDR has BT.2020's
+    matrix, and plain films have that of their size.
     """
     known = frame.colorspace
     if known in _MATRICES and not (known == 0 and not frame.format.is_rgb):
-        return None
+        return known
     if frame.color_trc in _HDR:
-        return Colorspace.BT2020
+        return _BT2020_MATRIX
     is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
-    return Colorspace.ITU709 if is_hd else Colorspace.ITU601
+    return _BT709_MATRIX if is_hd else _BT601_MATRIX
+
+
+@contextlib.contextmanager
+def tagged_for_pyav(frame):
+    """Tags a frame so that PyAV converts its matrix and range, and no more.
+
+    By the transfer function and the primaries, some of PyAV's versions convert
+    in a way of their own, and refuse those that they do not know.
+    """
+    tags = frame.colorspace, frame.color_trc, frame.color_primaries
+    frame.colorspace = _matrix(frame)
+    frame.color_trc = ColorTrc.UNSPECIFIED
+    frame.color_primaries = ColorPrimaries.UNSPECIFIED
+    try:
+        yield
+    finally:
+        frame.colorspace, frame.color_trc, frame.color_primaries = tags
 
 
 def needs_conversion(frame):

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from av.filter import Graph
 
+from keras_ssc.films import colour
+
 WAYS = ("auto", "no", "yes")
 
 # A pixel that differs by so many grey levels from both the line above and the
@@ -25,7 +27,8 @@ def is_combed(frame):
     Args:
         frame: An `av.VideoFrame`.
     """
-    grey = frame.reformat(format="gray").to_ndarray()
+    with colour.tagged_for_pyav(frame):
+        grey = frame.reformat(format="gray").to_ndarray()
     above, line, below = grey[:-2], grey[1:-1], grey[2:]
     # Saturated at 0: how much brighter the line is than its neighbours, and
     # how much darker.

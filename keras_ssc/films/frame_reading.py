@@ -202,13 +202,13 @@ def _to_rgb(index, reformatter, long_side, deinterlace, frames):
     if index.rotation in (90, 270):
         width, height = height, width
     is_plain = not colour.needs_conversion(frame)
-    rgb = reformatter.reformat(
-        frame,
-        width=width,
-        height=height,
-        format="rgb24" if is_plain else "rgb48le",
-        src_colorspace=colour.matrix(frame),
-    ).to_ndarray()
+    with colour.tagged_for_pyav(frame):
+        rgb = reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb24" if is_plain else "rgb48le",
+        ).to_ndarray()
     if not is_plain:
         rgb = colour.on_plain_screen(rgb, frame)
     if index.mirrored:
