@@ -42,8 +42,11 @@ def of_frames(folder):
     films = {}
     for record in frame_folder.read_records(folder):
         kept = [row for row in record["pairs"] if row["status"] == "kept"]
+        # With the film's file as it was read: another of the same length may
+        # give the same rows.
+        content = [record[name] for name in ("pairs", "bars", "source")]
         films[record["film"]] = _film(
-            record["split"], record["genre"], len(kept), record["pairs"]
+            record["split"], record["genre"], len(kept), content
         )
     if not films:
         pairs = collections.defaultdict(list)
@@ -131,9 +134,14 @@ def read(data_path):
     try:
         described = files.read_json(path)
         # A malformed one says no more than a missing one.
-        return described if described["source"] in _SOURCES else None
-    except (OSError, ValueError, TypeError, KeyError):
+        is_whole = (
+            described["source"] in _SOURCES
+            and isinstance(described["path"], str)
+            and all(isinstance(x, dict) for x in described["films"].values())
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+    return described if is_whole else None
 
 
 def differences(built, now):

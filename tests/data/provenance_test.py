@@ -129,6 +129,10 @@ def test_train_says_that_its_data_set_is_older(frames, tmp_path, capsys):
         warned,
     )
     (source,) = data_dir.rglob(provenance.FILE_NAME)
-    for text in ("", "[]", '{"source": "x"}'):
+    for text in (
+        *("", "[]", '{"source": "x"}', '{"source": "frames"}'),
+        '{"source": "frames", "path": 1, "films": {}}',
+        '{"source": "frames", "path": "x", "films": []}',
+    ):
         source.write_text(text)
         assert provenance.warning(source.parent, "scene_genre/small") == ""
