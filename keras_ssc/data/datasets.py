@@ -140,15 +140,17 @@ class DatasetSplits:
     Attributes:
         name: String, the data set's name with its version.
         names: Tuple of strings, the splits' names.
-        warning: String, how it differs from what it was built from, see
-            `provenance.warning`; empty if it does not.
     """
 
     def __init__(self, name, data_dir=None):
         self._builder = open_dataset(name, data_dir)
         self.name = self._builder.info.full_name
         self.names = tuple(self._builder.info.splits)
-        self.warning = provenance.warning(self._builder.data_path, self.name)
+
+    @property
+    def warning(self):
+        """How it differs from what it was built from, in a line, or empty."""
+        return provenance.warning(self._builder.data_path, self.name)
 
     def prepare(self, split, image_size, features, progress=False):
         """Makes a split ready for a model; see `prepare`."""

@@ -253,22 +253,21 @@ def _each_picture_once(outcomes, pairings):
         path = outcome.candidate.path
         if not outcome.reason and pairings[path].skips_repeats:
             if (path, outcome.picture) in seen:
-                outcome = _dropped(outcome, "repeated")
+                outcome = dataclasses.replace(
+                    outcome,
+                    reason="repeated",
+                    frame_png=None,
+                    next_frame_png=None,
+                )
             else:
                 seen.add((path, outcome.picture))
         kept.append(outcome)
     return kept
 
 
-def _dropped(outcome, reason):
-    return dataclasses.replace(
-        outcome, reason=reason, frame_png=None, next_frame_png=None
-    )
-
-
 def _judge(batch, indexes, pairings, bars, config, progress):
     """Reads the batch's frames; returns a dict Candidate -> Outcome."""
-    outcomes, batch = {}, list(batch)
+    outcomes = {}
     for candidate in batch:
         path, number = candidate.path, candidate.frame_number
         found = pairings[path]
@@ -331,16 +330,17 @@ def _outcome(candidate, run, found, config):
     if choice is None:
         return Outcome(candidate, "a frame could not be decoded", given)
     frames = [run[n] for n in range(number, choice.next_frame + 1)]
+    reason = why_dropped(frames, config)
+    if config.drop_repeated and choice.repeated:
+        reason = reason or "repeated"
     outcome = Outcome(
         candidate,
-        why_dropped(frames, config),
+        reason,
         choice.next_frame,
         choice.repeated,
         choice.first_shown,
     )
-    if config.drop_repeated and choice.repeated and not outcome.reason:
-        return _dropped(outcome, "repeated")
-    if outcome.reason:
+    if reason:
         return outcome
     encoded = [image_files.encode_frame(x) for x in (frames[0], frames[-1])]
     return dataclasses.replace(

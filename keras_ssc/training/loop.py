@@ -127,8 +127,8 @@ def _open(config, splits):
     """Returns the splits, which have what the config needs."""
     if splits is None:
         splits = datasets.DatasetSplits(config.dataset, config.data_dir)
-        if splits.warning:
-            print(f"warning: {splits.warning}", file=sys.stderr)
+        if warning := splits.warning:
+            print(f"warning: {warning}", file=sys.stderr)
     if config.patience is not None and "validation" not in splits.names:
         raise ValueError(
             f"--patience needs a validation split; {config.dataset} has "
