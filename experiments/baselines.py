@@ -15,11 +15,10 @@ from sklearn import naive_bayes
 from sklearn.utils import class_weight
 
 from keras_ssc import flow
+from keras_ssc import tasks
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.data.simple_features import colour_classifier
 from keras_ssc.data.simple_features import colour_histogram
-from keras_ssc.genres import GENRES
-from keras_ssc.training import evaluation
 
 # The size of the frames that the sample's smallest model sees. Colours and
 # mean motion need no larger one.
@@ -33,13 +32,15 @@ class PairFeatures:
     Attributes:
         values: Dict from a name to a float array (pairs, numbers): `colours`,
             `magnitude` and `flow`, see `features_of`.
-        label: int64 array (pairs,), places in `GENRES`.
+        label: int64 array (pairs,), places in `task.genres`.
         film: Array of strings (pairs,).
+        task: Their task, see `keras_ssc.tasks`.
     """
 
     values: dict
     label: np.ndarray
     film: np.ndarray
+    task: object = tasks.REPORT
 
     def of_films(self, films):
         """Returns the `PairFeatures` of the films of these names."""
@@ -48,6 +49,7 @@ class PairFeatures:
             {name: each[is_theirs] for name, each in self.values.items()},
             self.label[is_theirs],
             self.film[is_theirs],
+            self.task,
         )
 
 
@@ -74,6 +76,7 @@ def features_of(prepared):
         {name: np.array(each, np.float32) for name, each in values.items()},
         prepared.label,
         prepared.film,
+        prepared.task,
     )
 
 
@@ -183,12 +186,12 @@ def _fit(baseline, train, seed):
 
 
 def _measure(model, baseline, test):
-    probabilities = np.zeros((len(test.label), len(GENRES)))
+    probabilities = np.zeros((len(test.label), len(test.task.genres)))
     # Genres without a training film have no column in the classifier's.
     probabilities[:, model.classes_] = model.predict_proba(
         test.values[baseline.values]
     )
-    measured = evaluation.measure(test.label, test.film, probabilities)
+    measured = test.task.measure(test.label, test.film, probabilities)
     return {
         "pair": measured["pair"]["accuracy"],
         "film": measured["film"]["accuracy"],
@@ -213,7 +216,7 @@ def _measure_chance(train, test):
         "films": [
             {
                 "film": str(film),
-                "genre": GENRES[test.label[place]],
+                "genre": test.task.genres[test.label[place]],
                 "pair_accuracy": float(recall[place]),
             }
             for film, place in zip(films, first, strict=True)

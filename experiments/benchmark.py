@@ -38,6 +38,7 @@ from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import flow
 from keras_ssc import models
+from keras_ssc import tasks
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
 from keras_ssc.data import frame_folder
@@ -312,7 +313,6 @@ def compare_steps(arguments, seconds=2.0):
             **config.model_options(),
         )
         model, bare = build(), build()
-        loop.compile_model(model, config, config.learning_rate, 100, 100)
         bare.compile(
             config.optimizer,
             keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -321,8 +321,11 @@ def compare_steps(arguments, seconds=2.0):
         prepared = datasets.prepare(
             builder, "train", config.image_size, model.input, True
         )
-        batches = loop.one_hot(
-            batching.training_batches(prepared, config.batch_size, 0)
+        rate = config.learning_rate
+        loop.compile_model(model, config, rate, 100, 100, prepared)
+        batches = loop.with_targets(
+            prepared.task,
+            batching.training_batches(prepared, config.batch_size, 0),
         )
         batch = tf.data.Dataset.from_tensors(next(iter(batches))).repeat()
         seconds_a_step(bare, batch, 1)  # traced and compiled
@@ -446,7 +449,7 @@ def compare_serving(
     size = size or models.MODELS[name].report["image_size"]
     model = models.build_model(name, size)
     label = f"{name} at {size[1]}x{size[0]}"
-    served = served_model.ServedModel(model)
+    served = served_model.ServedModel(model, tasks.REPORT)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served, folder, signatures=served.signatures())
         # Kept: its signatures do not hold its variables.

@@ -34,7 +34,7 @@ def draw(film_list, folder, config, progress=False):
     frames, data_dir = folder / "frames", folder / "data"
     folder.mkdir(parents=True, exist_ok=True)
     # Films that are done are not read again.
-    records, problems = extraction.extract(
+    records, problems, _ = extraction.extract(
         film_list, frames, config, progress=progress
     )
     # TFDS moves a data set to its place when it is whole.

@@ -1,9 +1,5 @@
-"""Folds over a built data set's films, controls and learning curves.
+"""Controls of the folds over a data set's films."""
 
-`FoldSplits` takes the place of `datasets.DatasetSplits`.
-"""
-
-import collections
 import concurrent.futures
 import dataclasses
 import os
@@ -12,7 +8,7 @@ import numpy as np
 
 from keras_ssc import flow
 from keras_ssc.data import datasets
-from keras_ssc.genres import GENRES
+from keras_ssc.data import folds
 
 # What is split: "pair" is the mistake of splitting by frame, made on purpose
 # to measure what it hides.
@@ -46,11 +42,7 @@ class FoldConfig:
     change: str | None = None
 
     def __post_init__(self):
-        if self.num_folds < 2 or not 0 <= self.fold < self.num_folds:
-            raise ValueError(
-                "Expected 2 folds or more, and one of them. Received: fold "
-                f"{self.fold + 1} of {self.num_folds}"
-            )
+        folds.check(self.num_folds, self.fold)
         if self.by not in BY or self.change not in (None, *CHANGES):
             raise ValueError(
                 f"Expected by in {BY} and change in {CHANGES} or None. "
@@ -58,56 +50,29 @@ class FoldConfig:
             )
 
 
-class FoldSplits:
-    """The training, validation and test split of one fold.
-
-    Folds are stratified by genre. The films of the fold are the test split; of
-    each genre that has a film to spare, the first film of the next fold is in
-    the validation split; the others train. A genre with one film is left out:
-    a model cannot both train and be tested on it.
+class FoldSplits(folds.FoldSplits):
+    """One fold, see `keras_ssc.data.folds.FoldSplits`, or a control of it.
 
     Args:
         builder: What `datasets.open_dataset` returned.
         config: A `FoldConfig`.
-
-    Attributes:
-        name: String, the data set's name, its version and the fold.
-        names: Tuple of the splits that have a film.
-        films: Dict from a split to the sorted list of its films.
-        left_out: Dict from a film that is in none to the reason.
-
-    Raises:
-        ValueError: If nothing is left to train with or to test on.
     """
 
     def __init__(self, builder, config):
-        self._builder = builder
         self._config = config
-        self.name = (
-            f"{builder.info.full_name}, fold {config.fold + 1} of "
-            f"{config.num_folds} by {config.by}, seed {config.seed}"
+        super().__init__(
+            builder,
+            config.num_folds,
+            config.fold,
+            config.seed,
+            config.films_per_genre,
         )
-        self._all = all_pairs(builder)
-        chosen, self.left_out = _choose_films(self._all, config)
-        self._places = {
-            name: np.flatnonzero(np.isin(self._all.film, films))
-            for name, films in chosen.items()
-        }
-        if config.by == "pair":
-            self._places = _split_by_pair(self._all, self._places, config)
-        self.films = {
-            name: sorted(set(self._all.film[places].tolist()))
-            for name, places in self._places.items()
-            if len(places)
-        }
-        self.names = tuple(self.films)
-        for name in ("train", "test"):
-            if name not in self.films:
-                raise ValueError(
-                    "Expected genres with two films or more, one to train "
-                    f"with and one to test on. {builder.info.full_name} "
-                    f"leaves none to {name}: {_told(self.left_out)}"
-                )
+        self.name = self.name.replace("by film", f"by {config.by}")
+
+    def _split(self, places):
+        if self._config.by == "pair":
+            return _split_by_pair(self._all, places, self._config)
+        return places
 
     def prepare(self, split, image_size, features, progress=False):
         """Makes a split ready, as `datasets.prepare`.
@@ -117,11 +82,7 @@ class FoldSplits:
         names = set(features)
         if self._config.change == "next_frame_of_another_pair" and names:
             names |= {"frame", "next_frame"}
-        parts = [
-            datasets.prepare(self._builder, each, image_size, names, progress)
-            for each in self._builder.info.splits
-        ]
-        prepared = datasets.select(parts, self._places[split])
+        prepared = super().prepare(split, image_size, names, progress)
         if self._config.change == "no_frame":
             return _without_frames(prepared)
         if names and self._config.change is not None:
@@ -129,59 +90,6 @@ class FoldSplits:
                 prepared, features, self._config.seed
             )
         return prepared
-
-
-def all_pairs(builder, image_size=(16, 16), features=()):
-    """Returns the pairs of all splits together.
-
-    Args:
-        builder: What `datasets.open_dataset` returned.
-        image_size: Tuple (height, width), pixels.
-        features: Iterable of names of `datasets.FEATURES`; without any,
-            the pairs have no images.
-
-    Returns:
-        A `datasets.PreparedSplit`.
-    """
-    parts = [
-        datasets.prepare(builder, split, image_size, features)
-        for split in builder.info.splits
-    ]
-    num_pairs = sum(part.num_pairs for part in parts)
-    return datasets.select(parts, np.arange(num_pairs))
-
-
-def _choose_films(pairs, config):
-    """Returns the films of each split, and why others are in none."""
-    chosen, left_out = collections.defaultdict(list), {}
-    for label, genre in enumerate(GENRES):
-        films = np.unique(pairs.film[pairs.label == label])
-        if len(films) == 1:
-            left_out[str(films[0])] = f"the only film of {genre}"
-            continue
-        generator = np.random.default_rng([config.seed, label])
-        films = generator.permutation(films)
-        folds = np.arange(len(films)) % config.num_folds
-        # A genre with fewer films than folds tests them in turn: otherwise
-        # the last folds would have none of it.
-        fold = config.fold % min(config.num_folds, len(films) or 1)
-        test, rest = films[folds == fold], films[folds != fold]
-        # From the next fold on, so that each fold validates on other films.
-        rest = rest[
-            np.argsort(
-                (folds[folds != fold] - fold) % config.num_folds, kind="stable"
-            )
-        ]
-        validation = rest[:1] if len(rest) > 1 else rest[:0]
-        train = rest[len(validation) :][: config.films_per_genre]
-        for film in rest[len(validation) :][len(train) :]:
-            left_out[str(film)] = (
-                f"training takes {config.films_per_genre} films a genre"
-            )
-        chosen["train"].extend(train)
-        chosen["validation"].extend(validation)
-        chosen["test"].extend(test)
-    return chosen, left_out
 
 
 def _split_by_pair(pairs, places, config):
@@ -198,12 +106,6 @@ def _split_by_pair(pairs, places, config):
     ends = np.cumsum([len(each) for each in places.values()])[:-1]
     split = zip(places, np.split(shuffled, ends), strict=True)
     return {name: np.sort(each) for name, each in split}
-
-
-def _told(left_out):
-    if not left_out:
-        return "it has no film"
-    return "; ".join(f"{film}: {reason}" for film, reason in left_out.items())
 
 
 def _without_frames(prepared):

@@ -20,7 +20,6 @@ from keras_ssc.errors import VideoError
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films.film_list import read_film_list
-from keras_ssc.genres import GENRES
 from keras_ssc.sample_films import filming
 
 # One of each pair of twins among the sample films.
@@ -58,7 +57,8 @@ def letterbox(film_list, out, genres=_DEFAULT, progress=False):
             f"Expected another folder than {film_list.parent}, where the "
             "films are."
         )
-    films, problems = read_film_list(film_list)
+    listed = read_film_list(film_list)
+    films, problems = listed.films, listed.problems
     if problems:
         raise ValueError("; ".join(problems))
     genre_of = {
@@ -123,7 +123,6 @@ def main():
     add(
         "--genres",
         nargs="+",
-        choices=GENRES,
         default=_DEFAULT,
         metavar="GENRE",
         help=f"whose films get bars (default: {' '.join(_DEFAULT)})",

@@ -33,9 +33,9 @@ from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc import models
+from keras_ssc import sample_films
 from keras_ssc.data import datasets
 from keras_ssc.films import cleaning
-from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_words
 from keras_ssc.metrics import tables
 from keras_ssc.models import backbones
@@ -495,13 +495,14 @@ def text_of(summary):
         if not name.startswith(_BASELINE)
     }
     if of_genres:
+        genres = list(next(iter(of_genres.values()))[0])
         rows = [
-            [name, *(_mean_and_spread(some, genre) for genre in GENRES)]
+            [name, *(_mean_and_spread(some, genre) for genre in genres)]
             for name, some in of_genres.items()
         ]
         text += [
             "Accuracy by pair of each genre, %:",
-            tables.markdown_table(["", *map(genre_words, GENRES)], rows),
+            tables.markdown_table(["", *map(genre_words, genres)], rows),
         ]
     answered = _answered(summary)
     if answered:
@@ -636,7 +637,7 @@ def models_text_of(summary):
         "tested by models that did not see it in training "
         f"({summary['num_folds']} folds), with its "
         f"{100 * _CONFIDENCE:.0f} % interval (bootstrap over the films). "
-        f"Chance is {100 / len(GENRES):.1f} %.\n"
+        f"Chance is {100 / len(sample_films.GENRES):.1f} %.\n"
     )
 
 

@@ -10,15 +10,15 @@ from keras_ssc import command
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films.film_list import read_film_list
-from keras_ssc.genres import GENRES
 from keras_ssc.metrics import figures
+from keras_ssc.sample_films import GENRES
 
 FIGURE = pathlib.Path(__file__).parent / "figures" / "sample_films.jpg"
 
 
 def main(out=FIGURE):
     """Runs the command."""
-    films, _ = read_film_list(sys.argv[1])
+    films = read_film_list(sys.argv[1]).films
     rows = [[x for x in films if x.genre == genre] for genre in GENRES]
     columns = max(map(len, rows))
     height = 1.125 * len(GENRES)

@@ -6,7 +6,6 @@ python -m keras_ssc.evaluate runs/20260101-120000_double_stack
 import argparse
 
 from keras_ssc import command
-from keras_ssc.metrics import tables
 from keras_ssc.training import evaluation
 
 
@@ -17,11 +16,13 @@ def main():
         description="Measures a run's model on the films of a split.",
     )
     parser.add_argument("run_dir", metavar="RUN", help="folder of a run")
-    parser.add_argument("--split", default="test", help="default: test")
+    parser.add_argument(
+        "--split", help="default: test, or validation if there is no test film"
+    )
     parser.add_argument("--data-dir", metavar="DIR", help="default: the run's")
     arguments = parser.parse_args()
     metrics = evaluation.evaluate(**vars(arguments))
-    print(tables.markdown(metrics))
+    print(evaluation.markdown(metrics))
     print(f"metrics and figures: {arguments.run_dir}")
 
 

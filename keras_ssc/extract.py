@@ -11,18 +11,21 @@ import dataclasses
 
 from keras_ssc import checks
 from keras_ssc import command
+from keras_ssc import tasks
 from keras_ssc.data import extraction
 from keras_ssc.films import deinterlacing
+from keras_ssc.films import splitting
 from keras_ssc.films.cleaning import ExtractConfig
 from keras_ssc.prediction import words
 
 
-def summary(records, problems, num_pairs):
+def summary(records, problems, notes, num_pairs):
     """Says in a few lines what an extraction kept, dropped and left out.
 
     Args:
         records: List of the films' records.
         problems: List of strings.
+        notes: List of strings, what the film list says.
         num_pairs: Integer, how many pairs a film were requested.
 
     Returns:
@@ -57,6 +60,7 @@ def summary(records, problems, num_pairs):
             for path, notes in record.get("notes", {}).items()
             for note in notes
         ]
+    lines += [f"  note: {note}" for note in notes]
     return lines + [f"  not used: {problem}" for problem in problems]
 
 
@@ -71,7 +75,8 @@ def main():
     add(
         "film_list",
         metavar="FILMS.csv",
-        help="columns: film, genre, split, path, start, end; one row per scene",
+        help="columns: film, genre, path, and if need be split, start, end; "
+        "one row per scene",
     )
     add("--out", required=True, metavar="FRAMES", help="folder to fill")
     add(
@@ -107,6 +112,19 @@ def main():
             help=f"{text} (default: %(default)s)",
         )
     add(
+        "--split",
+        type=splitting.parse_shares,
+        default=splitting.DEFAULT_SHARES,
+        metavar="TRAIN/VALIDATION/TEST",
+        help="shares of the films whose list says no split (default: 70/15/15)",
+    )
+    add(
+        "--task",
+        choices=tasks.TASKS,
+        help="one: a film has one genre, the first of its cell; several: any "
+        "number (default: several if a film of the list has several)",
+    )
+    add(
         "--size",
         type=checks.parse_size,
         metavar="WxH",
@@ -140,10 +158,16 @@ def main():
             for field in dataclasses.fields(ExtractConfig)
         }
     )
-    records, problems = extraction.extract(
-        arguments.film_list, arguments.out, config, arguments.workers, True
+    records, problems, notes = extraction.extract(
+        arguments.film_list,
+        arguments.out,
+        config,
+        arguments.workers,
+        True,
+        arguments.split,
+        arguments.task,
     )
-    print("\n".join(summary(records, problems, config.num_pairs)))
+    print("\n".join(summary(records, problems, notes, config.num_pairs)))
     print(f"frames: {arguments.out}")
     print(f"every pair, kept or dropped: {arguments.out}/index.csv")
     return 1 if problems else 0

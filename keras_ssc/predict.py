@@ -13,8 +13,6 @@ import sys
 import keras_ssc
 from keras_ssc import command
 from keras_ssc.films import file_kinds
-from keras_ssc.genres import GENRES
-from keras_ssc.genres import genre_named
 from keras_ssc.prediction import predicting
 from keras_ssc.prediction import words
 from keras_ssc.serving import client as serving_client
@@ -81,13 +79,6 @@ def _note(text):
     print(f"note: {text}", file=sys.stderr)
 
 
-def _genre(text):
-    try:
-        return genre_named(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m keras_ssc.predict",
@@ -135,7 +126,8 @@ def _parser():
         type=float,
         default=0.5,
         metavar="SCORE",
-        help="below, the verdict is uncertain (default: 0.5)",
+        help="below, a verdict of one genre is uncertain (default: 0.5); of "
+        "several, each has a threshold of its own",
     )
     add("--json", action="store_true", help="print JSON, for programs")
     add("--csv", metavar="OUT.csv", help="a row for each shot")
@@ -144,9 +136,8 @@ def _parser():
     add("--annotate", metavar="OUT.webm", help="the film with its verdicts")
     add(
         "--genre",
-        type=_genre,
         metavar="GENRE",
-        help=f"the film's own, for --annotate: {', '.join(GENRES)}",
+        help="the film's own, for --annotate: one that the model knows",
     )
     add(
         "--timeout",

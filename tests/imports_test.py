@@ -16,13 +16,17 @@ FOLDERS = {
     "films": {"flow"},
     "models": {"flow"},
     "metrics": set(),
+    "tasks": {"metrics"},
     "sample_films": {"films"},
-    "data": {"films", "flow", "metrics"},
-    "training": {"data", "models", "metrics", "flow"},
-    "serving": {"training", "data", "models", "metrics", "flow", "films"},
+    "data": {"films", "flow", "metrics", "tasks"},
+    "training": {"data", "models", "metrics", "tasks", "flow"},
+    "serving": {
+        *("training", "data", "models", "metrics", "tasks"),
+        *("flow", "films"),
+    },
     "prediction": {
         *("serving", "training", "data", "models", "metrics"),
-        *("flow", "films"),
+        *("tasks", "flow", "films"),
     },
     # It offers sample films to try it with.
     "page": {"prediction", "films", "sample_films", "metrics", "flow"},

@@ -87,7 +87,7 @@ def training_batches(
 
     Returns:
         A `tf.data.Dataset` of (inputs, label): inputs is a dict of the
-        prepared features, label int64 (batch,).
+        prepared features, label one of the task for each pair.
 
     Raises:
         ValueError: If there are fewer pairs than fill a batch.
@@ -134,18 +134,8 @@ def _draw_epoch(prepared, seed, epoch, balanced):
     num_pairs = prepared.num_pairs
     order = generator.permutation(num_pairs)
     if balanced:
-        # A film's share is 1 / (genres x films of its genre), a pair's that
-        # of its film / its pairs.
-        _, film, film_size = np.unique(
-            prepared.film, return_inverse=True, return_counts=True
-        )
-        label_of_film = np.zeros(len(film_size), np.int64)
-        label_of_film[film] = prepared.label
-        films_of_label = np.bincount(label_of_film)
-        weight = 1 / (film_size[film] * films_of_label[prepared.label])
-        order = generator.choice(
-            num_pairs, size=num_pairs, p=weight / weight.sum()
-        )
+        shares = prepared.task.balanced_shares(prepared.label, prepared.film)
+        order = generator.choice(num_pairs, size=num_pairs, p=shares)
     is_mirrored = generator.random(num_pairs) < 0.5
     # Drawn last, and always: order and mirroring follow from the seed,
     # whether or not anything else is changed.

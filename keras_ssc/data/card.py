@@ -22,7 +22,7 @@ from keras_ssc.data import extraction
 from keras_ssc.data.card_measures import GREY_SATURATION
 from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.films.film_list import SPLITS
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import SEPARATOR
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import tables
 from keras_ssc.metrics.tables import percent
@@ -78,6 +78,7 @@ def write_card(
     """
     _check_out(out)
     builder = datasets.open_dataset(dataset, data_dir)
+    genres = datasets.task_of(builder).genres
     films = card_measures.measure(builder, most_pairs, seed, progress)
     if frames is None:
         extracted = card_measures.read_drops(builder)
@@ -91,17 +92,18 @@ def write_card(
         "most_pairs": most_pairs,
         "seed": seed,
         "left_out": card_measures.count_left_out(builder),
-        **describe(films, extracted, seed),
+        **describe(films, genres, extracted, seed),
     }
-    _write(card, _magnitudes(films), out)
+    _write(card, _magnitudes(films, genres), out)
     return card
 
 
-def describe(films, extracted=None, seed=0):
+def describe(films, genres, extracted=None, seed=0):
     """Puts together what was measured.
 
     Args:
         films: List of `card_measures.FilmMeasures`.
+        genres: Sequence of the data set's genres.
         extracted: What `card_measures.read_drops` or
             `card_measures.read_frames_folder` returned.
         seed: Integer.
@@ -124,7 +126,7 @@ def describe(films, extracted=None, seed=0):
     return {
         "looked_at": sum(film["looked_at"] for film in described),
         "counts": {
-            split: {genre: _count(described, split, genre) for genre in GENRES}
+            split: {genre: _count(described, split, genre) for genre in genres}
             for split in SPLITS
         },
         "dropped": None if extracted is None else dict(dropped.most_common()),
@@ -135,21 +137,22 @@ def describe(films, extracted=None, seed=0):
         "frame_sizes": dict(sizes.most_common()),
         "motion": {
             genre: _describe_motion(magnitudes) if len(magnitudes) else None
-            for genre, magnitudes in _magnitudes(films).items()
+            for genre, magnitudes in _magnitudes(films, genres).items()
         },
         "colours_predict": prediction,
         "films": described,
         "warnings": card_warnings.find_warnings(
-            described, prediction, card_measures.find_twins(films)
+            described, genres, prediction, card_measures.find_twins(films)
         ),
     }
 
 
-def _magnitudes(films):
+def _magnitudes(films, genres):
     """Returns a dict from each genre to its pairs' magnitudes, float32."""
-    found = {genre: [np.zeros(0, np.float32)] for genre in GENRES}
+    found = {genre: [np.zeros(0, np.float32)] for genre in genres}
     for film in films:
-        found[film.genre].append(film.magnitudes)
+        for genre in film.genres:
+            found[genre].append(film.magnitudes)
     return {genre: np.concatenate(each) for genre, each in found.items()}
 
 
@@ -157,7 +160,7 @@ def _count(films, split, genre):
     pairs = [
         film["pairs"]
         for film in films
-        if (film["split"], film["genre"]) == (split, genre)
+        if film["split"] == split and genre in film["genres"]
     ]
     return {"films": len(pairs), "pairs": sum(pairs)}
 
@@ -182,7 +185,8 @@ def _describe_film(film, extracted):
     return {
         "film": film.film,
         "split": film.split,
-        "genre": film.genre,
+        "genre": SEPARATOR.join(film.genres),
+        "genres": list(film.genres),
         "pairs": len(film.magnitudes),
         "looked_at": len(film.frame_numbers),
         **told,
@@ -303,7 +307,8 @@ def _colours_text(prediction):
     if prediction["balanced_accuracy"] is None:
         return (
             "Whether colours alone classify the films cannot be measured: "
-            "that takes two genres in train and two in test.\n"
+            "that takes two genres in train and two in test, and one genre a "
+            "film.\n"
         )
     text = (
         "A colour histogram of the first frame and a linear classifier, "
@@ -400,7 +405,7 @@ def _figures(card, magnitudes):
         split: {genre: count["pairs"] for genre, count in counts.items()}
         for split, counts in card["counts"].items()
     }
-    name = card["dataset"]
+    name, genres = card["dataset"], list(magnitudes)
     return {
         "motion": figures.motion_figure(
             magnitudes, MAGNITUDE_FLOOR, f"Motion of the pairs of {name}"
@@ -409,8 +414,11 @@ def _figures(card, magnitudes):
             pairs, f"Pairs by genre and split of {name}"
         ),
         "saturation": figures.saturation_figure(
-            sorted(card["films"], key=lambda x: GENRES.index(x["genre"])),
-            GENRES,
+            sorted(
+                card["films"],
+                key=lambda x: [genres.index(genre) for genre in x["genres"]],
+            ),
+            genres,
             GREY_SATURATION,
             f"Colour saturation by film of {name}",
         ),

@@ -19,13 +19,14 @@ import tensorflow_datasets as tfds
 import tqdm
 from sklearn.utils import class_weight
 
+from keras_ssc.data import datasets
 from keras_ssc.data import frame_folder
 from keras_ssc.data import simple_features
 from keras_ssc.films import black_bars
 from keras_ssc.films import image_files
 from keras_ssc.films import pairing
 from keras_ssc.films.cleaning import NUM_BAR_FRAMES
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import SEPARATOR
 
 # Pairs whose numbers are read at once.
 _BATCH = 256
@@ -59,7 +60,7 @@ class FilmMeasures:
     Attributes:
         film: String, its name.
         split: String, its split.
-        genre: One of `GENRES`.
+        genres: Tuple of strings, its genres in the data set's order.
         magnitudes: float32 array (pairs,), the motion magnitude of all pairs.
         frame_numbers: int64 array (looked at,).
         frame_sizes: List of strings (looked at,), such as `480x270`.
@@ -77,7 +78,7 @@ class FilmMeasures:
 
     film: str
     split: str
-    genre: str
+    genres: tuple
     magnitudes: np.ndarray
     frame_numbers: np.ndarray
     frame_sizes: list
@@ -87,11 +88,6 @@ class FilmMeasures:
     colours: np.ndarray
     hashes: dict
     bars: black_bars.Bars
-
-    @property
-    def label(self):
-        """The genre's place in `GENRES`."""
-        return GENRES.index(self.genre)
 
 
 def measure(builder, most_pairs, seed=0, progress=False):
@@ -105,7 +101,7 @@ def measure(builder, most_pairs, seed=0, progress=False):
         progress: Boolean, whether to show a progress bar.
 
     Returns:
-        A list of `FilmMeasures`, by split, genre and name.
+        A list of `FilmMeasures`, by split, genres and name.
 
     Raises:
         ValueError: If `most_pairs` is less than 1.
@@ -123,9 +119,14 @@ def measure(builder, most_pairs, seed=0, progress=False):
 def _measure_split(builder, split, most_pairs, seed, progress):
     names = ("film", "label", "frame_number", "motion_magnitude")
     names += ("scene", "seconds")
-    batches = list(
-        _read(builder, split, names).batch(_BATCH).as_numpy_iterator()
+    task = datasets.task_of(builder)
+    stored = _read(builder, split, names).map(
+        lambda example: {
+            **example,
+            "label": task.prepared_label(example["label"]),
+        }
     )
+    batches = list(stored.batch(_BATCH).as_numpy_iterator())
     films, labels, numbers, magnitudes, scenes, seconds = (
         np.concatenate([batch[name] for batch in batches]) for name in names
     )
@@ -146,7 +147,7 @@ def _measure_split(builder, split, most_pairs, seed, progress):
                 FilmMeasures(
                     film.decode("utf-8"),
                     split,
-                    GENRES[labels[places[0]]],
+                    tuple(task.true_genres(labels[places[0]])),
                     magnitudes[own],
                     numbers[places],
                     list(sizes),
@@ -158,7 +159,10 @@ def _measure_split(builder, split, most_pairs, seed, progress):
                     _find_bars(folder, places),
                 )
             )
-    return sorted(found, key=lambda film: film.label)
+    order = {genre: place for place, genre in enumerate(task.genres)}
+    return sorted(
+        found, key=lambda film: [order[genre] for genre in film.genres]
+    )
 
 
 def _read(builder, split, names, decoders=None):
@@ -313,7 +317,7 @@ def find_twins(films):
                 {
                     "films": [film.film for film in both],
                     "splits": [film.split for film in both],
-                    "genres": [film.genre for film in both],
+                    "genres": [SEPARATOR.join(film.genres) for film in both],
                     "num_frames": int(np.sum(distances <= MOST_DIFFERING_BITS)),
                     "frame_numbers": [
                         [*film.hashes][place] for film, place in closest
@@ -337,21 +341,24 @@ def predict_by_colours(films, seed=0):
         `simple_features.balanced_accuracy_interval`; `chance`, what one
         answer for all films gets. Of fewer films than `FEWEST_TEST_FILMS`,
         `low` and `high` are None; where there is nothing to learn or to test
-        on, all but `num_films` are.
+        on, or a film has several genres, all but `num_films` are.
     """
     train, test = (
         [film for film in films if film.split == split]
         for split in ("train", "test")
     )
-    num_genres = [len({film.genre for film in own}) for own in (train, test)]
+    num_genres = [len({film.genres for film in own}) for own in (train, test)]
     prediction = {
         "num_films": len(test),
         **dict.fromkeys(("balanced_accuracy", "low", "high", "chance")),
     }
-    if min(num_genres) < 2:
+    # A classifier of one answer has none for a film of several genres.
+    if min(num_genres) < 2 or any(len(film.genres) != 1 for film in films):
         return prediction
+    names = list(dict.fromkeys(film.genres[0] for film in (*train, *test)))
     labels = np.repeat(
-        [film.label for film in train], [len(film.colours) for film in train]
+        [names.index(film.genres[0]) for film in train],
+        [len(film.colours) for film in train],
     )
     classifier = simple_features.colour_classifier(seed).fit(
         np.concatenate([film.colours for film in train]),
@@ -359,9 +366,13 @@ def predict_by_colours(films, seed=0):
         # Every genre counts as much, however many pairs it has.
         class_weight.compute_sample_weight("balanced", labels),
     )
+    answers = [names.index(film.genres[0]) for film in test]
     accuracy, low, high = simple_features.balanced_accuracy_interval(
-        [film.label for film in test],
-        [np.mean(classifier.predict(x.colours) == x.label) for x in test],
+        answers,
+        [
+            np.mean(classifier.predict(film.colours) == answer)
+            for film, answer in zip(test, answers, strict=True)
+        ],
         seed,
     )
     prediction |= {"balanced_accuracy": accuracy, "chance": 1 / num_genres[1]}

@@ -8,7 +8,6 @@ import statistics
 from keras_ssc.data.card_measures import FEWEST_TEST_FILMS
 from keras_ssc.data.card_measures import GREY_SATURATION
 from keras_ssc.films.film_list import SPLITS
-from keras_ssc.genres import GENRES
 from keras_ssc.metrics.tables import percent
 
 # A film's share of its genre's pairs is too large above half of them, if it
@@ -36,11 +35,12 @@ _WITHOUT = {
 }
 
 
-def find_warnings(films, prediction, twins):
+def find_warnings(films, names, prediction, twins):
     """Finds what is wrong with a data set.
 
     Args:
         films: List of dicts, see `card.describe`.
+        names: Sequence of the data set's genres.
         prediction: What `card_measures.predict_by_colours` returned.
         twins: What `card_measures.find_twins` returned.
 
@@ -48,15 +48,15 @@ def find_warnings(films, prediction, twins):
         A list of dicts: `code`, which kind it is; `text`; `evidence`, a dict
         of plain values; `what_to_do`.
     """
-    genres = _by_genre(films)
+    genres = _by_genre(films, names)
     return [
-        *_missing_genres(genres),
+        *_missing_genres(genres, names),
         *_missing_in_splits(films, genres),
         *_single_films(genres),
         *_few_test_films(films),
         *_unequal_films(genres),
         *_grey_genres(films, genres),
-        *_bars_left(films),
+        *_bars_left(films, genres),
         *_bars_cropped(films, genres),
         *_unequal_motion(films, genres),
         *_colours_predict(prediction),
@@ -64,11 +64,11 @@ def find_warnings(films, prediction, twins):
     ]
 
 
-def _by_genre(films):
+def _by_genre(films, names):
     """Returns a dict from each genre that has films to these, in order."""
     found = {
-        genre: [film for film in films if film["genre"] == genre]
-        for genre in GENRES
+        genre: [film for film in films if genre in film["genres"]]
+        for genre in names
     }
     return {genre: own for genre, own in found.items() if own}
 
@@ -82,13 +82,13 @@ def _warning(code, text, what_to_do, **evidence):
     }
 
 
-def _missing_genres(genres):
-    missing = [genre for genre in GENRES if genre not in genres]
+def _missing_genres(genres, names):
+    missing = [genre for genre in names if genre not in genres]
     if missing:
         yield _warning(
             "missing_genre",
             f"No film of {', '.join(missing)}: a model trained here never "
-            f"names {len(missing)} of {len(GENRES)} genres, and its scores "
+            f"names {len(missing)} of {len(names)} genres, and its scores "
             "are not comparable with those over all of them.",
             "Add films of each, one for every split at least.",
             genres=missing,
@@ -97,7 +97,12 @@ def _missing_genres(genres):
 
 def _missing_in_splits(films, genres):
     for split in SPLITS:
-        own = {film["genre"] for film in films if film["split"] == split}
+        own = {
+            genre
+            for film in films
+            if film["split"] == split
+            for genre in film["genres"]
+        }
         missing = [genre for genre in genres if genre not in own]
         if not own:
             yield _warning(
@@ -189,9 +194,10 @@ def _grey_genres(films, genres):
             )
 
 
-def _bars_left(films):
+def _bars_left(films, genres):
     return _separating(
         films,
+        genres,
         {film["film"] for film in films if any(film["bars_left"].values())},
         "bars_left",
         "dark bars in their stored frames",
@@ -203,7 +209,12 @@ def _bars_left(films):
 def _bars_cropped(films, genres):
     return _separating(
         # One film is no evidence about its genre's shape.
-        [film for film in films if len(genres[film["genre"]]) > 1],
+        [
+            film
+            for film in films
+            if all(len(genres[genre]) > 1 for genre in film["genres"])
+        ],
+        genres,
         {film["film"] for film in films if film["bars_cropped"]},
         "bars_cropped",
         "bars that extract cropped",
@@ -213,9 +224,9 @@ def _bars_cropped(films, genres):
     )
 
 
-def _separating(films, barred, code, what, therefore, what_to_do):
+def _separating(films, names, barred, code, what, therefore, what_to_do):
     """Yields a warning for each genre that bars separate from the others."""
-    for genre, own in _by_genre(films).items():
+    for genre, own in _by_genre(films, names).items():
         num_own = sum(film["film"] in barred for film in own)
         num_others = sum(film["film"] in barred for film in films) - num_own
         others = len(films) - len(own)
@@ -241,7 +252,7 @@ def _unequal_motion(films, genres):
     The films' medians are compared: one odd film makes no genre.
     """
     for genre, own in genres.items():
-        others = [film for film in films if film["genre"] != genre]
+        others = [film for film in films if genre not in film["genres"]]
         rate, other_rate = (
             _median(own, "frames_a_second"),
             _median(others, "frames_a_second"),

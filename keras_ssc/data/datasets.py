@@ -22,9 +22,9 @@ import tqdm
 
 from keras_ssc import files
 from keras_ssc import flow
+from keras_ssc import tasks
 from keras_ssc.data import provenance
 from keras_ssc.data import resizing
-from keras_ssc.genres import GENRES
 
 FEATURES = ("frame", "next_frame", "flow")
 
@@ -49,11 +49,12 @@ class PreparedSplit:
         features: Dict from the names in `FEATURES` to memory-mapped arrays:
             `frame` and `next_frame`, uint8 (pairs, height, width, 3), RGB;
             `flow`, float32 (pairs, height, width, 2), pixels, (x, y).
-        label: int64 array (pairs,), places in `GENRES`.
+        label: Array (pairs, ...), a label of the task for each.
         film: Array of strings (pairs,).
         scene: Integer array (pairs,).
         frame_number: Integer array (pairs,).
         seconds: float64 array (pairs,).
+        task: Its task, see `tasks`.
     """
 
     features: dict
@@ -62,6 +63,7 @@ class PreparedSplit:
     scene: np.ndarray
     frame_number: np.ndarray
     seconds: np.ndarray
+    task: object = tasks.REPORT
 
     @property
     def num_pairs(self):
@@ -124,7 +126,7 @@ def select(splits, places):
         name: Rows([split.features[name] for split in splits], places)
         for name in splits[0].features
     }
-    return PreparedSplit(features, **details)
+    return PreparedSplit(features, **details, task=splits[0].task)
 
 
 class DatasetSplits:
@@ -140,12 +142,14 @@ class DatasetSplits:
     Attributes:
         name: String, the data set's name with its version.
         names: Tuple of strings, the splits' names.
+        task: Its task, see `tasks`.
     """
 
     def __init__(self, name, data_dir=None):
         self._builder = open_dataset(name, data_dir)
         self.name = self._builder.info.full_name
         self.names = tuple(self._builder.info.splits)
+        self.task = task_of(self._builder)
 
     @property
     def warning(self):
@@ -168,7 +172,7 @@ def open_dataset(name, data_dir=None):
         A `tfds.core.DatasetBuilder`, ready to be read.
 
     Raises:
-        DatasetError: If it is not built, or its labels are not `GENRES`.
+        DatasetError: If it is not built, or has no genres as labels.
     """
     try:
         builder = tfds.builder(name, data_dir=data_dir)
@@ -184,14 +188,21 @@ def open_dataset(name, data_dir=None):
             f"{data_dir or tfds.core.constants.DATA_DIR}. Build it with: "
             f"tfds build tfds_builder/scene_genre{options}"
         )
-    features = builder.info.features
-    names = features["label"].names if "label" in features else ()
-    if tuple(names) != GENRES:
+    if task_of(builder) is None:
         raise DatasetError(
-            f"Expected the labels {', '.join(GENRES)} in {name!r}. "
-            f"Received: {', '.join(names) or 'no labels'}"
+            f"Expected genres as the feature label of {name!r}. It has the "
+            f"features {', '.join(builder.info.features) or 'none'}."
         )
     return builder
+
+
+def task_of(builder):
+    """Returns a data set's task, see `tasks`; None if it has no genres."""
+    try:
+        feature = builder.info.features["label"]
+    except KeyError:
+        return None
+    return tasks.of_feature(feature)
 
 
 def prepare(builder, split, image_size, features, progress=False):
@@ -236,6 +247,7 @@ def prepare(builder, split, image_size, features, progress=False):
             for name in names
         },
         **{name: details[name] for name in _DETAILS},
+        task=task_of(builder),
     )
 
 
@@ -258,10 +270,12 @@ def _fingerprint(builder, split):
 
 def _examples(builder, split, image_size, with_flow):
     """Returns batches of a split in its stored order, with flow on request."""
+    task = task_of(builder)
 
-    def resize_pair(example):
+    def prepare_pair(example):
         for name in ("frame", "next_frame"):
             example[name] = resizing.resize(example[name], image_size)
+        example["label"] = task.prepared_label(example["label"])
         return example
 
     def add_flow(example):
@@ -277,7 +291,7 @@ def _examples(builder, split, image_size, with_flow):
         return example
 
     dataset = builder.as_dataset(split=split, shuffle_files=False)
-    dataset = dataset.map(resize_pair, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(prepare_pair, num_parallel_calls=tf.data.AUTOTUNE)
     if with_flow:
         # OpenCV releases Python's lock, so the pairs really run in parallel.
         dataset = dataset.map(add_flow, num_parallel_calls=tf.data.AUTOTUNE)

@@ -14,12 +14,13 @@ from keras_ssc.errors import FilmListError
 from keras_ssc.films import image_files
 
 
-def of_film(film, config):
+def of_film(film, config, task):
     """Makes a film's examples, as a function of Apache Beam.
 
     Args:
         film: A `film_list.Film`.
         config: An `cleaning.ExtractConfig`.
+        task: The data set's task, see `tasks`.
 
     Yields:
         Tuples (key, example); and for each pair that was dropped a line of
@@ -40,6 +41,7 @@ def of_film(film, config):
         raise ValueError(f"film {film.name!r}: no pair is left, all dropped")
     for outcome in extraction.outcomes:
         row = {**dataclasses.asdict(outcome.candidate), "film": film.name}
+        row["genres"] = film.genres
         if outcome.reason:
             cells = [
                 *(row[name] for name in ("film", "scene", "path")),
@@ -52,18 +54,18 @@ def of_film(film, config):
             continue
         encoded = [outcome.frame_png, outcome.next_frame_png]
         frames = [image_files.decode_frame(png) for png in encoded]
-        made = example(map(io.BytesIO, encoded), frames, film.genre, row)
+        made = example(map(io.BytesIO, encoded), frames, row, task)
         yield f"{film.name}_{row['path'].name}_{row['frame_number']}", made
 
 
-def example(frame_files, frames, genre, row):
+def example(frame_files, frames, row, task):
     """Returns an example with the features of `scene_genre`.
 
     Args:
         frame_files: Paths or binary files of the encoded frame and the next.
         frames: The two decoded, uint8 arrays (height, width, 3), RGB.
-        genre: String, one of `GENRES`.
-        row: Dict with `film`, `scene`, `frame_number` and `seconds`.
+        row: Dict with `film`, `genres`, `scene`, `frame_number` and `seconds`.
+        task: The data set's task, see `tasks`.
 
     Returns:
         A dict.
@@ -72,7 +74,7 @@ def example(frame_files, frames, genre, row):
     return {
         "frame": frame_file,
         "next_frame": next_frame_file,
-        "label": genre,
+        "label": task.example_label(row["genres"]),
         "film": row["film"],
         "scene": row["scene"],
         "frame_number": row["frame_number"],

@@ -15,6 +15,7 @@ from keras_ssc.data import frame_folder
 from keras_ssc.data.sampling import extract_pairs
 from keras_ssc.errors import FilmListError
 from keras_ssc.films import film_process
+from keras_ssc.films import splitting
 from keras_ssc.films.cleaning import ExtractConfig
 from keras_ssc.films.film_list import read_film_list
 from keras_ssc.films.film_process import ReaderDiedError
@@ -24,7 +25,15 @@ from keras_ssc.films.film_process import ReaderDiedError
 _MAX_SILENCE = 600.0
 
 
-def extract(film_list, out, config=None, workers=None, progress=False):
+def extract(
+    film_list,
+    out,
+    config=None,
+    workers=None,
+    progress=False,
+    shares=splitting.DEFAULT_SHARES,
+    task=None,
+):
     """Extracts the pairs of all films of a list into a folder.
 
     Films that are done already are not read again, so a run that was
@@ -38,11 +47,15 @@ def extract(film_list, out, config=None, workers=None, progress=False):
         workers: Integer, how many films are read at once; one for each
             processor if None. The pairs do not depend on it.
         progress: Boolean, whether to show a progress bar.
+        shares: Tuple of three floats, how many of the films whose list says no
+            split train, validate and test. They are drawn with the config's
+            seed; a film that was extracted keeps its split.
+        task: String, a key of `tasks.TASKS`; None: the list's.
 
     Returns:
-        A tuple (records, problems): the list of the films' records, as
-        dicts, and a list of strings, one for each row or film of the list
-        that could not be used.
+        A tuple (records, problems, notes): the list of the films' records, as
+        dicts; a list of strings, one for each row or film of the list that
+        could not be used; and a list of strings, what else the list says.
 
     Raises:
         keras_ssc.errors.FilmListError: If the list cannot be read.
@@ -52,11 +65,19 @@ def extract(film_list, out, config=None, workers=None, progress=False):
     checks.at_least("workers", workers, 0)
     config = config or ExtractConfig()
     out = pathlib.Path(out)
-    films, problems = read_film_list(film_list)
+    known = frame_folder.read_records(out)
+    listed = read_film_list(
+        film_list,
+        shares,
+        config.seed,
+        {record["film"]: record["split"] for record in known},
+        task,
+    )
     frame_folder.open_folder(out, dataclasses.asdict(config))
-    films, duplicates = without_duplicates(films)
-    problems += duplicates
-    records = frame_folder.read_records(out)
+    films, duplicates = without_duplicates(listed.films)
+    problems = listed.problems + duplicates
+    records = known
+    frame_folder.write_genres(out, listed, records)
     places = frame_folder.assign_places(films, records)
     todo = frame_folder.undone(films, records, out)
     workers = workers or os.cpu_count() or 1
@@ -70,7 +91,8 @@ def extract(film_list, out, config=None, workers=None, progress=False):
         for record in records
         if record["film"] not in names
     ]
-    return [r for r in records if r["film"] in names], problems
+    records = [r for r in records if r["film"] in names]
+    return records, problems, listed.notes
 
 
 def without_duplicates(films):

@@ -2,6 +2,7 @@
 
     FRAMES/
       extract.json                    the settings all films were read with
+      genres.txt                      the genres, in order
       ani2D_train/ani2D_movie7_139.png    frames, named as in `pair_files`
       index/ani2D_movie7.json         a film's record
       index.csv                       every kept and dropped pair, for people
@@ -22,9 +23,10 @@ import pathlib
 import shutil
 
 from keras_ssc import files
+from keras_ssc import genres
+from keras_ssc import tasks
 from keras_ssc.data import pair_files
 from keras_ssc.films import film_list
-from keras_ssc.genres import PREFIXES
 
 # How frames are read. 2: times from the file's start, the next frame about
 # 1/24 s on, HDR and wide colours as on a plain screen, deinterlaced.
@@ -134,6 +136,43 @@ def open_folder(out, settings):
     files.write_json(settings_path, {"reading": READING, **settings})
 
 
+def write_genres(out, listed, records):
+    """Writes what the film list says of all films: genres and task.
+
+    Args:
+        out: `pathlib.Path` of the folder.
+        listed: The `film_list.FilmList`.
+        records: List of records: films that are in the folder and no longer in
+            the list have genres, too.
+    """
+    others = [genre for record in records for genre in genres_of(record)]
+    names = dict.fromkeys((*listed.genres, *genres.in_order(others)))
+    files.write_text(out / genres.FILE_NAME, "\n".join(names) + "\n")
+    settings = files.read_json(out / "extract.json")
+    files.write_json(out / "extract.json", {**settings, "task": listed.task})
+
+
+def read_task(root, found):
+    """Returns the task of a folder of frames, see `tasks`.
+
+    Args:
+        root: Path of a folder that extract wrote, or of the report's layout.
+        found: Iterable of the genres of its pairs.
+    """
+    name, path = tasks.REPORT.name, pathlib.Path(root) / "extract.json"
+    if path.exists():
+        settings = files.read_json(path)
+        # Earlier versions knew one task.
+        if isinstance(settings, dict):
+            name = settings.get("task", name)
+    return tasks.of(name, pair_files.genres_of(root, found))
+
+
+def genres_of(record):
+    """Returns the genres of a film's record, a list of strings."""
+    return record.get("genres") or [record["genre"]]
+
+
 def is_of_extract(root):
     """Says whether extract wrote a folder: its films have records then."""
     return (pathlib.Path(root) / "extract.json").exists()
@@ -180,9 +219,14 @@ def read_records(root):
 def _check_record(record):
     """Raises `ValueError` if a record is not as `store` writes them."""
     _check_types(record, _RECORD_TYPES)
-    # Files are called by these two.
-    if record["genre"] not in PREFIXES:
-        raise ValueError(f"genre is {record['genre']!r}")
+    own = genres_of(record)
+    is_list = isinstance(own, list) and all(isinstance(x, str) for x in own)
+    # Files are called by the first, and by the film's number in it.
+    if not is_list or own[0] != record["genre"]:
+        raise ValueError(f"genres is {own!r}")
+    for genre in own:
+        if genres.genre_named(genre) != genre:
+            raise ValueError(f"genre is {genre!r}")
     if not 0 < record["movie"] <= _MOST:
         raise ValueError(f"movie is {record['movie']}")
     if record["split"] not in film_list.SPLITS:
@@ -247,6 +291,8 @@ def _is_done(film, record, stored):
 def _source(film):
     """Describes a film such that a change of it or of its files shows."""
     described = {"genre": film.genre, "split": film.split, "scenes": []}
+    if len(film.genres) > 1:
+        described["genres"] = list(film.genres)
     for scene in film.scenes:
         try:
             status = scene.path.stat()
@@ -385,6 +431,7 @@ def _record(film, place, extraction):
     return {
         "film": film.name,
         "genre": film.genre,
+        "genres": list(film.genres),
         "split": film.split,
         "movie": place.movie,
         "num_candidates": extraction.num_candidates,
@@ -410,7 +457,8 @@ def write_index(out):
     writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for record in read_records(out):
-        film = {name: record[name] for name in ("film", "genre", "split")}
+        film = {name: record[name] for name in ("film", "split")}
+        film["genre"] = genres.SEPARATOR.join(genres_of(record))
         for row in record["pairs"]:
             cells = {name: row[name] for name in _ROW_TYPES}
             cells["time"] = film_list.format_time(row["seconds"])

@@ -4,19 +4,20 @@ The naming scheme is the report's: the frames of a genre and split lie in a
 folder `<prefix>_<split>/`, named `<prefix>_movie<M>_<NNN>.png`. An odd number
 is a first frame, the even number after it is its next frame:
 `ani2D_train/ani2D_movie7_139.png` and `ani2D_movie7_140.png` are one pair.
+A genre that the report does not have has a prefix made from its name; its
+folder says the genre, or `genres.txt` beside the folders does.
 """
 
 import dataclasses
 import pathlib
 import re
 
+from keras_ssc import genres
 from keras_ssc.films.film_list import SPLITS
-from keras_ssc.genres import PREFIXES
-from keras_ssc.genres import genre_named
 
-_FOLDER = re.compile(rf"(?P<prefix>\w+)_(?P<split>{'|'.join(SPLITS)})")
+_FOLDER = re.compile(rf"(?P<prefix>.+)_(?P<split>{'|'.join(SPLITS)})")
 _FRAME = re.compile(
-    r"(?P<prefix>\w+)_movie(?P<movie>[0-9]+)_(?P<number>[0-9]+)\.png"
+    r"(?P<prefix>.+)_movie(?P<movie>[0-9]+)_(?P<number>[0-9]+)\.png"
 )
 
 
@@ -25,7 +26,7 @@ class StoredPair:
     """Two frames of a folder in the report's layout.
 
     Attributes:
-        genre: One of `GENRES`.
+        genre: String, of a film with several the first one.
         split: One of `SPLITS`.
         movie: Integer, the film's number inside its genre.
         number: Integer, the first frame's number as its file has it: odd.
@@ -43,12 +44,12 @@ class StoredPair:
 
 def movie_name(genre, movie):
     """Returns how a film's frames begin, such as `ani2D_movie7`."""
-    return f"{PREFIXES[genre]}_movie{movie}"
+    return f"{genres.prefix_of(genre)}_movie{movie}"
 
 
 def folder_name(genre, split):
     """Returns the folder of a genre and split, such as `ani2D_train`."""
-    return f"{PREFIXES[genre]}_{split}"
+    return f"{genres.prefix_of(genre)}_{split}"
 
 
 def frame_name(genre, movie, number):
@@ -56,11 +57,24 @@ def frame_name(genre, movie, number):
     return f"{movie_name(genre, movie)}_{number:03d}.png"
 
 
-def parse_frame_name(name):
+def _genre_of(prefix, known):
+    """Returns the genre that a folder's or a frame's name begins with.
+
+    Raises:
+        ValueError: If it is malformed, or none of those that are known.
+    """
+    if known is None:
+        return genres.genre_named(prefix)
+    by_prefix = {genres.prefix_of(genre): genre for genre in known}
+    return by_prefix.get(prefix) or genres.choose(prefix, known)
+
+
+def parse_frame_name(name, known=None):
     """Reads a frame's file name.
 
     Args:
         name: A string such as `"ani2D_movie7_139.png"`.
+        known: Sequence of the genres that there are; None for any.
 
     Returns:
         A tuple (genre, movie, number).
@@ -74,7 +88,7 @@ def parse_frame_name(name):
             "Expected a frame named <prefix>_movie<M>_<NNN>.png, such as "
             f"ani2D_movie7_139.png. Received: {name!r}"
         )
-    genre = genre_named(match["prefix"])
+    genre = _genre_of(match["prefix"], known)
     return genre, int(match["movie"]), int(match["number"])
 
 
@@ -82,36 +96,41 @@ def list_pairs(root):
     """Lists the pairs of a folder in the report's layout.
 
     Args:
-        root: The folder that holds `<prefix>_<split>/` folders.
+        root: The folder that holds `<prefix>_<split>/` folders. Where it has
+            `genres.txt`, a folder of another genre is told.
 
     Returns:
         A tuple (pairs, problems): a sorted list of `StoredPair`, and a list
         of (path, reason) for every file that is not part of a pair: an odd
         frame without its even one, an even one without its odd one, a name
         that does not follow the scheme, a folder of an unknown genre.
+
+    Raises:
+        ValueError: If `genres.txt` is malformed.
     """
     pairs, problems = [], []
+    known = genres.read_names(pathlib.Path(root) / genres.FILE_NAME)
     for folder in sorted(pathlib.Path(root).iterdir()):
         match = _FOLDER.fullmatch(folder.name)
         if match is None or not folder.is_dir():
             continue
         try:
-            genre = genre_named(match["prefix"])
+            genre = _genre_of(match["prefix"], known)
         except ValueError as error:
             problems.append((folder, str(error)))
             continue
-        frames, unnamed = _frames_of(folder, genre)
+        frames, unnamed = _frames_of(folder, genre, known)
         found, unpaired = _pair_up(frames, genre, match["split"])
         pairs += found
         problems += unnamed + unpaired
     return sorted(pairs), sorted(problems)
 
 
-def _frames_of(folder, genre):
+def _frames_of(folder, genre, known):
     frames, problems = {}, []
     for path in sorted(folder.iterdir()):
         try:
-            found, movie, number = parse_frame_name(path.name)
+            found, movie, number = parse_frame_name(path.name, known)
         except ValueError as error:
             problems.append((path, str(error)))
             continue
@@ -138,6 +157,26 @@ def _pair_up(frames, genre, split):
         elif is_first:
             pairs.append(StoredPair(genre, split, movie, number, path, partner))
     return pairs, problems
+
+
+def genres_of(root, found):
+    """Returns the genres of a folder, in order.
+
+    Args:
+        root: The folder.
+        found: Iterable of the genres of its pairs.
+
+    Returns:
+        Tuple of strings: what its `genres.txt` says; else, where the pairs are
+        of the report's genres alone, all of these, as folders had them before
+        there were others; else those of the pairs.
+    """
+    known = genres.read_names(pathlib.Path(root) / genres.FILE_NAME)
+    if known is not None:
+        return known
+    found = genres.in_order(found)
+    is_report = set(found) <= set(genres.REPORT_GENRES)
+    return genres.REPORT_GENRES if is_report else found
 
 
 def key_frames(first, last, stride=1):

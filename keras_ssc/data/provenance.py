@@ -11,8 +11,11 @@ import json
 import pathlib
 
 from keras_ssc import files
+from keras_ssc import genres
+from keras_ssc import tasks
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
+from keras_ssc.errors import FilmListError
 from keras_ssc.films import film_list
 
 FILE_NAME = "source.json"
@@ -32,8 +35,9 @@ def of_frames(folder):
         folder: Path of a folder that extract wrote, or of the report's layout.
 
     Returns:
-        A dict of plain values: `source`, `path` and `films`, a dict from each
-        film to its `split`, `genre`, `count` of pairs and `checksum`.
+        A dict of plain values: `source`, `path`, `task`, `genres`, and `films`,
+        a dict from each film to its `split`, `genre`, `count` of pairs and
+        `checksum`.
 
     Raises:
         ValueError: If a record of extract is malformed.
@@ -46,7 +50,10 @@ def of_frames(folder):
         # give the same rows.
         content = [record[name] for name in ("pairs", "bars", "source")]
         films[record["film"]] = _film(
-            record["split"], record["genre"], len(kept), content
+            record["split"],
+            genres.SEPARATOR.join(frame_folder.genres_of(record)),
+            len(kept),
+            content,
         )
     if not films:
         pairs = collections.defaultdict(list)
@@ -60,25 +67,36 @@ def of_frames(folder):
                 for path in (pair.frame_path, pair.next_frame_path)
             ]
             films[name] = _film(own[0].split, own[0].genre, len(own), looked_at)
-    return _described("frames", folder, films)
+    found = (
+        genre
+        for film in films.values()
+        for genre in film["genre"].split(genres.SEPARATOR)
+    )
+    task = frame_folder.read_task(folder, found)
+    return _described("frames", folder, films, task)
 
 
-def of_films(folder):
+def of_films(folder, **reading):
     """Describes a folder of films.csv and its films, without decoding one.
 
     Args:
         folder: Path of the folder.
+        **reading: See `film_list.read_film_list`.
 
     Returns:
-        A dict as `of_frames` returns it; `count` is of scenes.
+        A dict as `of_frames` returns it; `count` is of scenes, and `reading`
+        is there, too.
 
     Raises:
-        FilmListError: If the list cannot be read.
+        FilmListError: If the list cannot be read, or a row of it.
         OSError: If a film's file cannot be read.
     """
-    listed, _ = film_list.read_film_list(pathlib.Path(folder) / "films.csv")
+    path = pathlib.Path(folder) / "films.csv"
+    listed = film_list.read_film_list(path, **reading)
+    if listed.problems:
+        raise FilmListError(told(listed.problems))
     films = {}
-    for film in listed:
+    for film in listed.films:
         looked_at = [
             (
                 str(scene.start_seconds),
@@ -87,23 +105,25 @@ def of_films(folder):
             )
             for scene in film.scenes
         ]
-        films[film.name] = _film(
-            film.split, film.genre, len(film.scenes), looked_at
-        )
-    return _described("films", folder, films)
+        own = genres.SEPARATOR.join(film.genres)
+        films[film.name] = _film(film.split, own, len(film.scenes), looked_at)
+    task = tasks.of(listed.task, listed.genres)
+    return {**_described("films", folder, films, task), "reading": reading}
 
 
 _SOURCES = {"frames": of_frames, "films": of_films}
 
 
-def of_folder(source, folder):
+def of_folder(source, folder, reading=None):
     """Describes a folder, see `of_frames` and `of_films`."""
-    return _SOURCES[source](folder)
+    settings = reading or {} if source == "films" else {}
+    return _SOURCES[source](folder, **settings)
 
 
-def _described(source, folder, films):
+def _described(source, folder, films, task):
     path = str(pathlib.Path(folder).absolute())
-    return {"source": source, "path": path, "films": films}
+    found = {"source": source, "path": path, "films": films}
+    return found | task.described()
 
 
 def _film(split, genre, count, content):
@@ -152,11 +172,18 @@ def differences(built, now):
         now: What `of_folder` returned.
 
     Returns:
-        A list of strings, one for each film; empty if nothing differs. Where
-        the folder lies does not matter.
+        A list of strings, one for each film, and one if the genres are
+        others; empty if nothing differs. Where the folder lies does not
+        matter.
     """
     before, after = built["films"], now["films"]
-    found = [f"film {name!r} is new" for name in after if name not in before]
+    # Earlier versions did not write genres down.
+    found = [
+        f"the {name} changed ({built[name]} -> {now[name]})"
+        for name in ("task", "genres")
+        if built.get(name, now[name]) != now[name]
+    ]
+    found += [f"film {name!r} is new" for name in after if name not in before]
     found += [f"film {name!r} is gone" for name in before if name not in after]
     for name in before.keys() & after.keys():
         was, is_now = before[name], after[name]
@@ -194,7 +221,8 @@ def warning(data_path, name):
         return ""
     path, source = built["path"], built["source"]
     try:
-        found = differences(built, of_folder(source, path))
+        now = of_folder(source, path, built.get("reading"))
+        found = differences(built, now)
     except (OSError, ValueError) as error:
         found = [f"it cannot be read ({error})"]
     if not found:

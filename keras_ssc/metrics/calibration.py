@@ -1,13 +1,20 @@
-"""Calibrated scores: one temperature for all logits."""
+"""Calibrated scores: a temperature for all logits, or genre by genre."""
 
 import numpy as np
 from keras import ops
 from scipy import optimize
+from scipy import special
 from sklearn import metrics
 
 # Where temperatures are looked for: from scores a hundred times as sharp to a
 # hundred times as flat.
 _BOUNDS = (0.01, 100.0)
+
+# What may be added to a genre's logits, which then say "never" or "always".
+_MOST_BIAS = 20.0
+
+# Films are left out one by one, or in as many groups.
+_MOST_GROUPS = 20
 
 
 def probabilities(logits, temperature):
@@ -45,14 +52,8 @@ def fit_temperature(logits, labels):
     Raises:
         ValueError: If there is no pair, or a logit is not finite.
     """
-    logits = np.asarray(logits, np.float64)
+    logits = _checked(logits)
     num_pairs, num_genres = logits.shape
-    if not num_pairs or not np.isfinite(logits).all():
-        raise ValueError(
-            "Expected finite logits of one pair or more. Received: "
-            f"{num_pairs} pairs, {np.sum(~np.isfinite(logits))} logits that "
-            "are not finite"
-        )
     targets = np.full(logits.shape, 1 / (num_pairs + num_genres))
     targets[np.arange(num_pairs), labels] *= num_pairs + 1
 
@@ -66,6 +67,18 @@ def fit_temperature(logits, labels):
         loss, bounds=np.log(_BOUNDS), method="bounded"
     )
     return float(np.exp(found.x))
+
+
+def _checked(logits):
+    """Returns logits as float64; `ValueError` if they are no numbers."""
+    logits = np.asarray(logits, np.float64)
+    if not len(logits) or not np.isfinite(logits).all():
+        raise ValueError(
+            "Expected finite logits of one pair or more. Received: "
+            f"{len(logits)} pairs, {np.sum(~np.isfinite(logits))} logits that "
+            "are not finite"
+        )
+    return logits
 
 
 def choose_temperature(logits, labels, films):
@@ -119,36 +132,126 @@ def choose_temperature(logits, labels, films):
     }
 
 
-def expected_calibration_error(labels, scores, num_bins=15):
-    """Says by how much the scores of verdicts miss how often they are right.
+def choose_by_genre(logits, is_of, films):
+    """Calibrates each genre by itself, in the way that helps on other films.
 
-    Guo et al. 2017, equation 3: over bins of equal width, the mean of
-    |accuracy - score|, each bin counted by its pairs.
+    Tried are a temperature (Guo et al. 2017) and Platt's scale and bias (Platt
+    1999, "Probabilistic Outputs for Support Vector Machines", with its targets,
+    which are never certain). Films are left out as in `choose_temperature`; of
+    more than 20, in 20 groups.
 
     Args:
-        labels: Integer array (pairs,), places of genres.
-        scores: Float array (pairs, genres), probabilities.
+        logits: Float array (pairs, genres), of pairs that the model was not
+            trained on.
+        is_of: Bool array (pairs, genres), which genres each pair has.
+        films: Array (pairs,), the film of each pair.
+
+    Returns:
+        A dict: `genres`, a list of (way, scale, bias), the way `"none"`,
+        `"temperature"` or `"platt"`; `num_films`; and `log_loss`, of the films
+        left out, the genres' mean, `before` and `after` (None of a single
+        film).
+
+    Raises:
+        ValueError: If there is no pair, or a logit is not finite.
+    """
+    logits = _checked(logits)
+    names, place = np.unique(films, return_inverse=True)
+    group = place % _MOST_GROUPS
+    chosen, losses = [], []
+    for column, own in zip(logits.T, np.asarray(is_of, bool).T, strict=True):
+        found = _losses_left_out(column, own, place, group)
+        losses.append((found["none"], min(found.values())))
+        way = min(found, key=found.get)  # of equal ones, the simplest
+        chosen.append((way, *_WAYS[way](column, own)))
+    before, after = np.mean(losses, axis=0).tolist()
+    is_tried = len(names) > 1
+    return {
+        "genres": chosen,
+        "num_films": len(names),
+        "log_loss": {
+            "before": before if is_tried else None,
+            "after": after if is_tried else None,
+        },
+    }
+
+
+def _losses_left_out(logits, own, place, group):
+    """Returns the log loss of each way on films left out, each weighing 1."""
+    ways = (
+        _WAYS
+        if len(np.unique(place)) > 1 and 0 < own.sum() < len(own)
+        else ["none"]
+    )
+    losses = {}
+    for way in ways:
+        scaled = np.empty_like(logits)
+        for each in np.unique(group):
+            out = group == each
+            scale, bias = _WAYS[way](logits[~out], own[~out])
+            scaled[out] = logits[out] * scale + bias
+        of_pairs = np.logaddexp(0, np.where(own, -scaled, scaled))
+        losses[way] = np.mean(np.bincount(place, of_pairs) / np.bincount(place))
+    return losses
+
+
+def _platt(logits, own, with_bias=True):
+    """Fits scale and bias of one genre's logits."""
+    num_own = own.sum()
+    targets = np.where(
+        own, (num_own + 1) / (num_own + 2), 1 / (len(own) - num_own + 2)
+    )
+
+    def loss(parameters):
+        scale, bias = np.exp(parameters[0]), parameters[1] * with_bias
+        scaled = logits * scale + bias
+        value = np.mean(np.logaddexp(0, scaled) - targets * scaled)
+        errors = special.expit(scaled) - targets
+        slope = np.mean(errors * logits) * scale
+        return value, np.array([slope, np.mean(errors) * with_bias])
+
+    bounds = [tuple(np.log(_BOUNDS)), (-_MOST_BIAS, _MOST_BIAS)]
+    found = optimize.minimize(
+        loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds
+    )
+    return float(np.exp(found.x[0])), float(found.x[1] * with_bias)
+
+
+# From a way to the function that fits it, the simplest first.
+_WAYS = {
+    "none": lambda logits, own: (1.0, 0.0),
+    "temperature": lambda logits, own: _platt(logits, own, with_bias=False),
+    "platt": _platt,
+}
+
+
+def expected_calibration_error(sure, is_right, num_bins=15):
+    """Says by how much scores miss how often they are right.
+
+    Guo et al. 2017, equation 3: over bins of equal width, the mean of
+    |accuracy - score|, each bin counted by its answers.
+
+    Args:
+        sure: float64 array (answers,), the score of each, 0 to 1.
+        is_right: Bool array (answers,).
         num_bins: Integer, how many bins the scores from 0 to 1 fall into.
 
     Returns:
         Float, from 0 (as sure as right) to 1.
     """
-    highest = scores.max(axis=1).astype(np.float64)
-    is_right = scores.argmax(axis=1) == labels
     # As in the paper, a bin has its upper end: (0, 1/15] is the first.
-    bins = np.clip(np.ceil(highest * num_bins) - 1, 0, num_bins - 1)
+    bins = np.clip(np.ceil(sure * num_bins) - 1, 0, num_bins - 1)
     gaps = np.bincount(
-        bins.astype(int), weights=is_right - highest, minlength=num_bins
+        bins.astype(int), weights=is_right - sure, minlength=num_bins
     )
-    return float(np.abs(gaps).sum() / len(labels))
+    return float(np.abs(gaps).sum() / len(sure))
 
 
-def temperature_of(measured, run_dir):
-    """Returns the temperature that `evaluate` has written.
+def checked_temperature(told):
+    """Returns the temperature of a calibration that a file has.
 
     Args:
-        measured: What its `metrics.json` has; it may be malformed.
-        run_dir: Path of the run, for the error.
+        told: What `choose_temperature` returned; it may be malformed.
 
     Returns:
         Float above 0.
@@ -156,15 +259,9 @@ def temperature_of(measured, run_dir):
     Raises:
         ValueError: If there is none.
     """
-    try:
-        temperature = measured["calibration"]["temperature"]
-    except (KeyError, TypeError, IndexError):
-        temperature = None
+    temperature = told["temperature"] if isinstance(told, dict) else None
     is_number = type(temperature) in (int, float)
     # Far beyond what is fitted, scores become NaN.
     if not is_number or not _BOUNDS[0] / 10 <= temperature <= 10 * _BOUNDS[1]:
-        raise ValueError(
-            "Expected a run that was evaluated, for its scores to be "
-            f"calibrated: python -m keras_ssc.evaluate {run_dir}"
-        )
+        raise ValueError(f"the temperature is {temperature!r}")
     return float(temperature)

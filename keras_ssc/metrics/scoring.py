@@ -1,6 +1,7 @@
 """Labels and predictions -> accuracy, macro F1 and confusion."""
 
 import numpy as np
+from keras import ops
 from sklearn import metrics
 
 
@@ -57,3 +58,124 @@ def film_scores(probabilities):
         float64 array (classes,).
     """
     return np.mean(probabilities, axis=0, dtype=np.float64)
+
+
+def best(scores):
+    """Returns the places of the highest scores; of equal ones, the first.
+
+    Args:
+        scores: Float NumPy array or tensor (..., classes).
+
+    Returns:
+        Integers (...), an array of NumPy's or a tensor, as `scores` is.
+    """
+    argmax = np.argmax if isinstance(scores, np.ndarray) else ops.argmax
+    return argmax(scores, axis=-1)
+
+
+def places_of(keys):
+    """Returns the places of each key, the keys in order."""
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
+
+
+def means_of(keys, scores):
+    """Computes the scores of films or scenes, see `film_scores`.
+
+    Args:
+        keys: Array (pairs,), the film or scene of each pair.
+        scores: Float array (pairs, classes).
+
+    Returns:
+        A tuple: an integer array (groups,), the first pair of each; and a
+        float64 array (groups, classes).
+    """
+    groups = places_of(keys)
+    means = [film_scores(scores[places]) for places in groups]
+    return np.array([places[0] for places in groups]), np.array(means)
+
+
+def scene_keys(film, scene):
+    """Returns a key for each scene of each film, an array (pairs,)."""
+    return np.char.add(np.char.add(film, "\n"), scene.astype(str))
+
+
+def precision_scores(labels, scores, predicted, names):
+    """Computes average precision and F1 where examples have several classes.
+
+    Args:
+        labels: Bool array (n, classes), the true classes.
+        scores: Float array (n, classes).
+        predicted: Bool array (n, classes), the classes that were named.
+        names: Sequence of the classes' names.
+
+    Returns:
+        A dict: `num`, how many examples; the mean average precision, as
+        published work on trailers reports it: `map_macro`, the classes' mean,
+        `map_weighted`, weighted by their examples, `map_micro`, of all
+        examples and classes together, `map_samples`, the examples' mean;
+        `macro_f1`, `micro_f1`; `per_genre`, a dict from each name to its
+        average precision, and `per_genre_f1`, None where it has no example.
+        Classes without one do not count. All None if no class has one.
+    """
+    present = np.flatnonzero(labels.any(axis=0))
+    found = {"num": len(labels)}
+    per_class = {
+        name: dict.fromkeys(names) for name in ("per_genre", "per_genre_f1")
+    }
+    keys = ("map_macro", "map_weighted", "map_micro", "map_samples")
+    if not len(present):
+        return (
+            found | dict.fromkeys((*keys, "macro_f1", "micro_f1")) | per_class
+        )
+    labels, scores, predicted = (
+        array[:, present] for array in (labels, scores, predicted)
+    )
+    precisions = metrics.average_precision_score(
+        labels, scores, average=None
+    ).reshape(-1)
+    f1_scores = metrics.f1_score(
+        labels, predicted, average=None, zero_division=0
+    )
+    own = labels.any(axis=1)
+    for place, precision, f1 in zip(
+        present, precisions, f1_scores, strict=True
+    ):
+        per_class["per_genre"][names[place]] = float(precision)
+        per_class["per_genre_f1"][names[place]] = float(f1)
+    means = (
+        np.mean(precisions),
+        np.average(precisions, weights=labels.sum(axis=0)),
+        metrics.average_precision_score(labels.ravel(), scores.ravel()),
+        metrics.average_precision_score(
+            labels[own], scores[own], average="samples"
+        ),
+    )
+    found |= dict(zip(keys, map(float, means), strict=True))
+    found["macro_f1"] = float(np.mean(f1_scores))
+    found["micro_f1"] = float(
+        metrics.f1_score(labels.ravel(), predicted.ravel(), zero_division=0)
+    )
+    return found | per_class
+
+
+def best_threshold(labels, scores):
+    """Finds the score from which on a class is to be named.
+
+    Args:
+        labels: Bool array (n,), which examples are of the class.
+        scores: Float array (n,), 0 to 1.
+
+    Returns:
+        Float: of the thresholds with the best F1 the nearest to a half, which
+        it is if no example is of the class.
+    """
+    order = np.sort(np.unique(scores))
+    # Between neighbours: what is a little different later falls as it did.
+    tried = np.unique([0.5, *(order[1:] + order[:-1]) / 2, order[0] / 2])
+    predicted = scores[:, None] >= tried
+    right = (predicted & labels[:, None]).sum(axis=0)
+    f1_scores = 2 * right / np.maximum(predicted.sum(axis=0) + labels.sum(), 1)
+    is_best = f1_scores >= f1_scores.max() - 1e-12
+    best = tried[is_best]
+    return float(best[np.argmin(np.abs(best - 0.5))]) if labels.any() else 0.5

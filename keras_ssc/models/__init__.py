@@ -10,7 +10,6 @@ import inspect
 import typing
 
 from keras_ssc import checks
-from keras_ssc.genres import GENRES
 from keras_ssc.models.backbones import WeightsError
 from keras_ssc.models.frame_models import fc
 from keras_ssc.models.frame_models import inception_v3
@@ -40,8 +39,6 @@ __all__ = [
     "load",
     "options_of",
 ]
-
-_NUM_GENRES = len(GENRES)
 
 # Settings of a training on films, for a model that has none of its own.
 FILMS = {
@@ -160,7 +157,7 @@ def options_of(name):
     return [each for each in given if each not in ("image_size", "num_genres")]
 
 
-def build_model(name, image_size, num_genres=_NUM_GENRES, **options):
+def build_model(name, image_size, num_genres=6, **options):
     """Builds a model by its name.
 
     Args:

@@ -5,8 +5,6 @@ import zipfile
 
 import keras
 
-from keras_ssc.genres import GENRES
-
 # What a model may take of a pair, and the channels of each.
 _CHANNELS = {"frame": 3, "next_frame": 3, "flow": 2}
 
@@ -50,18 +48,19 @@ def load(path, compile=False):
         ) from error
 
 
-def check(model, path):
+def check(model, path, num_genres):
     """Raises `ModelError` if a model cannot be one of `MODELS`.
 
     Args:
         model: A `keras.Model`.
         path: Where it came from, for the error.
+        num_genres: Integer, how many logits it is to give.
     """
     try:
         inputs = {name: each.shape for name, each in model.input.items()}
         outputs = tuple(model.output.shape)
     except (AttributeError, ValueError) as error:
-        raise _error(path, error) from error
+        raise _error(path, num_genres, error) from error
     sizes = {tuple(shape[1:3]) for shape in inputs.values()}
     is_ours = (
         "frame" in inputs
@@ -72,14 +71,15 @@ def check(model, path):
             len(shape) == 4 and shape[3] == _CHANNELS[name]
             for name, shape in inputs.items()
         )
-        and outputs == (None, len(GENRES))
+        and outputs == (None, num_genres)
     )
     if not is_ours:
-        raise _error(path, f"it takes {inputs} and gives {outputs}")
+        reason = f"it takes {inputs} and gives {outputs}"
+        raise _error(path, num_genres, reason)
 
 
-def _error(path, reason):
+def _error(path, num_genres, reason):
     return ModelError(
         "Expected a model of this project, which takes frame, next_frame or "
-        f"flow and gives {len(GENRES)} logits. {path} is another: {reason}"
+        f"flow and gives {num_genres} logits. {path} is another: {reason}"
     )

@@ -32,7 +32,6 @@ from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
 from keras_ssc.films import image_limits
 from keras_ssc.films import image_seen
-from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_words
 from keras_ssc.page import page_limits
 from keras_ssc.page.page_limits import Limits
@@ -177,8 +176,8 @@ class Page:
             encoded, notes = zip(*map(image_seen.as_seen, given), strict=True)
             answer = self._asked.predict([encoded])[0]
             pair = [_decode(image) for image in encoded]
-            pictures = self._evidence(*pair, answer.genre)
-        heading = words.genre_score(answer.scores, answer.genre)
+            pictures = self._evidence(*pair, _leading(answer))
+        heading = words.named(answer)
         details = words.motion_lines(answer)
         details += [
             f"{label}: {note}"
@@ -225,7 +224,10 @@ class Page:
                 verdict = dataclasses.replace(verdict, path=name)
                 pair = verdict.strongest
                 pictures = self._evidence(
-                    pair.frame, pair.next_frame, verdict.genre, verdict.aspect
+                    pair.frame,
+                    pair.next_frame,
+                    _leading(verdict),
+                    verdict.aspect,
                 )
         except page_limits.StoppedError:
             return _answers("Stopped.")
@@ -362,7 +364,7 @@ class Page:
             quick = gradio.Checkbox(
                 label="Quick: do not search for shots, read only these pairs"
             )
-            buttons = _build_examples("Or try a drawn film:")
+            buttons = self._build_examples("Or try a drawn film:")
         return film, [num_pairs, quick], buttons
 
     def _build_pair(self):
@@ -381,8 +383,28 @@ class Page:
                     for label in _FRAMES
                 ]
             ask = gradio.Button("Classify", variant="primary")
-            buttons = _build_examples("Or try two frames of a drawn film:")
+            buttons = self._build_examples("Or try two frames of a drawn film:")
         return images, ask, buttons
+
+    def _build_examples(self, text):
+        """Offers drawn films of the model's genres that there are."""
+        found = self._example_genres()
+        if found:
+            gradio.Markdown(text)
+        with gradio.Row():
+            return {
+                genre: gradio.Button(
+                    genre_words(genre), size="sm", min_width=90
+                )
+                for genre in found
+            }
+
+    def _example_genres(self):
+        known = sample_films.GENRES
+        # A server may be started later; then it is asked for any.
+        with contextlib.suppress(OutsideError):
+            known = self._asked.task.genres
+        return [genre for genre in sample_films.GENRES if genre in known]
 
 
 def serve(asked, host, port, limits):
@@ -408,13 +430,9 @@ def serve(asked, host, port, limits):
             page.close()
 
 
-def _build_examples(text):
-    gradio.Markdown(text)
-    with gradio.Row():
-        return {
-            genre: gradio.Button(genre_words(genre), size="sm", min_width=90)
-            for genre in GENRES
-        }
+def _leading(answer):
+    """Returns the genre with the highest score, named or not."""
+    return max(answer.scores, key=answer.scores.get)
 
 
 def _build_answers():

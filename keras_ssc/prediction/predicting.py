@@ -15,6 +15,7 @@ from keras_ssc.errors import VideoError
 from keras_ssc.films import file_kinds
 from keras_ssc.films import image_limits
 from keras_ssc.films import image_seen
+from keras_ssc.genres import choose
 from keras_ssc.serving import client as serving_client
 
 # Of what `as_json` writes; another number means other names or meanings.
@@ -173,7 +174,7 @@ def predict_films(
 
     Raises:
         ValueError: If an input is missing, there are outputs of more than one
-            film, or the model is none.
+            film, the model is none, or does not know the genre.
     """
     # Only now: two frames sent to a server need none of it.
     from keras_ssc.films import film_reader
@@ -189,6 +190,8 @@ def predict_films(
             f"--annotate. Received: {received}"
         )
     asked = predictor.load(model, timeout)
+    if genre is not None:
+        genre = choose(genre, asked.task.genres)
     if has_pairs:
         verdicts = asked.predict_frames(inputs[0], min_confidence)
         return asked.name, ((each.path, each) for each in verdicts), []

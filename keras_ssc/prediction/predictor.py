@@ -10,6 +10,7 @@ A run, an export and a running TF Serving have one interface.
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -19,13 +20,13 @@ import tensorflow as tf
 
 from keras_ssc import files
 from keras_ssc import flow
+from keras_ssc import tasks
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
 from keras_ssc.data import resizing
 from keras_ssc.films import film_reader
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
-from keras_ssc.metrics import calibration
+from keras_ssc.genres import choose
 from keras_ssc.prediction import grad_cam
 from keras_ssc.prediction import verdict
 from keras_ssc.serving import client as serving_client
@@ -56,11 +57,12 @@ def load(model, timeout=60.0):
     text = str(model)
     if text.startswith(("http://", "https://", "grpc://")):
         client = serving_client.Client(text, timeout)
-        return Predictor(client.url, _ask_server(client), (270, 480))
+        task = functools.partial(_task_of_server, client)
+        return Predictor(client.url, _ask_server(client), (270, 480), task)
     path = pathlib.Path(model)
     if (path / "config.json").exists():
         model = runs.load_model(path)
-        return of_model(model, _temperature(path), text)
+        return of_model(model, _task_of_run(path), text)
     version = exported.newest_version(path)
     if version is None:
         raise ValueError(
@@ -70,19 +72,21 @@ def load(model, timeout=60.0):
     return Predictor(str(version), *_ask_export(version))
 
 
-def of_model(model, temperature=1.0, name="model"):
+def of_model(model, task=tasks.REPORT, name="model"):
     """Makes a predictor of a Keras model that is at hand.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
-        temperature: Float above 0, see `calibration.fit_temperature`.
+        task: Its task, calibrated, see `tasks`.
         name: String, what it is called.
 
     Returns:
         A `Predictor`.
     """
-    asked = _Model(model, temperature)
-    return Predictor(name, asked.ask, asked.image_size, asked.heat_maps)
+    asked = _Model(model, task)
+    return Predictor(
+        name, asked.ask, asked.image_size, lambda: task, asked.heat_maps
+    )
 
 
 class Predictor:
@@ -91,23 +95,32 @@ class Predictor:
     Args:
         name: String, what was loaded.
         ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
-            returns scores, float32 (pairs, 6), and motion magnitudes, float32
-            (pairs,), or None for these if the model does not see motion.
+            returns scores, float32 (pairs, genres), and motion magnitudes,
+            float32 (pairs,), or None for these if the model does not see
+            motion.
         image_size: Tuple of two integers, (height, width), that images are
             decoded to.
+        find_task: Function without arguments that returns the task, see
+            `tasks`: of a server it is known when it answers.
         heat_maps: Function of two such arrays and a genre's place, see
             `grad_cam.GradCam`; None if what was loaded has none.
     """
 
-    def __init__(self, name, ask, image_size, heat_maps=None):
+    def __init__(self, name, ask, image_size, find_task, heat_maps=None):
         self.name = name
         self._ask = ask
+        self._find_task = find_task
         self._heat_maps = heat_maps
         # As a graph, as it is served: its errors name the image.
         self._decode_pairs = tf.function(
             lambda *images: served_model.decode_pairs(*images, image_size),
             input_signature=[tf.TensorSpec([None], tf.string)] * 2,
         )
+
+    @functools.cached_property
+    def task(self):
+        """What the model is to say of a film, see `tasks`."""
+        return self._find_task()
 
     def scores(self, frame, next_frame):
         """Computes the calibrated scores of pairs.
@@ -117,7 +130,7 @@ class Predictor:
             next_frame: The same, the frames after them.
 
         Returns:
-            A tuple: scores, float32 (pairs, 6), in the order of `GENRES`;
+            A tuple: scores, float32 (pairs, genres), as `task.genres` is;
             motion magnitudes, float32 (pairs,), or None of a model that does
             not see motion.
 
@@ -146,7 +159,7 @@ class Predictor:
             for start in range(0, len(frame), _BATCH)
         ]
         if not answers:
-            return np.zeros((0, len(GENRES)), np.float32), None
+            return np.zeros((0, len(self.task.genres)), np.float32), None
         scores, magnitudes = zip(*answers, strict=True)
         scores = np.concatenate(scores)
         if not np.isfinite(scores).all():
@@ -170,10 +183,14 @@ class Predictor:
         scores, magnitudes = self.scores(
             np.asarray(frame)[np.newaxis], np.asarray(next_frame)[np.newaxis]
         )
+        names = self.task.genres
+        named = [names[place] for place in self.task.named(scores[0])]
         return Answer(
-            GENRES[int(scores[0].argmax())],
-            dict(zip(GENRES, scores[0].tolist(), strict=True)),
+            named[0] if named else None,
+            dict(zip(names, scores[0].tolist(), strict=True)),
             None if magnitudes is None else float(magnitudes[0]),
+            named,
+            self.task.thresholds,
         )
 
     def heat_maps(self, frame, next_frame, genre):
@@ -182,7 +199,7 @@ class Predictor:
         Args:
             frame: uint8 array (height, width, 3), RGB.
             next_frame: uint8 array of the same shape, the frame after it.
-            genre: String, one of `GENRES`.
+            genre: String, one of `task.genres`.
 
         Returns:
             A dict from what the model looks at (`"frame"`, `"flow"`) to a
@@ -192,9 +209,9 @@ class Predictor:
         """
         if self._heat_maps is None:
             return {}
-        maps = self._heat_maps(
-            frame[np.newaxis], next_frame[np.newaxis], GENRES.index(genre)
-        )
+        names = self.task.genres
+        place = names.index(choose(genre, names))
+        maps = self._heat_maps(frame[np.newaxis], next_frame[np.newaxis], place)
         return {name: heat[0] for name, heat in maps.items()}
 
     def predict(self, encoded):
@@ -250,7 +267,7 @@ class Predictor:
             VideoError: If the film cannot be read, or none of its pairs can
                 be used.
         """
-        collected = verdict.Collector(pictures)
+        collected = verdict.Collector(self.task, pictures)
         self._collect(
             film_reader.read_film(path, plan, progress=progress), collected
         )
@@ -286,7 +303,7 @@ class Predictor:
         }
         verdicts = []
         for movie, stored in by_film.items():
-            collected = verdict.Collector()
+            collected = verdict.Collector(self.task)
             reading = (
                 film_reader.Pair(
                     0.0,
@@ -345,13 +362,19 @@ def _ask_server(client):
                 for pair in zip(frame, next_frame, strict=True)
             ]
         )
-        scores = [[a.scores[genre] for genre in GENRES] for a in answers]
+        scores = [list(answer.scores.values()) for answer in answers]
         magnitudes = [a.motion_magnitude for a in answers]
         if None in magnitudes:
             return np.float32(scores), None
         return np.float32(scores), np.float32(magnitudes)
 
     return ask
+
+
+def _task_of_server(client):
+    """Returns the task of a server, which a small grey pair makes known."""
+    grey = image_files.encode_frame(np.full((32, 32, 3), 128, np.uint8))
+    return tasks.of_answer(client.predict([(grey, grey)])[0])
 
 
 def _ask_export(version):
@@ -381,15 +404,16 @@ def _ask_export(version):
             None if magnitudes is None else magnitudes.numpy(),
         )
 
-    return ask, tuple(card["image_size"])
+    task = tasks.of_card(card)
+    return ask, tuple(card["image_size"]), lambda: task
 
 
 class _Model:
     """A Keras model, asked as evaluate does, with OpenCV's flow."""
 
-    def __init__(self, model, temperature):
+    def __init__(self, model, task):
         self._model = model
-        self._temperature = temperature
+        self._task = task
         self._grad_cam = None
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
         self._sees_flow = (
@@ -402,9 +426,7 @@ class _Model:
         logits = self._model.predict_on_batch(
             {name: inputs[name] for name in self._model.input}
         )
-        scores = calibration.probabilities(
-            np.asarray(logits), self._temperature
-        )
+        scores = self._task.scores(np.asarray(logits))
         if not self._sees_flow:
             return scores, None
         return scores, flow.motion_magnitude(inputs["flow"])
@@ -429,9 +451,10 @@ class _Model:
         return inputs
 
 
-def _temperature(run_dir):
+def _task_of_run(run_dir):
+    """Returns a run's task, as `evaluate` calibrated it."""
     try:
         metrics = files.read_json(run_dir / "metrics.json")
     except (OSError, ValueError):
         metrics = None
-    return calibration.temperature_of(metrics, run_dir)
+    return tasks.of_metrics(metrics, run_dir)

@@ -10,14 +10,14 @@ import numpy as np
 
 from keras_ssc.errors import VideoError
 from keras_ssc.films import film_list
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import SEPARATOR
 from keras_ssc.metrics import scoring
 from keras_ssc.prediction import words
 
 # Of `FilmVerdict.as_json`: raised when a field changes its name or meaning.
 VERSION = 1
 
-# Below, a verdict is uncertain: as likely wrong as right.
+# Below, a verdict of one genre is uncertain: as likely wrong as right.
 MIN_CONFIDENCE = 0.5
 
 # More pictures would be too many to look at, and fill the memory: a long film
@@ -43,7 +43,10 @@ class ShotVerdict:
         start_seconds: Float, presentation time of its first frame.
         end_seconds: Float, when the next shot begins.
         num_pairs: Integer, the pairs it is judged by.
-        genre: String, the genre of the highest score; None without a pair.
+        genre: String, the genre of the highest score; None without a pair,
+            and where none of several is named.
+        genres: List of strings, all that are named, the highest score first;
+            None without a pair.
         scores: Dict from each genre to a float, the mean of its pairs'; None
             without a pair.
         motion_magnitude: Float, the mean of its pairs'; None without a pair,
@@ -57,6 +60,7 @@ class ShotVerdict:
     end_seconds: float
     num_pairs: int
     genre: str | None
+    genres: list | None
     scores: dict | None
     motion_magnitude: float | None
     picture: np.ndarray | None = None
@@ -69,10 +73,17 @@ class FilmVerdict:
     Attributes:
         path: String, the film's path as it was given; of stored pairs, the
             film's name.
-        genre: String, the genre of the highest score.
-        confidence: Float, that score.
-        is_sure: Boolean, whether it reaches the least confidence asked for.
-        runner_up: String, the genre of the second highest score.
+        genre: String, the genre of the highest score; None where none of
+            several is named.
+        genres: List of strings, all that are named, the highest score first:
+            one, or of a model of several genres a film any number.
+        confidence: Float, the highest score.
+        is_sure: Boolean, whether it reaches the least confidence asked for;
+            of several genres always: thresholds decide.
+        runner_up: String, the genre of the highest score that is not named;
+            None if there is none.
+        thresholds: Dict from each genre to the score from which on it is
+            named; None where the highest score decides.
         scores: Dict from each genre to a float: the mean of its pairs' at
             even times; the extra ones of shots that have none of these are
             left out, unless no other can be used.
@@ -89,14 +100,16 @@ class FilmVerdict:
         aspect: Float, the picture's width by its height as a viewer sees it,
             without bars; None of stored pairs.
         strongest: `film_reader.Pair`, the one with the highest score for
-            `genre`, if pictures were asked for.
+            the genre that has the film's, if pictures were asked for.
     """
 
     path: str
-    genre: str
+    genre: str | None
+    genres: list
     confidence: float
     is_sure: bool
-    runner_up: str
+    runner_up: str | None
+    thresholds: dict | None
     scores: dict
     shares: dict
     seconds: float | None
@@ -120,23 +133,24 @@ class FilmVerdict:
     def as_csv(self):
         """Returns a CSV text, one row a shot.
 
-        The columns: start, end (hh:mm:ss.mmm), pairs, genre, a score for each
-        genre, motion_magnitude; cells are empty where there is no pair.
+        The columns: start, end (hh:mm:ss.mmm), pairs, genre (all that are
+        named, with | between them), a score for each genre, motion_magnitude;
+        cells are empty where there is no pair.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(
-            ("start", "end", "pairs", "genre", *GENRES, "motion_magnitude")
+            ("start", "end", "pairs", "genre", *self.scores, "motion_magnitude")
         )
         for shot in self.shots:
-            scores = shot.scores or dict.fromkeys(GENRES)
+            scores = shot.scores or dict.fromkeys(self.scores)
             writer.writerow(
                 (
                     film_list.format_time(shot.start_seconds),
                     film_list.format_time(shot.end_seconds),
                     shot.num_pairs,
-                    shot.genre,
-                    *(_digits(scores[genre]) for genre in GENRES),
+                    SEPARATOR.join(shot.genres or ()),
+                    *(_digits(score) for score in scores.values()),
                     _digits(shot.motion_magnitude),
                 )
             )
@@ -151,18 +165,20 @@ class Collector:
     """Collects the answers for a film's pairs, and its shots, in its order.
 
     Args:
+        task: The model's task, see `tasks`.
         pictures: Boolean, whether a small frame of each shot is kept, of the
             200 longest ones at most, and each genre's strongest pair.
     """
 
-    def __init__(self, pictures=False):
+    def __init__(self, task, pictures=False):
+        self._task = task
         self._wants_pictures = pictures
         self._shots = []
         self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
         self._notes, self._aspect = [], None
         # Of each genre, the highest score of a pair, and that pair.
-        self._strongest = [(-1.0, None)] * len(GENRES)
+        self._strongest = [(-1.0, None)] * len(task.genres)
         self._begin_shot()
 
     def _begin_shot(self):
@@ -220,18 +236,24 @@ class Collector:
     def _judge(self, shot, answers, picture):
         start, end = shot.start_seconds, shot.end_seconds
         if not answers:
-            return ShotVerdict(start, end, 0, None, None, None)
+            return ShotVerdict(start, end, 0, None, None, None, None)
         _, scores, magnitudes = zip(*answers, strict=True)
         mean = scoring.film_scores(scores)
+        genres = self._named(mean)
         return ShotVerdict(
             start,
             end,
             len(answers),
-            GENRES[int(mean.argmax())],
-            dict(zip(GENRES, mean.tolist(), strict=True)),
+            genres[0] if genres else None,
+            genres,
+            dict(zip(self._task.genres, mean.tolist(), strict=True)),
             None if None in magnitudes else float(np.mean(magnitudes)),
             picture,
         )
+
+    def _named(self, scores):
+        names = self._task.genres
+        return [names[place] for place in self._task.named(scores)]
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
         """Returns the film's `FilmVerdict`.
@@ -261,20 +283,24 @@ class Collector:
         answers = used(answers)
         even = [scores for pair, scores, _ in answers if not pair.is_extra]
         scores = scoring.film_scores(even or [each for _, each, _ in answers])
+        names, genres = self._task.genres, self._named(scores)
         is_evidence = np.array(
-            [[shot.genre == genre for genre in GENRES] for shot in judged]
+            [[genre in shot.genres for genre in names] for shot in judged]
         )
         shares = weights @ is_evidence
-        # Of equal scores, the first genre's, as `argmax` has it elsewhere.
-        first, second = np.argsort(-scores, kind="stable")[:2]
+        # Of equal scores, the first genre's, as the decision has it.
+        order = np.argsort(-scores, kind="stable")
+        others = [names[place] for place in order if names[place] not in genres]
         return FilmVerdict(
             path=str(path),
-            genre=GENRES[first],
-            confidence=float(scores[first]),
-            is_sure=bool(scores[first] >= min_confidence),
-            runner_up=GENRES[second],
-            scores=dict(zip(GENRES, scores.tolist(), strict=True)),
-            shares=dict(zip(GENRES, shares.tolist(), strict=True)),
+            genre=genres[0] if genres else None,
+            genres=genres,
+            confidence=float(scores[order[0]]),
+            is_sure=self._task.is_sure(scores, min_confidence),
+            runner_up=others[0] if others else None,
+            thresholds=self._task.thresholds,
+            scores=dict(zip(names, scores.tolist(), strict=True)),
+            shares=dict(zip(names, shares.tolist(), strict=True)),
             seconds=shots[-1].end_seconds,
             num_pairs=sum(len(own) for _, own in self._shots),
             num_repeated=num_repeated,
@@ -282,7 +308,7 @@ class Collector:
             shots=shots,
             notes=self._notes,
             aspect=self._aspect,
-            strongest=self._strongest[first][1],
+            strongest=self._strongest[order[0]][1],
         )
 
 

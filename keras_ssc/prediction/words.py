@@ -4,23 +4,39 @@ from keras_ssc.films import film_list
 from keras_ssc.genres import genre_words
 from keras_ssc.metrics.tables import percent
 
+# Genres that a text lists, in a line and in lines.
+_MOST_GENRES, _MOST_LINES = 8, 21
+
+# What is said where none of several genres is named.
+_NONE = "none of its genres"
+
 
 def genre_score(scores, genre):
     """Says a genre and its score: `horror, 75.0 %`."""
     return f"{genre_words(genre)}, {percent(scores[genre])}"
 
 
+def named(answer):
+    """Says the genres that a verdict or an answer names, with their scores."""
+    told = [genre_score(answer.scores, genre) for genre in answer.genres]
+    return "; ".join(told[:_MOST_GENRES]) or _NONE
+
+
 def headline(verdict):
     """Says a `verdict.FilmVerdict` in a few words."""
     uncertain = "" if verdict.is_sure else "uncertain; best guess: "
-    return uncertain + genre_score(verdict.scores, verdict.genre)
+    return uncertain + named(verdict)
 
 
 def shot_text(shot):
     """Says a `verdict.ShotVerdict` in a few words."""
-    if shot.genre is None:
+    if shot.genres is None:
         return "not judged"
-    return f"{genre_words(shot.genre)} {100 * shot.scores[shot.genre]:.0f} %"
+    told = [
+        f"{genre_words(genre)} {100 * shot.scores[genre]:.0f} %"
+        for genre in shot.genres
+    ]
+    return ", ".join(told) or _NONE
 
 
 def clock(seconds):
@@ -54,10 +70,12 @@ def film_text(verdict):
         found = f"{length} long, {len(verdict.shots)} shots, {found}"
     if verdict.dropped:
         found += f"; dropped: {reasons(verdict.dropped)}"
+    then = ""
+    if verdict.runner_up is not None:
+        then = f"; then {genre_score(verdict.scores, verdict.runner_up)}"
     return "\n".join(
         [
-            f"{verdict.path}: {headline(verdict)}; then "
-            f"{genre_score(verdict.scores, verdict.runner_up)}",
+            f"{verdict.path}: {headline(verdict)}{then}",
             *_score_lines(verdict.scores, shares),
             f"  {found}",
             *(f"  {line}" for line in remarks(verdict)),
@@ -75,7 +93,8 @@ def remarks(verdict):
 
 def pair_text(answer):
     """Returns a pair's `serving_client.Answer` as lines for people."""
-    lines = [f"genre: {answer.genre}", *_score_lines(answer.scores)]
+    lines = [f"genre: {', '.join(answer.genres) or _NONE}"]
+    lines += _score_lines(answer.scores)
     return "\n".join([*lines, *motion_lines(answer)])
 
 
@@ -87,11 +106,16 @@ def motion_lines(answer):
 
 
 def _score_lines(scores, shares=None):
-    for genre, score in sorted(scores.items(), key=lambda item: -item[1]):
-        line = f"  {genre:<16}{100 * score:5.1f} %"
+    ordered = sorted(scores.items(), key=lambda item: -item[1])
+    shown = ordered[: _MOST_LINES if len(ordered) > _MOST_LINES + 1 else None]
+    width = max(16, *(len(genre) + 1 for genre, _ in shown))
+    for genre, score in shown:
+        line = f"  {genre:<{width}}{100 * score:5.1f} %"
         if shares is not None:
             line += f"  {100 * shares[genre]:5.1f} % of the film"
         yield line
+    if len(shown) < len(ordered):
+        yield f"  and {len(ordered) - len(shown)} more, each with less"
 
 
 def page_lines(verdict):
@@ -99,16 +123,18 @@ def page_lines(verdict):
     shares = sorted(verdict.shares.items(), key=lambda item: -item[1])
     evidence = ", ".join(
         f"{genre_words(genre)} in {percent(share)} of the film"
-        for genre, share in shares
+        for genre, share in shares[:_MOST_GENRES]
         if share
     )
+    then = ""
+    if verdict.runner_up is not None:
+        then = f" The runner-up is {genre_words(verdict.runner_up)}."
     pairs = f"{verdict.num_pairs} pairs of {len(verdict.shots)} shots"
     if verdict.dropped:
         pairs += f"; pairs not used: {reasons(verdict.dropped)}"
     return [
         f"{verdict.path}, {clock(verdict.seconds)}",
-        f"Evidence for {evidence}. The runner-up is "
-        f"{genre_words(verdict.runner_up)}.",
+        f"Evidence for {evidence or _NONE}.{then}",
         f"Based on {pairs}.",
         *remarks(verdict),
     ]

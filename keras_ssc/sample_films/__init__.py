@@ -26,6 +26,7 @@ What lives where, from the outside in:
     draw       the tools all of them draw with
 """
 
+from keras_ssc.genres import REPORT_GENRES as GENRES
 from keras_ssc.sample_films.filming import draw_film
 from keras_ssc.sample_films.filming import film_frames
 from keras_ssc.sample_films.films import VERSION
@@ -36,6 +37,7 @@ from keras_ssc.sample_films.styles import STYLES
 from keras_ssc.sample_films.styles import TITLES
 
 __all__ = [
+    "GENRES",
     "STYLES",
     "TITLES",
     "VERSION",

@@ -21,7 +21,7 @@ from keras_ssc import checks
 from keras_ssc import files
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import film_list
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.sample_films import filming
 from keras_ssc.sample_films import styles
 from keras_ssc.sample_films import worlds
@@ -112,7 +112,7 @@ def draw_sample_films(
         _plan_film(
             out, genre, number, films_per_genre, frames, rate, size, seed
         )
-        for genre in GENRES
+        for genre in REPORT_GENRES
         for number in range(films_per_genre)
     ]
     for film in films:
@@ -285,10 +285,10 @@ def main(arguments=None):
             "A process that draws died (killed, or out of memory). Run the "
             "same command again, or with fewer --workers."
         ) from error
-    films = len(GENRES) * options.films_per_genre
+    films = len(REPORT_GENRES) * options.films_per_genre
     print(
-        f"{films} films of {options.seconds:g} seconds, {len(GENRES)} genres, "
-        f"in {path.parent}; their list: {path}; their cuts: "
+        f"{films} films of {options.seconds:g} seconds, {len(REPORT_GENRES)} "
+        f"genres, in {path.parent}; their list: {path}; their cuts: "
         f"{path.with_name('cuts.csv')}"
     )
     return 0

@@ -26,9 +26,10 @@ SIGNATURE = "serving_default"
 
 _INPUTS = ("frame_bytes", "next_frame_bytes")
 
-# What the signature gives, see `served_model.ServedModel`; of models that see
-# motion its magnitude, too.
-_OUTPUTS = ("genre", "scores", "genres")
+# What the signature gives, see `served_model.ServedModel`; of models of one
+# genre a film this, too, and of several its thresholds; of models that see
+# motion its magnitude.
+_OUTPUTS = ("scores", "genres")
 
 _MAX_TIMEOUT = 86400.0
 
@@ -85,15 +86,26 @@ class Answer:
     """What a served model says of a pair.
 
     Attributes:
-        genre: String, the genre's name.
+        genre: String, the genre's name; of several the one with the highest
+            score, None if none is named.
         scores: Dict from every genre's name to a float, its probability.
         motion_magnitude: Float, see `flow.motion_magnitude`; None of a model
             that does not see motion.
+        genres: List of strings, all that are named, the highest score first;
+            of a model of one genre a film it is one.
+        thresholds: Dict from every genre's name to the score from which on it
+            is named; None of a model of one genre a film.
     """
 
-    genre: str
+    genre: str | None
     scores: dict
     motion_magnitude: float | None = None
+    genres: list | None = None
+    thresholds: dict | None = None
+
+    def __post_init__(self):
+        if self.genres is None:
+            object.__setattr__(self, "genres", [self.genre])
 
 
 class Client:
@@ -406,22 +418,31 @@ def _read_rows(rows, num_pairs):
 def _read_row(row):
     if not isinstance(row, dict) or not set(_OUTPUTS) <= set(row):
         raise _response_error(f"{', '.join(_OUTPUTS)} of each pair", row)
-    genre, scores, genres = (row[name] for name in _OUTPUTS)
+    scores, genres = (row[name] for name in _OUTPUTS)
+    limits = row.get("thresholds", scores)
     has_motion = "motion_magnitude" in row
     magnitudes = [row["motion_magnitude"]] if has_motion else []
     if not (
         isinstance(genres, list)
         and all(isinstance(name, str) for name in genres)
-        and genre in genres
+        and ("thresholds" in row or row.get("genre") in genres)
         and isinstance(scores, list)
-        and len(scores) == len(genres) == len(set(genres))
-        and all(map(_is_finite, [*scores, *magnitudes]))
+        and isinstance(limits, list)
+        and len(scores) == len(limits) == len(genres) == len(set(genres))
+        and all(map(_is_finite, [*scores, *limits, *magnitudes]))
     ):
         raise _response_error(
             "a score for each genre and a motion magnitude, all finite", row
         )
     scores = dict(zip(genres, map(float, scores), strict=True))
-    return Answer(genre, scores, *map(float, magnitudes))
+    magnitude = float(magnitudes[0]) if has_motion else None
+    if "thresholds" not in row:
+        return Answer(row["genre"], scores, magnitude)
+    limits = dict(zip(genres, map(float, limits), strict=True))
+    named = [genre for genre in genres if scores[genre] >= limits[genre]]
+    named.sort(key=lambda genre: -scores[genre])
+    first = named[0] if named else None
+    return Answer(first, scores, magnitude, named, limits)
 
 
 def _is_finite(value):

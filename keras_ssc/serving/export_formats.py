@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_ssc import models
+from keras_ssc import tasks
 from keras_ssc.errors import OutsideError
 from keras_ssc.serving import served_model
 
@@ -66,7 +67,7 @@ scores = model({"frame": frame, "next_frame": next_frame})["scores"]
 }
 
 
-def write(model, temperature, folder, format, frame, next_frame):
+def write(model, task, folder, format, frame, next_frame):
     """Writes a model in a format and compares its answers with Keras'.
 
     The file is `model.keras`, `model.onnx`, or `model.xml` with `model.bin`.
@@ -76,7 +77,7 @@ def write(model, temperature, folder, format, frame, next_frame):
     Args:
         model: A `keras.Model` of `models.MODELS`. One of mixed precision is
             written, and compared, in float32: the converters know no other.
-        temperature: Float above 0, see `calibration.fit_temperature`.
+        task: Its task, calibrated, see `tasks`.
         folder: Path of a folder that exists.
         format: String, a key of `LOADING`.
         frame: uint8 array (pairs, height, width, 3), RGB, of the model's size:
@@ -93,7 +94,7 @@ def write(model, temperature, folder, format, frame, next_frame):
         OutsideError: If the answers differ by more than the format's
             bound. The files are there nevertheless.
     """
-    frames = served_model.frames_model(in_float32(model), temperature)
+    frames = served_model.frames_model(in_float32(model), task)
     runs = _WRITERS[format](frames, pathlib.Path(folder))
     differences = dict.fromkeys(runs, 0.0)
     # One pair alone, then all at once: the number of pairs may vary.
@@ -117,7 +118,7 @@ def fastest_openvino(model, folder):
         A tuple: `bfloat16` or `float32`, and a function from a dict of uint8
         arrays `frame` and `next_frame` to the dict of outputs.
     """
-    frames = served_model.frames_model(in_float32(model), 1.0)
+    frames = served_model.frames_model(in_float32(model), tasks.REPORT)
     runs = _write_openvino(frames, pathlib.Path(folder))
     precision = "bfloat16" if "bfloat16" in runs else "float32"
     return precision, runs[precision]

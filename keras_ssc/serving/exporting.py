@@ -13,11 +13,10 @@ import tensorflow as tf
 from keras_ssc import __version__
 from keras_ssc import checks
 from keras_ssc import files
+from keras_ssc import tasks
 from keras_ssc.data import resizing
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
-from keras_ssc.metrics import calibration
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import model_card
 from keras_ssc.serving import served_model
@@ -72,14 +71,16 @@ def export(
     model = runs.load_model(run_dir)
     _check_out(out, model_format)
     metrics = read_or_measure(run_dir, data_dir, verbose)
-    temperature = calibration.temperature_of(metrics, run_dir)
+    task = tasks.of_metrics(metrics, run_dir)
+    if task.described() != runs.read_task(run_dir).described():
+        raise _no_metrics(run_dir)
     out.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(out)
     folder = out / f".{os.getpid()}.unfinished"
     folder.mkdir()
     try:
         with files.named(folder):
-            parity = _write_model(model, temperature, model_format, folder)
+            parity = _write_model(model, task, model_format, folder)
             _write_card(folder, run_dir, config, metrics, model_format, parity)
             write_sums(folder)
             return _move(folder, out)
@@ -145,7 +146,7 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
     return evaluation.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
 
 
-def _write_model(model, temperature, model_format, folder):
+def _write_model(model, task, model_format, folder):
     """Writes the model; returns how far its scores are from the run's."""
     frames = _gradient_pairs()
     size = model.input["frame"].shape[1:3]
@@ -155,14 +156,12 @@ def _write_model(model, temperature, model_format, folder):
     }
     if model_format == "savedmodel":
         bounds = {"float32": LARGEST_DIFFERENCE}
-        difference = _write_saved_model(
-            model, temperature, folder, frames, resized
-        )
+        difference = _write_saved_model(model, task, folder, frames, resized)
         differences = {"float32": difference}
     else:
         bounds = export_formats.SCORE_BOUNDS[model_format]
         differences = export_formats.write(
-            model, temperature, folder, model_format, **resized
+            model, task, folder, model_format, **resized
         )
     return {
         "num_pairs": len(frames["frame"]),
@@ -176,14 +175,14 @@ def _write_model(model, temperature, model_format, folder):
     }
 
 
-def _write_saved_model(model, temperature, folder, frames, resized):
+def _write_saved_model(model, task, folder, frames, resized):
     """Writes a SavedModel and what TF Serving wants beside it.
 
     Returns:
         Float, the largest difference of a score to the Keras model's, of both
         signatures.
     """
-    served = served_model.ServedModel(model, temperature)
+    served = served_model.ServedModel(model, task)
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
     stored = tf.saved_model.load(str(folder)).signatures
     encoded = {
@@ -198,7 +197,7 @@ def _write_saved_model(model, temperature, folder, frames, resized):
             **{name: tf.constant(part) for name, part in frames.items()}
         ),
     ]
-    keras_model = served_model.frames_model(model, temperature)
+    keras_model = served_model.frames_model(model, task)
     expected = keras_model(resized, training=False)["scores"]
     difference = float(
         max(np.abs(answer["scores"] - expected).max() for answer in answers)
@@ -256,7 +255,8 @@ def _write_card(folder, run_dir, config, metrics, model_format, parity):
     # Anyone may have written the metrics.
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise _no_metrics(run_dir) from error
-    files.write_text(folder / "labels.txt", "\n".join(GENRES) + "\n")
+    labels = "".join(f"{genre}\n" for genre in card["genres"])
+    files.write_text(folder / "labels.txt", labels)
     files.write_json(
         folder / "training_config.json",
         {

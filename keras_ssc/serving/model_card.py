@@ -4,14 +4,12 @@ import time
 
 from keras_ssc import __version__
 from keras_ssc import models
+from keras_ssc import tasks
 from keras_ssc.films import image_limits
-from keras_ssc.genres import GENRES
 from keras_ssc.metrics import tables
 from keras_ssc.serving import export_formats
 
 _LIMITS = (
-    f"It knows {len(GENRES)} genres and always names one: a film of none of "
-    "them, or of two, gets one nevertheless.",
     "It was measured on the films of the split above; on other kinds of films "
     "it may do worse.",
     "Frames are to be as in training: bars cropped, both of one shot and "
@@ -36,6 +34,7 @@ def card(config, metrics, model_format, parity):
         A dict of plain values, as `model_card.json` has it; `card_version` is
         raised when a field changes its meaning.
     """
+    task = tasks.of_metrics(metrics, metrics["run"])
     accuracy = models.MODELS[config.model].report_accuracy
     return {
         "card_version": 1,
@@ -45,7 +44,8 @@ def card(config, metrics, model_format, parity):
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "run": metrics["run"],
         "seed": config.seed,
-        "genres": list(GENRES),
+        **task.described(),
+        "thresholds": task.thresholds,
         "image_size": list(config.image_size),
         "max_pixels": image_limits.MAX_PIXELS,
         "dataset": metrics["dataset"],
@@ -55,7 +55,7 @@ def card(config, metrics, model_format, parity):
         "calibration": metrics["calibration"],
         "parity": parity,
         "report_accuracy": accuracy and accuracy / 100,
-        "limits": list(_LIMITS),
+        "limits": [task.limits_text(), *_LIMITS],
     }
 
 
@@ -69,6 +69,7 @@ def markdown(card):
         String, Markdown.
     """
     height, width = card["image_size"]
+    task = tasks.read(card)
     parts = [
         f"# {card['model']}: the genre of a film from two consecutive frames\n",
         f"Exported by keras_ssc {card['keras_ssc']} on {card['created']} as "
@@ -78,11 +79,12 @@ def markdown(card):
         "Films (pairs) of each genre; no film is in two splits.\n",
         tables.films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
-        tables.metrics_table(card["metrics"]["pair"], card["metrics"]["film"]),
+        tables.metrics_table(*card["metrics"].values(), task.measures),
+        f"Below the first lines, the {task.per_genre}, by genre.\n",
         f"The 2019 report measured {tables.percent(card['report_accuracy'])} "
         "by pair with its model of this name, on films of its own: not "
         "comparable.\n",
-        f"## Calibration\n\n{tables.calibration_text(card)}\n",
+        f"## Calibration\n\n{task.calibration_text(card)}\n",
         "## Exported against trained\n",
         f"On {card['parity']['num_pairs']} pairs of moving gradients the "
         "exported model's scores differ from the run's; above the bound, it "

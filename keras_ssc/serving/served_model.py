@@ -12,8 +12,6 @@ from keras_ssc.films.file_kinds import IMAGE_MARKS
 from keras_ssc.films.file_kinds import PNG
 from keras_ssc.films.image_limits import MAX_PIXELS
 from keras_ssc.films.image_limits import MIN_SIDE
-from keras_ssc.genres import GENRES
-from keras_ssc.metrics import calibration
 
 # Images of a batch whose place an error of the decoder names.
 _NUM_NAMED = 32
@@ -22,12 +20,12 @@ _NUM_NAMED = 32
 _NUM_PARALLEL = 4
 
 
-def frames_model(model, temperature=1.0):
+def frames_model(model, task):
     """Builds the functional model from two frames to scores.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
-        temperature: Float above 0, see `calibration.fit_temperature`.
+        task: Its task, calibrated, see `tasks`.
 
     Returns:
         A `keras.Model` of `frame` and `next_frame`, uint8 (batch, height,
@@ -51,7 +49,7 @@ def frames_model(model, temperature=1.0):
         logits, motion = both(given)
     else:
         logits = model(given)
-    outputs = {"scores": calibration.probabilities(logits, temperature)}
+    outputs = {"scores": task.scores(logits)}
     if motion is not None:
         outputs["motion_magnitude"] = flow.motion_magnitude(motion)
     return keras.Model(inputs, outputs, name="frames")
@@ -66,26 +64,27 @@ def flow_layer(model):
 class ServedModel(tf.Module):
     """A model with TF Serving's signatures.
 
-    Both return a dict: `genre`, string (pairs,), the name; `scores`, float32
-    (pairs, 6), probabilities; `genres`, string (pairs, 6), the scores' names;
-    and of models that see flow `motion_magnitude`, float32 (pairs,), see
-    `flow.motion_magnitude`.
+    Both return a dict: `scores`, float32 (pairs, genres), probabilities;
+    `genres`, string (pairs, genres), their names; of one genre a film `genre`,
+    string (pairs,), the name, and of several `thresholds`, float32 (pairs,
+    genres), the score from which on each is named; and of models that see flow
+    `motion_magnitude`, float32 (pairs,), see `flow.motion_magnitude`.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
-        temperature: Float above 0, see `calibration.fit_temperature`.
+        task: Its task, calibrated, see `tasks`.
     """
 
-    def __init__(self, model, temperature=1.0):
+    def __init__(self, model, task):
         super().__init__(name="scene_genre")
         self.image_size = tuple(model.input["frame"].shape[1:3])
         # Only these are stored: the Keras model itself would be written with
         # all that it was trained with, each weight twice.
         self.weights = [variable.value for variable in model.variables]
-        frames = frames_model(model, temperature)
+        frames = frames_model(model, task)
         # One function for both signatures, so that it is stored once.
         self._answer = tf.function(
-            lambda frame, next_frame: _answer(frames, frame, next_frame),
+            lambda *pair: _answer(frames, task, *pair),
             input_signature=[
                 tf.TensorSpec((None, *self.image_size, 3), tf.uint8)
             ]
@@ -232,13 +231,13 @@ def _decode(images, name, image_size):
     )
 
 
-def _answer(frames, frame, next_frame):
+def _answer(frames, task, frame, next_frame):
     """Returns what the signatures do, of frames of the model's size."""
     outputs = frames({"frame": frame, "next_frame": next_frame}, training=False)
-    scores, names = outputs["scores"], tf.constant(GENRES)
+    scores, names = outputs["scores"], tf.constant(task.genres)
     return {
         **outputs,
-        "genre": tf.gather(names, tf.argmax(scores, axis=-1)),
+        **task.served(scores),
         # A row for each pair: TF Serving splits a batch's answers so.
         "genres": tf.tile(names[tf.newaxis], [tf.shape(scores)[0], 1]),
     }

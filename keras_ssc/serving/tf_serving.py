@@ -6,7 +6,6 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_ssc import files
-from keras_ssc.genres import GENRES
 from keras_ssc.serving import client as serving_client
 
 # Batches that TF Serving puts together are padded to these sizes, so that it
@@ -39,13 +38,7 @@ def write_files(folder, images, answer, image_size):
     files.write_json(
         folder / "sample_request.json", serving_client.rest_request([images])
     )
-    prediction = {
-        "genre": answer["genre"].decode(),
-        "scores": answer["scores"].tolist(),
-        "genres": list(GENRES),
-    }
-    if "motion_magnitude" in answer:
-        prediction["motion_magnitude"] = float(answer["motion_magnitude"])
+    prediction = {name: _plain(value) for name, value in answer.items()}
     files.write_json(folder / SAMPLE_RESPONSE, {"predictions": [prediction]})
     _write_warmup(folder, images, image_size)
     allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES)
@@ -53,6 +46,14 @@ def write_files(folder, images, answer, image_size):
         folder / "batching_parameters.txt",
         _BATCHING.format(largest=BATCH_SIZES[-1], allowed=allowed),
     )
+
+
+def _plain(value):
+    """Returns a value of NumPy, strings as bytes, as JSON has it."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.decode("utf-8") if isinstance(value, bytes) else value
 
 
 def _write_warmup(folder, images, image_size):

@@ -1,112 +1,140 @@
 """A run and a split -> metrics.json, a table and figures."""
 
 import pathlib
+import sys
 
 import numpy as np
 
 from keras_ssc import files
+from keras_ssc import tasks
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
-from keras_ssc.genres import GENRES
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
-from keras_ssc.metrics import scoring
 from keras_ssc.metrics import tables
 from keras_ssc.training import runs
 
 
-def evaluate(run_dir, split="test", data_dir=None, verbose=True, splits=None):
+def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
     """Measures a run's model on a split, by pair and by film.
 
     Args:
         run_dir: The run's folder, see `train`.
-        split: String, a split of the run's data set.
+        split: String, a split of the run's data set; None: test, or, where
+            the data set has none, validation.
         data_dir: Where data sets are, if not where the run had them.
         verbose: Boolean, whether to show progress.
         splits: Where the pairs come from, see `datasets.DatasetSplits`;
             the run's data set as it was built if None.
 
     Returns:
-        The metrics, as `metrics.json` in the run's folder has them: `pair`
-        and `film` with `accuracy`, `macro_f1` and `per_genre`, and `scene`
-        the same of each scene of the film list; `films` with each film's
-        verdict and scores; `confusion`, by pair, true genres
-        down and predicted ones across, in the order of `genres`;
-        `calibration`: the `temperature`, the `split` and `num_pairs` that it
-        was fitted on (1, None and 0 if the data set has no validation split),
-        what `calibration.choose_temperature` says of it, and the expected
-        calibration error of the split's pairs before and after; `data`, the
-        films and pairs of each genre in each split. For another split than
-        test, the files are named after it.
+        The metrics, as `metrics.json` in the run's folder has them: `task` and
+        `genres`; `pair`, `film`, and `scene`, of each scene of the film list,
+        with the task's measures and `per_genre`; `films` with each film's
+        verdict and scores. Of one genre a film: `confusion`, by pair, true
+        genres down and predicted ones across, in the order of `genres`; of
+        several: `thresholds`. `calibration`: the `split` and `num_pairs` that
+        it was fitted on (None and 0 if the data set has no validation split),
+        what the task's `calibrated` says, and the expected calibration error
+        of the split's pairs before and after; `data`, the films and pairs of
+        each genre in each split. If a split is given that is not test, the
+        files are named after it.
 
     Raises:
         ValueError: If the folder is not a run with a model, or the data set or
-            the split is missing.
+            the split is missing, or has other genres.
         OSError: If a file cannot be written.
     """
     run_dir = pathlib.Path(run_dir)
     config = runs.read_config(run_dir)
-    model = runs.load_model(run_dir)
-    _check_size(model, config, run_dir)
     if splits is None:
         splits = datasets.DatasetSplits(
             config.dataset, data_dir or config.data_dir
         )
+    task = runs.check_task(run_dir, splits)
+    model = runs.load_model(run_dir)
+    _check_size(model, config, run_dir)
+    suffix = "" if split in (None, "test") else f"_{split}"
+    split = split or _split_to_measure(splits)
     predicted = {
         name: _predict(splits, name, config, model, verbose)
         for name in dict.fromkeys((split, "validation"))
         if name == split or name in splits.names
     }
     prepared, logits = predicted[split]
-    fitted = _fit_temperature(*predicted.get("validation", (None, None)))
-    before, after = (
-        calibration.probabilities(logits, temperature)
-        for temperature in (1.0, fitted["temperature"])
-    )
+    fitted = _calibrate(task, *predicted.get("validation", (None, None)))
+    calibrated = task.with_calibration(fitted)
+    judged = {
+        name: each.judgements(prepared.label, each.scores(logits))
+        for name, each in (("before", task), ("after", calibrated))
+    }
     metrics = {
         "run": run_dir.name,
         "model": config.model,
         "dataset": splits.name,
         "split": split,
-        **measure(prepared.label, prepared.film, after),
-        "scene": _measure_groups(
-            np.char.add(
-                np.char.add(prepared.film, "\n"), prepared.scene.astype(str)
-            ),
+        **task.described(),
+        **calibrated.measure(
             prepared.label,
-            after,
+            prepared.film,
+            calibrated.scores(logits),
+            prepared.scene,
         ),
         "calibration": {
             **fitted,
             "expected_calibration_error": {
-                name: calibration.expected_calibration_error(
-                    prepared.label, scores
-                )
-                for name, scores in (("before", before), ("after", after))
+                name: calibration.expected_calibration_error(*each)
+                for name, each in judged.items()
             },
         },
         "data": _count_films(splits, config, verbose),
     }
-    suffix = "" if split == "test" else f"_{split}"
     title = (
-        f"{config.model}: {tables.percent(metrics['pair']['accuracy'])} by "
-        f"pair\n{split} split of {splits.name}"
+        f"{config.model}: {task.headline(metrics['pair'])}, by pair\n"
+        f"{split} split of {splits.name}"
     )
-    drawn = {
-        "confusion": figures.confusion_figure(
-            metrics["confusion"], GENRES, title
-        ),
-        "genres": figures.genre_figure(metrics["pair"]["per_genre"], title),
-        "films": figures.films_figure(metrics["films"], GENRES, title),
+    drawn = calibrated.draw(metrics, title) | {
         "reliability": figures.reliability_figure(
-            prepared.label, {"softmax": before, "calibrated": after}, title
-        ),
+            {"uncalibrated": judged["before"], "calibrated": judged["after"]},
+            title,
+        )
     }
     for name, png in drawn.items():
         files.write_bytes(run_dir / f"{name}{suffix}.png", png)
-    files.write_text(run_dir / f"metrics{suffix}.md", tables.markdown(metrics))
+    files.write_text(run_dir / f"metrics{suffix}.md", markdown(metrics))
     files.write_json(run_dir / f"metrics{suffix}.json", metrics)
     return metrics
+
+
+def _split_to_measure(splits):
+    """Returns test, or validation where there is no test film; tells that."""
+    if "test" in splits.names or "validation" not in splits.names:
+        return "test"
+    print(
+        f"note: {splits.name} has no test films. The model is measured on the "
+        "validation films, which chose its epoch and its calibration: other "
+        "films may do worse.",
+        file=sys.stderr,
+    )
+    return "validation"
+
+
+def markdown(metrics):
+    """Writes metrics as Markdown, for people.
+
+    Args:
+        metrics: What `evaluate` returned.
+    """
+    task = tasks.read(metrics)
+    films = task.film_rows(metrics["films"])
+    return (
+        f"# {metrics['model']}, {metrics['split']} split of "
+        f"{metrics['dataset']}\n\n"
+        + tables.metrics_table(metrics["pair"], metrics["film"], task.measures)
+        + f"\nBelow the first lines, the {task.per_genre}, by genre.\n\n"
+        + tables.markdown_table(*films)
+        + f"\n{task.calibration_text(metrics)}\n"
+    )
 
 
 def _check_size(model, config, run_dir):
@@ -120,12 +148,12 @@ def _check_size(model, config, run_dir):
         )
 
 
-def _fit_temperature(prepared, logits):
-    """Says which temperature calibrates the scores, and how it was found."""
+def _calibrate(task, prepared, logits):
+    """Says how the scores are calibrated, and on what that was found."""
     if prepared is None:
-        return {"temperature": 1.0, "split": None, "num_pairs": 0}
+        return {**task.not_calibrated(), "split": None, "num_pairs": 0}
     return {
-        **calibration.choose_temperature(logits, prepared.label, prepared.film),
+        **task.calibrated(logits, prepared.label, prepared.film),
         "split": "validation",
         "num_pairs": prepared.num_pairs,
     }
@@ -143,69 +171,12 @@ def _count_films(splits, config, verbose):
     counts = {}
     for split in splits.names:
         prepared = splits.prepare(split, config.image_size, (), verbose)
+        is_of = splits.task.is_of(prepared.label)
         counts[split] = {
             genre: {
-                "films": len(np.unique(prepared.film[prepared.label == label])),
-                "pairs": int(np.sum(prepared.label == label)),
+                "films": len(np.unique(prepared.film[own])),
+                "pairs": int(np.sum(own)),
             }
-            for label, genre in enumerate(GENRES)
+            for genre, own in zip(splits.task.genres, is_of.T, strict=True)
         }
     return counts
-
-
-def measure(labels, films, probabilities):
-    """Computes the metrics of predictions, by pair and by film.
-
-    A film's scores are those of `scoring.film_scores`.
-
-    Args:
-        labels: Integer array (pairs,), places in `GENRES`.
-        films: Array of strings (pairs,).
-        probabilities: float array (pairs, genres).
-
-    Returns:
-        A dict, see `evaluate`.
-    """
-    by_film = []
-    for places in _places_of(films):
-        label = int(labels[places[0]])
-        scores = scoring.film_scores(probabilities[places])
-        is_right = probabilities[places].argmax(axis=1) == label
-        by_film.append(
-            {
-                "film": str(films[places[0]]),
-                "genre": GENRES[label],
-                "verdict": GENRES[int(scores.argmax())],
-                "num_pairs": len(places),
-                "pair_accuracy": float(np.mean(is_right)),
-                "scores": dict(zip(GENRES, scores.tolist(), strict=True)),
-            }
-        )
-    pair = scoring.scores_of(labels, probabilities.argmax(axis=1), GENRES)
-    confusion = pair.pop("confusion")
-    return {
-        "genres": list(GENRES),
-        "pair": pair,
-        "film": _measure_groups(films, labels, probabilities),
-        "films": by_film,
-        "confusion": confusion,
-    }
-
-
-def _places_of(keys):
-    """Returns the places of each key, the keys in order."""
-    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
-
-
-def _measure_groups(keys, labels, probabilities):
-    """Computes the metrics of films or scenes, by their pairs' mean."""
-    groups = _places_of(keys)
-    predicted = [
-        scoring.film_scores(probabilities[places]).argmax() for places in groups
-    ]
-    scores = scoring.scores_of(
-        labels[[places[0] for places in groups]], predicted, GENRES
-    )
-    del scores["confusion"]  # the list of films says more
-    return scores

@@ -13,8 +13,6 @@ from keras_ssc import files
 from keras_ssc import models
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
-from keras_ssc.genres import GENRES
-from keras_ssc.metrics import balanced_accuracy
 from keras_ssc.metrics import figures
 from keras_ssc.training import checkpoints
 from keras_ssc.training import devices
@@ -48,10 +46,11 @@ def train(config, verbose=True, splits=None):
     config = train_config.fill_in(config)
     strategy, config = _set_up(config)
     splits = _open(config, splits)
+    _check_genres(splits)
     with strategy.scope():
-        model = _build(config)
+        model = _build(config, splits.task)
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
-    run_dir = _make_run_dir(config, strategy)
+    run_dir = _make_run_dir(config, strategy, splits.task)
     _adapt(model, prepared["train"], config.batch_size)
     state = checkpoints.State(0)
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)
@@ -84,13 +83,15 @@ def resume(run_dir, verbose=True, splits=None):
         return run_dir
     strategy, config = _set_up(config)
     splits = _open(config, splits)
+    task = runs.check_task(run_dir, splits)
     with strategy.scope():
         state, model = checkpoints.load_newest(
             run_dir / "checkpoints", devices.is_chief(strategy)
         )
         is_new = model is None
-        model, state = model or _build(config), state or checkpoints.State(0)
-    models.check(model, run_dir / "checkpoints")
+        model = model or _build(config, task)
+    state = state or checkpoints.State(0)
+    models.check(model, run_dir / "checkpoints", len(task.genres))
     devices.check_agreement(strategy, state.name())
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
     if is_new:
@@ -153,13 +154,27 @@ def _prepare_splits(splits, config, model, strategy, verbose):
 
 
 def _warn_of_missing_genres(prepared, dataset):
-    present = set(np.unique(prepared.label).tolist())
-    missing = [name for i, name in enumerate(GENRES) if i not in present]
+    present = prepared.task.is_of(prepared.label).any(axis=0)
+    missing = [
+        genre
+        for genre, is_there in zip(prepared.task.genres, present, strict=True)
+        if not is_there
+    ]
     if missing:
         print(
             f"warning: {dataset} has no pair of {', '.join(missing)} to train "
             "on: no film can be classified as one.",
             file=sys.stderr,
+        )
+
+
+def _check_genres(splits):
+    """Raises `ValueError` if there is nothing to distinguish."""
+    if len(splits.task.genres) < 2:
+        raise ValueError(
+            f"Expected two genres or more. {splits.name} has one, "
+            f"{splits.task.genres[0]}. Add films of another, or of none of "
+            "yours under a name such as other."
         )
 
 
@@ -229,7 +244,8 @@ def _begin_phase(model, config, epoch, prepared):
     rate = config.fine_learning_rate if is_fine else config.learning_rate
     end = config.freeze if is_frozen else config.epochs
     steps = _num_steps(prepared, config)
-    compile_model(model, config, rate, (end - epoch) * steps, steps)
+    train = prepared["train"]
+    compile_model(model, config, rate, (end - epoch) * steps, steps, train)
 
 
 def _num_steps(prepared, config):
@@ -242,7 +258,8 @@ def _fit_stretch(
     """Calls Keras' `fit`, or on several hosts what stands in for it."""
     batches = devices.distribute(
         strategy,
-        lambda *share: one_hot(
+        lambda *share: with_targets(
+            prepared["train"].task,
             batching.training_batches(
                 prepared["train"],
                 config.batch_size,
@@ -252,7 +269,7 @@ def _fit_stretch(
                 config.augmentation(),
                 first_step,
                 batching.Share(*share),
-            )
+            ),
         ),
     )
     settings |= {
@@ -272,17 +289,21 @@ def _finish(config, run_dir, keeper):
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
     history = runs.read_history(run_dir)
     files.write_bytes(
-        run_dir / "curves.png", figures.curves_figure(history, title)
+        run_dir / "curves.png",
+        figures.curves_figure(history, title, runs.read_task(run_dir).metric),
     )
     # Last of all: a run with a model is finished.
     keeper.write_final(run_dir / "model.keras")
 
 
-def _build(config):
+def _build(config, task):
     keras.config.set_dtype_policy(config.precision)
     try:
         model = models.build_model(
-            config.model, config.image_size, **config.model_options()
+            config.model,
+            config.image_size,
+            len(task.genres),
+            **config.model_options(),
         )
     finally:
         keras.config.set_dtype_policy("float32")
@@ -302,7 +323,9 @@ def _adapt(model, prepared, batch_size):
             layer.adapt(before.predict(batches, verbose=0))
 
 
-def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):
+def compile_model(
+    model, config, learning_rate, num_steps, steps_per_epoch, prepared
+):
     """Compiles a model as a training does.
 
     Args:
@@ -311,6 +334,7 @@ def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):
         learning_rate: Float, the rate at its highest.
         num_steps: Integer, steps over which a schedule runs.
         steps_per_epoch: Integer.
+        prepared: The `datasets.PreparedSplit` to train on.
     """
     rate = _schedule(config, learning_rate, num_steps, steps_per_epoch)
     optimizers = {
@@ -319,10 +343,10 @@ def compile_model(model, config, learning_rate, num_steps, steps_per_epoch):
     }
     model.compile(
         optimizer=optimizers[config.optimizer](),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=config.label_smoothing
+        loss=prepared.task.loss(
+            prepared.label, config.label_smoothing, config.balanced
         ),
-        metrics=["accuracy", balanced_accuracy.BalancedAccuracy(len(GENRES))],
+        metrics=prepared.task.metrics(),
         jit_compile=config.jit_compile,
     )
     # Before the first step: on several hosts it cannot be done within one.
@@ -347,11 +371,9 @@ def _schedule(config, learning_rate, num_steps, steps_per_epoch):
     return learning_rate
 
 
-def one_hot(batches):
-    """Makes the labels of batches one-hot, as the loss takes them."""
-    return batches.map(
-        lambda inputs, label: (inputs, tf.one_hot(label, len(GENRES)))
-    )
+def with_targets(task, batches):
+    """Makes the labels of batches what the task's loss takes."""
+    return batches.map(lambda inputs, label: (inputs, task.targets(label)))
 
 
 def _validation_batches(splits, config, strategy):
@@ -359,15 +381,16 @@ def _validation_batches(splits, config, strategy):
         return None
     return devices.distribute(
         strategy,
-        lambda *share: one_hot(
+        lambda *share: with_targets(
+            splits["validation"].task,
             batching.evaluation_batches(
                 splits["validation"], config.batch_size, batching.Share(*share)
-            )
+            ),
         ),
     )
 
 
-def _make_run_dir(config, strategy):
+def _make_run_dir(config, strategy, task):
     """Makes the run's folder and writes its config, the first thing in it."""
     if config.run_dir is None and devices.has_several_hosts(strategy):
         raise ValueError(
@@ -376,7 +399,7 @@ def _make_run_dir(config, strategy):
         )
     run_dir = runs.folder_of(config)
     if devices.is_chief(strategy):
-        runs.make_folder(config, run_dir)
+        runs.make_folder(config, run_dir, task)
     devices.wait_for_all(strategy)
     return run_dir
 

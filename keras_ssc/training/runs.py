@@ -10,9 +10,13 @@ import numpy as np
 from keras_ssc import __version__
 from keras_ssc import files
 from keras_ssc import models
+from keras_ssc import tasks
 from keras_ssc.metrics import tables
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
+
+# Genres that an error names.
+_MOST_TOLD = 8
 
 
 def folder_of(config):
@@ -21,8 +25,13 @@ def folder_of(config):
     return pathlib.Path(config.run_dir or pathlib.Path("runs") / name)
 
 
-def make_folder(config, run_dir):
+def make_folder(config, run_dir, task=tasks.REPORT):
     """Makes a run's folder and writes its config, the first thing in it.
+
+    Args:
+        config: A `TrainConfig`.
+        run_dir: `pathlib.Path` of the folder.
+        task: The data set's task, see `tasks`; its genres are written, too.
 
     Raises:
         ValueError: If the folder holds something.
@@ -35,7 +44,11 @@ def make_folder(config, run_dir):
     (run_dir / "checkpoints").mkdir(parents=True, exist_ok=True)
     files.write_json(
         run_dir / "config.json",
-        {**dataclasses.asdict(config), "keras_ssc": __version__},
+        {
+            **dataclasses.asdict(config),
+            **task.described(),
+            "keras_ssc": __version__,
+        },
     )
 
 
@@ -45,16 +58,63 @@ def read_config(run_dir):
     Raises:
         ValueError: If the folder is not a run.
     """
-    path = pathlib.Path(run_dir) / "config.json"
-    try:
-        values = files.read_json(path)
+
+    def read(values):
         kept = {
             field.name: _value_of(field, values[field.name])
             for field in dataclasses.fields(TrainConfig)
         }
         config = TrainConfig(**kept)
         train_config.check(config)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return config
+
+    return _read(run_dir, read)
+
+
+def read_task(run_dir):
+    """Reads which task a run was trained for, see `tasks`; not calibrated.
+
+    Raises:
+        ValueError: If the folder is not a run.
+    """
+    return _read(run_dir, tasks.read)
+
+
+def check_task(run_dir, splits):
+    """Raises `ValueError` if a run's genres are not those of its data set.
+
+    Args:
+        run_dir: The run's folder.
+        splits: See `datasets.DatasetSplits`.
+
+    Returns:
+        The task.
+    """
+    own, other = read_task(run_dir), splits.task
+    if own != other:
+        raise ValueError(
+            f"Expected a data set of the task and the genres of {run_dir}: "
+            f"{_told(own)}. {splits.name} has: {_told(other)}. Name another "
+            "data set, or train a model on this one."
+        )
+    return own
+
+
+def _told(task):
+    """Says a task and its first genres."""
+    more = len(task.genres) - _MOST_TOLD
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{task.name}, {', '.join(task.genres[:_MOST_TOLD])}{rest}"
+
+
+def _read(run_dir, read):
+    """Returns what a function makes of a run's config.json."""
+    path = pathlib.Path(run_dir) / "config.json"
+    try:
+        return read(files.read_json(path))
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    ) as error:
         # What names the file itself would name it twice.
         reason = getattr(error, "strerror", None) or str(error)
         raise ValueError(
@@ -62,7 +122,6 @@ def read_config(run_dir):
             f"wrote. {path} is missing or malformed "
             f"({reason.removeprefix(f'{path}: ')})."
         ) from error
-    return config
 
 
 def _value_of(field, value):
@@ -122,23 +181,25 @@ def load_model(run_dir):
             "interrupted, or is still running."
         )
     model = models.load(path)
-    models.check(model, path)
+    models.check(model, path, len(read_task(run_dir).genres))
     return model
 
 
 def summary(run_dir):
     """Says in a line how a finished run ended."""
     config, history = read_config(run_dir), read_history(run_dir)
+    metric = read_task(run_dir).metric
+    words = metric.replace("_", " ")
     parts = [
         f"{config.model}, {len(history['loss'])} epochs",
         f"loss {history['loss'][-1]:.4f}",
-        f"accuracy {tables.percent(history['accuracy'][-1])}",
+        f"{words} {tables.percent(history[metric][-1])}",
     ]
     if "val_loss" in history:
         best = int(np.argmin(history["val_loss"]))
         parts.append(
             f"best on validation in epoch {best + 1}: loss "
-            f"{history['val_loss'][best]:.4f}, accuracy "
-            f"{tables.percent(history['val_accuracy'][best])}"
+            f"{history['val_loss'][best]:.4f}, {words} "
+            f"{tables.percent(history[f'val_{metric}'][best])}"
         )
     return "; ".join(parts)

@@ -7,9 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ssc import flow
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import genre_words
 from keras_ssc.metrics import balanced_accuracy
 from keras_ssc.metrics import figures
+from keras_ssc.metrics import scoring
+from keras_ssc.metrics.tables import percent
 
 NUM_PAIRS = 8
 
@@ -39,7 +41,7 @@ class Pictures(keras.callbacks.Callback):
         prepared = splits[self.split]
         # Chosen once: what the model makes of a pair can then be followed.
         places = example_places(prepared, NUM_PAIRS)
-        self.labels = prepared.label[places]
+        self.labels, self.task = prepared.label[places], prepared.task
         self.inputs = {
             name: array[places] for name, array in prepared.features.items()
         }
@@ -62,15 +64,15 @@ class Pictures(keras.callbacks.Callback):
         drawn = {
             "pairs": figures.pairs_figure(
                 self.pictures,
-                self.labels,
-                self._probabilities(),
-                GENRES,
+                self._answers(),
                 f"{len(self.labels)} pairs of the {title}",
             )
         }
         if confusion is not None:
             drawn["confusion"] = figures.confusion_figure(
-                np.rint(confusion).astype(int), GENRES, f"Pairs of the {title}"
+                np.rint(confusion).astype(int),
+                self.task.genres,
+                f"Pairs of the {title}",
             )
         with self.writer.as_default(step=epoch):
             for name, png in drawn.items():
@@ -84,14 +86,33 @@ class Pictures(keras.callbacks.Callback):
         if self.writer is not None:
             self.writer.close()
 
-    def _probabilities(self):
+    def _answers(self):
+        """Returns what is true and what the model says of each pair."""
         # Not model.predict: it would take the place of what fit has compiled.
         inputs = {
             name: tf.convert_to_tensor(array)
             for name, array in self.inputs.items()
         }
         logits = self.model(inputs, training=False)
-        return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+        scores = keras.ops.convert_to_numpy(self.task.scores(logits))
+        return [
+            self._answer(*each)
+            for each in zip(self.labels, scores, strict=True)
+        ]
+
+    def _answer(self, label, scores):
+        scored = dict(zip(self.task.genres, scores.tolist(), strict=True))
+        true = self.task.true_genres(label)
+        named = [self.task.genres[place] for place in self.task.named(scores)]
+        is_right = sorted(true) == sorted(named)
+        return _listed(true, scored), _listed(named, scored), is_right
+
+
+def _listed(genres, scores):
+    """Writes genres with their scores."""
+    return "\n".join(
+        f"{genre_words(genre)}, {percent(scores[genre])}" for genre in genres
+    )
 
 
 def _flow_inside(model, inputs):
@@ -133,19 +154,23 @@ def example_places(prepared, num_pairs):
         `num_pairs` if films have too few.
     """
     in_time = np.lexsort((prepared.frame_number, prepared.scene))
+    is_of = prepared.task.is_of(prepared.label)
     by_genre = [
         [
             in_time[prepared.film[in_time] == film]
-            for film in np.unique(prepared.film[prepared.label == label])
+            for film in np.unique(prepared.film[own])
         ]
-        for label in np.unique(prepared.label)
+        for own in is_of.T
     ]
-    # A film of each genre in turn.
+    # A film of each genre in turn; one of several genres once.
     turns = itertools.chain(*itertools.zip_longest(*by_genre))
-    films = [places for places in turns if places is not None]
+    films = {
+        int(places[0]): places for places in turns if places is not None
+    }.values()
     chosen = []
     for turn, places in enumerate(films):
         count = len(range(turn, num_pairs, len(films)))
         middles = (np.arange(count) + 0.5) * len(places) / count
         chosen.extend(places[np.unique(middles.astype(int))])
-    return np.array(sorted(chosen, key=lambda place: prepared.label[place]))
+    first = scoring.best(is_of)
+    return np.array(sorted(chosen, key=lambda place: first[place]))

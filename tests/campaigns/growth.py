@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 from keras_ssc import command
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.metrics import tables
 from tests.campaigns import process
 from tests.helpers import drawn_films
@@ -67,9 +67,9 @@ def main():
     add = parser.add_argument
     add("--sizes", nargs="+", type=int, default=[10, 100, 1000], metavar="N")
     arguments = parser.parse_args()
-    if min(arguments.sizes) < len(GENRES):
+    if min(arguments.sizes) < len(REPORT_GENRES):
         raise ValueError(
-            f"Expected {len(GENRES)} films or more, one of each genre. "
+            f"Expected {len(REPORT_GENRES)} films or more, one of each genre. "
             f"Received: {min(arguments.sizes)}"
         )
     with tempfile.TemporaryDirectory(prefix="keras_ssc_growth_") as folder:

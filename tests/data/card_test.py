@@ -22,7 +22,7 @@ from keras_ssc.data.simple_features import MAGNITUDE_FLOOR
 from keras_ssc.films import black_bars
 from keras_ssc.films import film_list
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from tests.helpers import drawn_films
 
 
@@ -305,7 +305,9 @@ def measured(name, genre, split, num_pairs=5, **changes):
         "hashes": dict(enumerate(hashes)),
         "bars": black_bars.Bars(),
     }
-    return card_measures.FilmMeasures(name, split, genre, **measures | changes)
+    return card_measures.FilmMeasures(
+        name, split, (genre,), **measures | changes
+    )
 
 
 def five_films(changed=(), extracted=None, **changes):
@@ -313,14 +315,16 @@ def five_films(changed=(), extracted=None, **changes):
     splits = ("train", "train", "train", "validation", "test")
     films = [
         measured(name, genre, split, **(changes if name in changed else {}))
-        for genre in GENRES
+        for genre in REPORT_GENRES
         for number, split in enumerate(splits)
         for name in [f"{genre}_{number}"]
     ]
-    return cards.describe(films, extracted)
+    return cards.describe(films, REPORT_GENRES, extracted)
 
 
-EVERY_FILM = [f"{genre}_{number}" for genre in GENRES for number in range(5)]
+EVERY_FILM = [
+    f"{genre}_{number}" for genre in REPORT_GENRES for number in range(5)
+]
 OF_HORROR = [name for name in EVERY_FILM if name.startswith("horror")]
 
 
@@ -363,11 +367,11 @@ def test_a_film_s_frame_rate_is_read_off_its_pairs():
 def test_colours_that_classify_the_films_are_found():
     films = [
         measured(f"{split}{number}", genre, split, colours=colours)
-        for number, genre in enumerate(GENRES)
+        for number, genre in enumerate(REPORT_GENRES)
         for colours in [np.eye(64, dtype=np.float32)[[number] * 5]]
         for split in film_list.SPLITS
     ]
-    (found,) = cards.describe(films)["warnings"]
+    (found,) = cards.describe(films, REPORT_GENRES)["warnings"]
     assert found["code"] == "colours_predict"
     assert found["evidence"] == {
         "num_films": 6,
@@ -385,7 +389,7 @@ def test_of_few_films_colours_say_nothing():
         for genre in ("action", "horror")
         for split in ("train", "test")
     ]
-    card = cards.describe(films)
+    card = cards.describe(films, REPORT_GENRES)
     prediction = card["colours_predict"]
     assert prediction["num_films"] == 2 and prediction["chance"] == 0.5
     assert prediction["balanced_accuracy"] is not None
@@ -411,7 +415,7 @@ def test_a_film_with_most_of_its_genre_is_found(counts, is_unequal):
         measured(f"film {place}", "action", "train", count)
         for place, count in enumerate(counts)
     ]
-    warnings = cards.describe(films)["warnings"]
+    warnings = cards.describe(films, REPORT_GENRES)["warnings"]
     found = {each["code"]: each["evidence"] for each in warnings}
     assert found.get("unequal_films") == (
         {
@@ -470,7 +474,9 @@ def test_bars_that_were_cropped_are_found_by_the_shape():
         for film in card["films"]
         if film["genre"] != "horror" or film["film"] == "horror_2"
     ]
-    warnings = card_warnings.find_warnings(single, card["colours_predict"], [])
+    warnings = card_warnings.find_warnings(
+        single, REPORT_GENRES, card["colours_predict"], []
+    )
     codes = [each["code"] for each in warnings]
     assert "single_film" in codes and "bars_cropped" not in codes
 
@@ -554,7 +560,7 @@ def test_what_a_build_of_films_dropped_is_read(tmp_path):
     }
     # The other film lost all pairs.
     films = [measured(name, "action", "test") for name in ("Fog", "C")]
-    card = cards.describe(films, dropped)
+    card = cards.describe(films, REPORT_GENRES, dropped)
     assert card["dropped"] == {"cut": 2, "blank": 1}
     lost = [film["dropped"] for film in card["films"]]
     assert lost == [{"cut": 2}, {}]
@@ -606,7 +612,7 @@ def test_the_command_says_what_it_found(run_card, capsys):
 def test_pairs_below_the_floor_are_still():
     magnitudes = np.array([0, 0.5, 1, 2], np.float32) * MAGNITUDE_FLOOR
     film = measured("a", "action", "train", magnitudes=magnitudes)
-    card = cards.describe([film])
+    card = cards.describe([film], REPORT_GENRES)
     assert card["films"][0]["still"] == 0.5
     assert card["motion"]["action"]["still"] == 0.5
     assert card["motion"]["horror"] is None

@@ -11,7 +11,7 @@ def touch(root, *names):
         path.touch()
 
 
-@pytest.mark.parametrize("genre", genres.GENRES)
+@pytest.mark.parametrize("genre", genres.REPORT_GENRES)
 def test_genres_and_their_prefixes_are_read(genre):
     assert genres.genre_named(genre) == genre
     assert genres.genre_named(genres.PREFIXES[genre]) == genre
@@ -24,9 +24,9 @@ def test_an_unknown_genre_is_answered_with_the_names():
 
 
 def test_class_ids_are_the_reports():
-    assert genres.GENRES.index("action") == 0
-    assert genres.GENRES.index("animation_2d") == 3
-    assert genres.GENRES.index("science_fiction") == 5
+    assert genres.REPORT_GENRES.index("action") == 0
+    assert genres.REPORT_GENRES.index("animation_2d") == 3
+    assert genres.REPORT_GENRES.index("science_fiction") == 5
 
 
 def test_names_are_written_as_they_are_read():

@@ -5,7 +5,7 @@ from sklearn import metrics
 from experiments import baselines
 from keras_ssc import flow
 from keras_ssc.data import datasets
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 
 
 def features(films, values):
@@ -17,7 +17,9 @@ def features(films, values):
             name: column.reshape(len(column), -1)
             for name in ("colours", "magnitude", "flow")
         },
-        np.repeat([GENRES.index(genre) for _, genre, _ in films], counts),
+        np.repeat(
+            [REPORT_GENRES.index(genre) for _, genre, _ in films], counts
+        ),
         np.repeat([name for name, *_ in films], counts),
     )
 

@@ -7,7 +7,7 @@ from experiments import film_splits
 from keras_ssc import flow
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 
 SIZE = (18, 32)
 
@@ -85,7 +85,9 @@ def test_with_two_films_a_genre_none_validates(builder):
 
 def test_a_genre_of_one_film_is_left_out_and_named(builder, monkeypatch):
     details = film_splits.all_pairs(builder)
-    horror = np.unique(details.film[details.label == GENRES.index("horror")])
+    horror = np.unique(
+        details.film[details.label == REPORT_GENRES.index("horror")]
+    )
     kept = np.flatnonzero(details.film != horror[0])
     monkeypatch.setattr(
         film_splits,

@@ -13,7 +13,7 @@ from keras_ssc import models
 from keras_ssc.data import datasets
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import cleaning
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.training import loop
 from tests.helpers import drawn_films
 from tests.helpers import programs
@@ -144,7 +144,7 @@ def test_tables_and_figures_are_of_every_fold_and_seed(reproduction, tmp_path):
     assert "*baseline: colour_histogram*" in rows
     claim = rows["a split by frame overestimates the accuracy of fc"]
     assert claim[1:3] == ["fc, split by frame", "fc"]
-    for genre in GENRES:
+    for genre in REPORT_GENRES:
         assert f" {genre.replace('_', ' ')} |" in text
     # All twelve films were tested once.
     assert claim[5] == "12"

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from keras_ssc import predict
+from keras_ssc import tasks
 from keras_ssc.errors import VideoError
 from keras_ssc.films import film_process
 from keras_ssc.films import film_reader
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.prediction import predicting
 from keras_ssc.prediction import predictor
 from tests.helpers import drawn_films
@@ -92,11 +93,13 @@ def asked():
 
     def ask(frame, next_frame):
         share = frame.mean(axis=(1, 2, 3)) / 255
-        others = np.repeat((1 - share)[:, None] / 5, len(GENRES) - 1, axis=1)
+        others = np.repeat(
+            (1 - share)[:, None] / 5, len(REPORT_GENRES) - 1, axis=1
+        )
         scores = np.column_stack([share, others]).astype(np.float32)
         return scores, np.zeros(len(frame), np.float32)
 
-    return predictor.Predictor("bright", ask, (270, 480))
+    return predictor.Predictor("bright", ask, (270, 480), lambda: tasks.REPORT)
 
 
 def shown(picture):
@@ -188,7 +191,7 @@ def test_still_image_has_a_verdict(asked, tmp_path):
     path = drawn_films.write_film(tmp_path / "still.mp4", FRAMES[:1] * 48)
     found = asked.predict_film(path, film_reader.Plan(6))
     assert len(found.shots) == 1 and found.num_pairs == 6
-    assert found.scores[GENRES[0]] == pytest.approx(
+    assert found.scores[REPORT_GENRES[0]] == pytest.approx(
         FRAMES[0].mean() / 255, abs=0.02
     )
 

@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from keras_ssc import flow
 from keras_ssc import models
+from keras_ssc import tasks
 from keras_ssc.data import datasets
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.models import backbones
 from keras_ssc.serving import served_model
 from keras_ssc.training import checkpoints
@@ -68,7 +70,9 @@ def test_both_are_served_with_the_same_answers(both):
     inputs = drawn_pairs.drawn_inputs()
     pairs = {name: inputs[name] for name in ("frame", "next_frame")}
     given, graph = (
-        served_model.frames_model(model, 0.01).predict(pairs, verbose=0)
+        served_model.frames_model(
+            model, tasks.OneGenre(REPORT_GENRES, temperature=0.01)
+        ).predict(pairs, verbose=0)
         for model in both
     )
     np.testing.assert_allclose(graph["scores"], given["scores"], atol=1e-5)
@@ -111,7 +115,7 @@ def test_mixed_precision_sees_the_same_magnitude(tiny_trunk, policy):
         flow="graph",
         precision=policy,
     )
-    model = loop._build(config)
+    model = loop._build(config, tasks.REPORT)
     assert model.get_layer("frame_stem").compute_dtype == policy[6:]
     layer = model.get_layer("log_magnitude")
     before = keras.Model(model.input, layer.input)
@@ -131,7 +135,8 @@ def test_xla_trains_it_to_the_same_weights():
         config = train_config.TrainConfig(
             optimizer="sgd", jit_compile=jit_compile
         )
-        loop.compile_model(model, config, 0.1, 100, 100)
+        on_pairs = datasets.PreparedSplit(inputs, np.arange(4), *[None] * 4)
+        loop.compile_model(model, config, 0.1, 100, 100, on_pairs)
         before = model.get_weights()
         model.fit(inputs, np.eye(6)[:4], batch_size=4, epochs=2, verbose=0)
         trained.append(model.get_weights())

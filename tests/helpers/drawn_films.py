@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_ssc.data import pair_files
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 
 SIZE = (96, 64)  # width, height
 
@@ -158,7 +158,7 @@ def write_films(folder, num_films):
         if not path.exists():
             write_film(path, shot(number, 24))
         # Every tenth one tests, and there is one of each genre.
-        split = "test" if number // len(GENRES) % 10 == 0 else "train"
-        genre = GENRES[number % len(GENRES)]
+        split = "test" if number // len(REPORT_GENRES) % 10 == 0 else "train"
+        genre = REPORT_GENRES[number % len(REPORT_GENRES)]
         rows.append(f"{path.stem},{genre},{split},{path.name},,")
     return write_list(folder / f"films_{num_films}.csv", *rows)

@@ -6,13 +6,14 @@ import pytest
 import tensorflow as tf
 
 from keras_ssc import models
-from keras_ssc.genres import GENRES
+from keras_ssc import tasks
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.serving import served_model
 from keras_ssc.serving.client import Answer
 from tests.helpers import drawn_films
 
 SIZE = (68, 120)
-TEMPERATURE = 1.7
+TASK = tasks.OneGenre(REPORT_GENRES, temperature=1.7)
 SHARPNESS = 20.0
 
 
@@ -37,7 +38,7 @@ def save(folder):
 
 def save_model(model, folder):
     """Writes a Keras model as a SavedModel."""
-    served = served_model.ServedModel(model, TEMPERATURE)
+    served = served_model.ServedModel(model, TASK)
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
 
 
@@ -82,7 +83,9 @@ def local(served_dir):
         outputs = ask(signature, pairs)
         return [
             Answer(
-                genre.decode(), dict(zip(GENRES, scores, strict=True)), motion
+                genre.decode(),
+                dict(zip(REPORT_GENRES, scores, strict=True)),
+                motion,
             )
             for genre, scores, motion in zip(
                 outputs["genre"],

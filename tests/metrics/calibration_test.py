@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
+from keras_ssc import tasks
 from keras_ssc.metrics import calibration
-from keras_ssc.metrics import tables
 
 
 def drawn(num_pairs, seed=0):
@@ -15,6 +15,11 @@ def drawn(num_pairs, seed=0):
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = [generator.choice(6, p=row) for row in scores]
     return logits, np.array(labels)
+
+
+def judged(labels, scores):
+    """The score of each verdict, and whether it is right."""
+    return tasks.REPORT.judgements(labels, scores)
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
@@ -29,7 +34,7 @@ def test_temperature_makes_overconfident_scores_mean_what_they_say():
     logits *= 5
     plain, calibrated = (
         calibration.expected_calibration_error(
-            labels, calibration.probabilities(logits, temperature)
+            *judged(labels, calibration.probabilities(logits, temperature))
         )
         for temperature in (1.0, calibration.fit_temperature(logits, labels))
     )
@@ -123,7 +128,7 @@ def test_what_was_done_is_told(changes, words):
         "expected_calibration_error": {"before": 0.2, "after": 0.1},
     }
     metrics = {"split": "test", "calibration": fitted | changes}
-    assert re.search(words, tables.calibration_text(metrics))
+    assert re.search(words, tasks.REPORT.calibration_text(metrics))
 
 
 @pytest.mark.parametrize("temperature", [0.05, 1.0, 7.0, 100.0])
@@ -149,14 +154,16 @@ def test_calibration_error_of_an_example_done_by_hand():
         ]
     )
     labels = np.array([0, 1, 0, 1, 0])
-    error = calibration.expected_calibration_error(labels, scores, num_bins=4)
+    error = calibration.expected_calibration_error(
+        *judged(labels, scores), num_bins=4
+    )
     assert error == pytest.approx(1.7 / 5)
 
 
 def test_scores_of_one_are_in_the_last_bin():
     scores = np.eye(6)
     for labels, expected in ((np.arange(6), 0.0), ((np.arange(6) + 1) % 6, 1)):
-        error = calibration.expected_calibration_error(labels, scores)
+        error = calibration.expected_calibration_error(*judged(labels, scores))
         assert error == pytest.approx(expected)
 
 

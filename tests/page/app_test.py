@@ -18,8 +18,9 @@ import httpx
 import numpy as np
 import pytest
 
+from keras_ssc import tasks
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.page import page
 from keras_ssc.prediction import predictor
 from tests.helpers import drawn_films
@@ -34,8 +35,8 @@ LIMITS = page.Limits(megabytes=1, minutes=0.5, seconds=60.0, waiting=20)
 
 def answer(frame, next_frame, genre="romance"):
     """Says one genre of every pair, as `Predictor` is to be asked."""
-    scores = np.full((len(frame), len(GENRES)), 0.05, np.float32)
-    scores[:, GENRES.index(genre)] = 0.75
+    scores = np.full((len(frame), len(REPORT_GENRES)), 0.05, np.float32)
+    scores[:, REPORT_GENRES.index(genre)] = 0.75
     return scores, np.full(len(frame), 0.01, np.float32)
 
 
@@ -46,7 +47,9 @@ def look(frame, next_frame, genre):
 
 
 def make_page(folder, limits=LIMITS, ask=answer):
-    asked = predictor.Predictor("a model", ask, (68, 120), look)
+    asked = predictor.Predictor(
+        "a model", ask, (68, 120), lambda: tasks.REPORT, look
+    )
     return page.Page(asked, folder, limits)
 
 
@@ -142,7 +145,9 @@ def test_two_frames_are_shown_and_judged_as_people_see_them(tmp_path):
         seen.append((frame[0], next_frame[0]))
         return answer(frame, next_frame)
 
-    asked = predictor.Predictor("a model", ask, (64, 96), look)
+    asked = predictor.Predictor(
+        "a model", ask, (64, 96), lambda: tasks.REPORT, look
+    )
     one = page.Page(asked, tmp_path, LIMITS)
     frame, next_frame = drawn_films.shot(1, 2)
     dark = next_frame.copy()

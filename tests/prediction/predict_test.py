@@ -17,7 +17,7 @@ from keras_ssc.errors import VideoError
 from keras_ssc.films import film_reader
 from keras_ssc.films import frame_index
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.prediction import predicting
 from keras_ssc.prediction import predictor
 from keras_ssc.prediction import verdict_pictures
@@ -141,7 +141,9 @@ def test_pictures_are_drawn(asked, film, tmp_path):
     # Two pictures side by side, each with its strip.
     assert sheet.shape[1] > 2 * 240 and sheet.shape[0] > 135
     out = tmp_path / "annotated.webm"
-    wrong = next(genre for genre in GENRES if genre != found.shots[0].genre)
+    wrong = next(
+        genre for genre in REPORT_GENRES if genre != found.shots[0].genre
+    )
     verdict_pictures.annotate(found, out, wrong)
     index = frame_index.index_frames(out)
     assert index.codec == "vp9" and index.num_frames == 60
@@ -186,7 +188,7 @@ def test_evidence_shows_the_strongest_pair(asked, film):
     found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
     pair = found.strongest
     scores, _ = asked.scores(pair.frame[None], pair.next_frame[None])
-    best = scores[0, GENRES.index(found.genre)]
+    best = scores[0, REPORT_GENRES.index(found.genre)]
     # No lower than the mean of any shot.
     for shot in found.shots:
         assert best >= shot.scores[found.genre] - 1e-6
@@ -224,7 +226,7 @@ def test_model_that_sees_motion_says_how_much_moves(film):
         "flow": keras.Input((*size, 2), name="flow"),
     }
     flat = keras.layers.Flatten()(given["flow"])
-    model = keras.Model(given, keras.layers.Dense(len(GENRES))(flat))
+    model = keras.Model(given, keras.layers.Dense(len(REPORT_GENRES))(flat))
     asked = predictor.of_model(model)
     frame, next_frame = drawn_films.shot(4, 2, speed=2)
     answer = asked.predict_pair(frame, next_frame)

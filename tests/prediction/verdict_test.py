@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from keras_ssc import tasks
 from keras_ssc.errors import VideoError
 from keras_ssc.films import film_reader
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.prediction import predictor
 from keras_ssc.prediction import verdict
 from keras_ssc.prediction import words
@@ -16,8 +17,10 @@ from tests.helpers import drawn_films
 
 def scores_of(genre, score):
     """Scores with one genre's given; the others share what is left."""
-    scores = np.full(len(GENRES), (1 - score) / (len(GENRES) - 1), np.float32)
-    scores[GENRES.index(genre)] = score
+    scores = np.full(
+        len(REPORT_GENRES), (1 - score) / (len(REPORT_GENRES) - 1), np.float32
+    )
+    scores[REPORT_GENRES.index(genre)] = score
     return scores
 
 
@@ -27,7 +30,7 @@ def collect(shots, pictures=False, dropped=()):
     A pair is (genre, score), and "extra" behind them if it is one. Pairs lie
     at even times in their shot; their frames have their number as colour.
     """
-    collector = verdict.Collector(pictures)
+    collector = verdict.Collector(tasks.REPORT, pictures)
     for reason in dropped:
         collector.drop(film_reader.Pair(0.0, reason))
     start, number = 0.0, 0
@@ -124,9 +127,9 @@ def test_runner_up_has_the_second_highest_score():
 
 
 def test_of_equal_scores_the_first_genre_is_named_everywhere():
-    found = judge([(1.0, [("action", 1 / len(GENRES))])])
-    assert found.genre == found.shots[0].genre == GENRES[0]
-    assert found.runner_up == GENRES[1]
+    found = judge([(1.0, [("action", 1 / len(REPORT_GENRES))])])
+    assert found.genre == found.shots[0].genre == REPORT_GENRES[0]
+    assert found.runner_up == REPORT_GENRES[1]
 
 
 def test_dropped_pairs_are_counted_by_their_reason():
@@ -145,7 +148,7 @@ def test_film_without_a_judged_pair_is_named_with_the_reasons(dropped, reason):
 
 
 def test_model_that_sees_no_motion_says_nothing_of_it():
-    collector = verdict.Collector()
+    collector = verdict.Collector(tasks.REPORT)
     pair = film_reader.Pair(0.5, "", None, None)
     collector.add(pair, scores_of("action", 0.9), None)
     collector.end_shot(film_reader.Shot(0.0, 1.0))
@@ -175,13 +178,13 @@ def test_csv_has_a_row_for_each_shot_and_empty_cells_without_a_pair():
     found = judge([(1.5, [("horror", 0.9)]), (3599.0, [])])
     first, second = csv.DictReader(io.StringIO(found.as_csv()))
     assert list(first) == [
-        *("start", "end", "pairs", "genre", *GENRES, "motion_magnitude")
+        *("start", "end", "pairs", "genre", *REPORT_GENRES, "motion_magnitude")
     ]
     assert (first["start"], first["end"]) == ("00:00:00.000", "00:00:01.500")
     assert (first["pairs"], first["genre"]) == ("1", "horror")
     assert first["horror"] == "0.9" and first["motion_magnitude"] == "0"
     assert (second["end"], second["pairs"]) == ("01:00:00.500", "0")
-    assert {second[name] for name in ("genre", *GENRES)} == {""}
+    assert {second[name] for name in ("genre", *REPORT_GENRES)} == {""}
 
 
 def test_words_for_people_have_all_of_it():
@@ -191,7 +194,7 @@ def test_words_for_people_have_all_of_it():
         "film.mp4: uncertain; best guess: horror, 38.5 %; then romance, 35.5 %"
     )
     assert lines[1] == "  horror           38.5 %   10.0 % of the film"
-    assert len(lines) == 2 + len(GENRES)
+    assert len(lines) == 2 + len(REPORT_GENRES)
     assert lines[-1] == (
         "  00:00:10 long, 2 shots, 4 pairs; dropped: 2 blank, 1 cut"
     )
@@ -243,7 +246,9 @@ def brightness(frame, next_frame):
 
 @pytest.fixture(scope="module")
 def asked():
-    return predictor.Predictor("bright", brightness, (270, 480))
+    return predictor.Predictor(
+        "bright", brightness, (270, 480), lambda: tasks.REPORT
+    )
 
 
 def test_quick_and_all_shots_say_the_same_of_a_constant_film(asked, tmp_path):
@@ -272,7 +277,7 @@ def test_pair_read_for_a_shot_without_one_is_extra(asked, tmp_path):
 def test_pairs_of_one_picture_are_left_out_where_they_are_few(
     num_repeated, is_left_out
 ):
-    collector = verdict.Collector()
+    collector = verdict.Collector(tasks.REPORT)
     for number in range(8):
         repeated = number < num_repeated
         genre = "romance" if repeated else "action"

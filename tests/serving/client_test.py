@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from keras_ssc.errors import OutsideError
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.serving import client as serving_client
 from tests.helpers import bad_images
 from tests.helpers import lying_images
@@ -20,11 +20,11 @@ from tests.helpers import tiny_served
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-SCORES = dict.fromkeys(GENRES, 1 / 6)
+SCORES = dict.fromkeys(REPORT_GENRES, 1 / 6)
 ROW = {
     "genre": "horror",
     "scores": list(SCORES.values()),
-    "genres": list(GENRES),
+    "genres": list(REPORT_GENRES),
     "motion_magnitude": 0.25,
 }
 
@@ -277,7 +277,7 @@ def test_a_response_of_the_documented_form_is_read():
         [{key: ROW[key] for key in ROW if key != "genres"}],
         [{**ROW, "genre": "western"}],
         [{**ROW, "genre": {"b64": "aG9ycm9y"}}],
-        [{**ROW, "genres": list(GENRES[:5])}],
+        [{**ROW, "genres": list(REPORT_GENRES[:5])}],
         [{**ROW, "genres": ["horror"] * 6}],
         [{**ROW, "genres": "horror"}],
         [{**ROW, "genres": [1, 2, 3, 4, 5, 6]}],

@@ -9,7 +9,9 @@ import openvino
 import pytest
 
 from keras_ssc import models
+from keras_ssc import tasks
 from keras_ssc.errors import OutsideError
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.models import backbones
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
@@ -17,7 +19,7 @@ from tests.helpers import drawn_pairs
 from tests.helpers import tiny_trunk
 
 SIZE = (75, 96)
-TEMPERATURE = 0.5
+TASK = tasks.OneGenre(REPORT_GENRES, temperature=0.5)
 MOTIONS = ("translation", "zoom", "fast pan", "cut")
 
 # Operations that OpenVINO computes in bfloat16 wherever they stand. All others
@@ -75,7 +77,7 @@ def written(model, pairs, tmp_path_factory):
         if format not in found:
             folder = tmp_path_factory.mktemp(format)
             differences = export_formats.write(
-                model, TEMPERATURE, folder, format, **pairs
+                model, TASK, folder, format, **pairs
             )
             found[format] = folder, differences
         return found[format]
@@ -85,7 +87,7 @@ def written(model, pairs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(model, pairs):
-    frames = served_model.frames_model(model, TEMPERATURE)
+    frames = served_model.frames_model(model, TASK)
     return {k: np.asarray(v) for k, v in frames(pairs).items()}
 
 
@@ -167,7 +169,9 @@ def test_openvino_keeps_the_flow_float32_under_bfloat16(written):
 
 def test_models_without_flow_have_scores_alone(fc, pairs, tmp_path):
     for format in export_formats.LOADING:
-        difference = export_formats.write(fc, 1.0, tmp_path, format, **pairs)
+        difference = export_formats.write(
+            fc, tasks.REPORT, tmp_path, format, **pairs
+        )
         assert difference["float32"] < 1e-6
     assert {path.name for path in tmp_path.iterdir()} == {
         "model.bin",
@@ -206,7 +210,9 @@ def test_mixed_precision_is_written_as_float32(pairs, tmp_path):
     finally:
         keras.config.set_dtype_policy("float32")
     for format in ("onnx", "openvino"):
-        difference = export_formats.write(model, 1.0, tmp_path, format, **pairs)
+        difference = export_formats.write(
+            model, tasks.REPORT, tmp_path, format, **pairs
+        )
         assert difference["float32"] < 1e-6
 
 
@@ -215,13 +221,13 @@ def test_other_answers_are_refused(fc, pairs, tmp_path, format, monkeypatch):
     bounds = {format: {"float32": -1.0, "bfloat16": -1.0}}
     monkeypatch.setattr(export_formats, "SCORE_BOUNDS", bounds)
     with pytest.raises(OutsideError, match=f"{format} model, computed"):
-        export_formats.write(fc, 1.0, tmp_path, format, **pairs)
+        export_formats.write(fc, tasks.REPORT, tmp_path, format, **pairs)
 
 
 def test_answers_that_are_no_numbers_are_refused(fc, pairs, tmp_path):
     fc.layers[-1].bias.assign(np.full(6, np.nan, np.float32))
     with pytest.raises(OutsideError, match="Received: nan off"):
-        export_formats.write(fc, 1.0, tmp_path, "keras", **pairs)
+        export_formats.write(fc, tasks.REPORT, tmp_path, "keras", **pairs)
 
 
 @pytest.mark.parametrize(
@@ -233,5 +239,5 @@ def test_missing_package_is_told_with_what_to_install(
 ):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ValueError, match=rf'install "keras_ssc\[{format}\]"'):
-        export_formats.write(fc, 1.0, tmp_path, format, **pairs)
+        export_formats.write(fc, tasks.REPORT, tmp_path, format, **pairs)
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_ssc import export
 from keras_ssc.data import datasets
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.metrics import calibration
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import exported
@@ -53,7 +53,7 @@ def test_a_version_holds_what_serving_it_takes(version):
         "training_config.json",
         "variables",
     ]
-    assert (version / "labels.txt").read_text().split() == list(GENRES)
+    assert (version / "labels.txt").read_text().split() == list(REPORT_GENRES)
     # A server reads the folder of versions at any moment.
     assert [path.name for path in version.parent.iterdir()] == ["1"]
 
@@ -114,7 +114,7 @@ def test_sample_request_has_the_sample_answer(version, signatures):
     response = json.loads((version / "sample_response.json").read_text())
     (prediction,) = response["predictions"]
     assert prediction["genre"] == answer["genre"][0].numpy().decode()
-    assert prediction["genres"] == list(GENRES)
+    assert prediction["genres"] == list(REPORT_GENRES)
     assert prediction["scores"] == pytest.approx(
         answer["scores"][0].numpy().tolist(), abs=1e-6
     )
@@ -125,7 +125,7 @@ def test_sample_answer_has_the_motion_of_a_model_that_sees_it(tmp_path):
     answer = {
         "genre": b"horror",
         "scores": np.full(6, 1 / 6),
-        "genres": np.array(GENRES, object),
+        "genres": np.array(REPORT_GENRES, object),
         "motion_magnitude": np.float32(0.25),
     }
     tf_serving.write_files(tmp_path, [b"1", b"2"], answer, (18, 32))

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from keras_ssc import checks
-from keras_ssc import genres
 from keras_ssc import sample_films
+from keras_ssc import tasks
 from keras_ssc.data import examples
 from keras_ssc.data import extraction
 from keras_ssc.data import frame_folder
@@ -20,6 +20,7 @@ from keras_ssc.data import pair_files
 from keras_ssc.data import provenance
 from keras_ssc.films import cleaning
 from keras_ssc.films import image_files
+from keras_ssc.films import splitting
 from keras_ssc.films.film_list import SPLITS
 from keras_ssc.films.film_list import read_film_list
 
@@ -39,6 +40,10 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
         seed: Integer, draws other pairs (not for `"frames"`).
         films_per_genre: Integer, how many films are drawn for `"sample"`.
         film_seconds: Float, the length of a film drawn for `"sample"`.
+        split: String, how films whose list says no split are dealt, such as
+            `"70/15/15"`: train, validation, test (for `"films"`).
+        task: String, `"one"` or `"several"` genres a film; None: as the list
+            has it (for `"films"`).
     """
 
     source: str = "films"
@@ -47,6 +52,8 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
     seed: int = 0
     films_per_genre: int = 5
     film_seconds: float = 8.0
+    split: str = splitting.DEFAULT
+    task: str | None = None
 
     def extract_config(self):
         """Returns the `cleaning.ExtractConfig` of this config."""
@@ -97,7 +104,32 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     folder. For `films`, put films.csv and its films here.
     """
 
+    # Known when the data set is read, or when what it is built from is.
+    _task = _known_info = None
+
+    @property
+    def info(self):
+        """The `tfds.core.DatasetInfo`; TFDS's own would stay as it began."""
+        if self._known_info is None:
+            self._known_info = self._info()
+        return self._known_info
+
+    def _set_task(self, task):
+        """Makes the label what a task has, before anything is built."""
+        file_format = self.info.file_format
+        self._task, self._known_info = task, None
+        self.info.set_file_format(file_format)
+
+    def _stored_task(self):
+        """Returns the task that the data set was built for; None if none is."""
+        try:
+            features = tfds.features.FeaturesDict.from_config(self.data_path)
+        except FileNotFoundError:
+            return None
+        return tasks.of_feature(features["label"])
+
     def _info(self):
+        task = self._task or self._stored_task() or tasks.REPORT
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {
@@ -108,9 +140,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "next_frame": tfds.features.Image(
                         shape=(None, None, 3), encoding_format="png"
                     ),
-                    "label": tfds.features.ClassLabel(
-                        names=list(genres.GENRES)
-                    ),
+                    "label": task.label_feature(),
                     "film": tfds.features.Text(),
                     # From 1 in the film's list; 0 where no index says it.
                     "scene": np.int32,
@@ -133,20 +163,37 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ValueError: If it was built from something else than is in the
                 manual folder now; says what differs.
         """
-        config = settings.get("download_config")
-        root = getattr(config, "manual_dir", None) or pathlib.Path(
-            download_dir or f"{self._data_dir_root}/downloads", "manual"
-        )
         source, self._described = self.builder_config.source, None
-        if (
-            source != "sample"
-            and self.is_prepared()
-            and pathlib.Path(root).is_dir()
-        ):
-            self._check_source(source, root)
+        checks.one_of("source", source, ("sample", "frames", "films"))
+        if source != "sample":
+            config = settings.get("download_config")
+            self._look_at_source(source, download_dir, config)
         super().download_and_prepare(download_dir=download_dir, **settings)
         if self._described is not None:
             provenance.write(self.data_path, self._described)
+
+    def _look_at_source(self, source, download_dir, config):
+        """Compares a data set with its source, or learns the source's task."""
+        named = getattr(config, "manual_dir", None)
+        root = pathlib.Path(
+            named or download_dir or f"{self._data_dir_root}/downloads"
+        )
+        if not named:
+            root /= "manual"
+        elif not root.is_dir():
+            raise ValueError(
+                f"Expected --manual_dir as a folder. {root} is none."
+            )
+        modes = tfds.GenerateMode
+        mode = getattr(config, "download_mode", modes.REUSE_DATASET_IF_EXISTS)
+        if not self.is_prepared() or mode.overwrite_dataset:
+            if root.is_dir():
+                self._set_task(self._read_task(source, root))
+        # What nobody named may be no folder of the kind at all.
+        elif mode is modes.REUSE_DATASET_IF_EXISTS and (
+            named or (root / "films.csv").exists() or _holds_pairs(root)
+        ):
+            self._check_source(source, root)
 
     def _check_source(self, source, root):
         built = provenance.read(self.data_path)
@@ -156,10 +203,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 "was built by an earlier version. --overwrite builds it anew."
             )
             return
-        now = provenance.of_folder(source, root)
-        # Without --manual_dir it is another folder, that may be empty.
-        if not now["films"]:
-            return
+        now = provenance.of_folder(source, root, self._reading())
         if found := provenance.differences(built, now):
             raise ValueError(
                 f"{self.data_path} was built from {built['path']}, and {root} "
@@ -167,15 +211,31 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 "command with --overwrite to build it anew."
             )
 
+    def _read_task(self, source, root):
+        """Returns the task that a folder's films or frames are for."""
+        if source == "films":
+            listed = self._read_list(root)
+            return tasks.of(listed.task, listed.genres)
+        found = (pair.genre for pair in pair_files.list_pairs(root)[0])
+        return frame_folder.read_task(root, found)
+
+    def _read_list(self, root):
+        return read_film_list(root / "films.csv", **self._reading())
+
+    def _reading(self):
+        """Returns how a film list is read, see `read_film_list`."""
+        config = self.builder_config
+        shares = splitting.parse_shares(config.split)
+        return {"shares": shares, "seed": config.seed, "task": config.task}
+
     def _split_generators(self, dl_manager):
         source = self.builder_config.source
-        checks.one_of("source", source, ("sample", "frames", "films"))
         if source == "sample":
             return self._sample_splits()
         root = dl_manager.manual_dir
         read = self._frame_splits if source == "frames" else self._film_splits
         splits = read(root)
-        self._described = provenance.of_folder(source, root)
+        self._described = provenance.of_folder(source, root, self._reading())
         return splits
 
     def _generate_examples(self, examples):
@@ -191,7 +251,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             seconds=self.builder_config.film_seconds,
         )
         frames = f"{self._folder.name}/frames"
-        _, problems = extraction.extract(
+        _, problems, _ = extraction.extract(
             film_list,
             frames,
             self.builder_config.extract_config(),
@@ -215,7 +275,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for pair in found:
             by_split[pair.split].append((pair, rows.get(_movie_file(pair))))
         return {
-            split: self._generate_examples(_examples_of_pairs(by_split[split]))
+            split: self._generate_examples(
+                _examples_of_pairs(by_split[split], self._task or tasks.REPORT)
+            )
             for split in SPLITS
             if split in by_split
         }
@@ -234,9 +296,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _film_splits(self, root):
-        films, problems = read_film_list(root / "films.csv")
-        films, duplicates = extraction.without_duplicates(films)
-        _fail_on(problems + duplicates, root / "films.csv")
+        listed = self._read_list(root)
+        films, duplicates = extraction.without_duplicates(listed.films)
+        _fail_on(listed.problems + duplicates, root / "films.csv")
+        for note in listed.notes:
+            print(f"note: {note}")
         by_split = collections.defaultdict(list)
         for film in films:
             by_split[film.split].append(film)
@@ -256,7 +320,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """
         beam = tfds.core.lazy_imports.apache_beam
         dropped_path = str(self.data_path / f"dropped_{split}.csv")
-        config = self.builder_config.extract_config()
+        config, task = self.builder_config.extract_config(), self._task
 
         def expand(pipeline):
             extracted = (
@@ -264,7 +328,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 | f"films {split}" >> beam.Create(films)
                 | f"spread {split}" >> beam.Reshuffle()
                 | f"extract {split}"
-                >> beam.FlatMap(examples.of_film, config).with_outputs(
+                >> beam.FlatMap(examples.of_film, config, task).with_outputs(
                     "dropped", main="kept"
                 )
             )
@@ -287,6 +351,10 @@ def _fail_on(problems, source):
             f"{source}: {len(problems)} problems. Correct the list or take "
             "the films out of it. " + " | ".join(named)
         )
+
+
+def _holds_pairs(root):
+    return root.is_dir() and bool(pair_files.list_pairs(root)[0])
 
 
 def _movie_name(pair):
@@ -320,7 +388,9 @@ def _rows_by_frame(root, found):
     for record in frame_folder.read_records(root):
         for row in record["pairs"]:
             if row["status"] == "kept":
-                rows[row["frame_file"]] = {**row, "film": record["film"]}
+                own = frame_folder.genres_of(record)
+                film = {"film": record["film"], "genres": own}
+                rows[row["frame_file"]] = {**row, **film}
     frame_files = {_movie_file(pair) for pair in found}
     missing = set(rows) - frame_files
     if missing:
@@ -338,15 +408,17 @@ def _rows_by_frame(root, found):
     return rows
 
 
-def _examples_of_pairs(pairs_and_rows):
+def _examples_of_pairs(pairs_and_rows, task):
     """Yields (key, example), reading and measuring many pairs at once."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         items = iter(pairs_and_rows)
         while chunk := list(itertools.islice(items, _CHUNK)):
-            yield from pool.map(lambda item: _example_of_pair(*item), chunk)
+            yield from pool.map(
+                lambda item: _example_of_pair(*item, task), chunk
+            )
 
 
-def _example_of_pair(pair, row):
+def _example_of_pair(pair, row, task):
     # TFDS stores a file without looking at it: decoded here, a damaged one
     # fails the build and not a training.
     frame = image_files.read_frame(pair.frame_path)
@@ -359,10 +431,11 @@ def _example_of_pair(pair, row):
         )
     row = row or {
         "film": _movie_name(pair),
+        "genres": [pair.genre],
         "scene": 0,
         "frame_number": pair.number,
         "seconds": np.nan,
     }
     paths = pair.frame_path, pair.next_frame_path
-    example = examples.example(paths, (frame, next_frame), pair.genre, row)
+    example = examples.example(paths, (frame, next_frame), row, task)
     return f"{_movie_name(pair)}_{pair.number}", example

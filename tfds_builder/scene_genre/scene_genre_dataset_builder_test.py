@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from keras_ssc import flow
 from keras_ssc.data import extraction
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
+from keras_ssc.genres import REPORT_GENRES
 from scene_genre import scene_genre_dataset_builder
 from tests.helpers import drawn_films
 
@@ -88,7 +88,7 @@ def test_old_data_loads_as_it_is(tmp_path):
     )
     np.testing.assert_array_equal(example["frame"], frame)
     np.testing.assert_array_equal(example["next_frame"], next_frame)
-    assert GENRES[example["label"]] == "animation_2d"
+    assert REPORT_GENRES[example["label"]] == "animation_2d"
     assert example["scene"] == 0 and np.isnan(example["seconds"])
     assert example["motion_magnitude"] == pytest.approx(
         flow.motion_magnitude(flow.farneback_flow(frame, next_frame)),

@@ -1,0 +1,315 @@
+"""One genre a film: scores that sum to one, and the highest is the answer."""
+
+import dataclasses
+import typing
+
+import keras
+import numpy as np
+
+from keras_ssc.metrics import calibration
+from keras_ssc.metrics import figures
+from keras_ssc.metrics import scoring
+from keras_ssc.metrics.balanced_accuracy import BalancedAccuracy
+from keras_ssc.metrics.tables import percent
+
+
+@dataclasses.dataclass(frozen=True)
+class OneGenre:
+    """A film has one genre.
+
+    A label is the genre's place, int64.
+
+    Attributes:
+        genres: Tuple of strings, in the order of the model's outputs.
+        temperature: Float above 0, see `calibration.fit_temperature`.
+    """
+
+    name = "one"
+
+    # The training's metric, as Keras' history calls it.
+    metric = "accuracy"
+
+    # Of `measure`, what a table shows, and its words.
+    measures: typing.ClassVar = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+    per_genre = "share of its pairs or films that are right"
+
+    # The score below which a verdict is uncertain: as likely wrong as right.
+    min_confidence = 0.5
+
+    genres: tuple
+    temperature: float = 1.0
+
+    def described(self):
+        """Returns what files say of the task; `tasks.read` reads it."""
+        return {"task": self.name, "genres": list(self.genres)}
+
+    # Labels.
+
+    def label_feature(self):
+        """Returns the TFDS feature of a label."""
+        import tensorflow_datasets as tfds
+
+        return tfds.features.ClassLabel(names=list(self.genres))
+
+    def example_label(self, genres):
+        """Returns a film's label as the builder hands it to TFDS."""
+        return genres[0]
+
+    def prepared_label(self, label):
+        """Returns a label of TFDS, a tensor, as it is prepared."""
+        return label
+
+    def targets(self, label):
+        """Returns labels (batch,) as the loss takes them: float32 one-hot."""
+        # Not Keras' operations: batches are TensorFlow's on any backend.
+        import tensorflow as tf
+
+        return tf.one_hot(label, len(self.genres))
+
+    def is_of(self, label):
+        """Says which genres pairs have: a bool array (pairs, genres)."""
+        return np.asarray(label)[:, None] == np.arange(len(self.genres))
+
+    def true_genres(self, label):
+        """Returns the genres of a label, a list of strings."""
+        return [self.genres[int(label)]]
+
+    # Training.
+
+    def loss(self, label, label_smoothing=0.0, balanced=False):
+        """Returns the loss, of logits."""
+        del label, balanced  # pairs of rare genres are drawn more often
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing
+        )
+
+    def metrics(self):
+        """Returns what is measured at each step."""
+        return ["accuracy", BalancedAccuracy(len(self.genres))]
+
+    def balanced_shares(self, label, film):
+        """Returns how often each pair is drawn where a training is balanced.
+
+        Args:
+            label: int64 array (pairs,).
+            film: Array of strings (pairs,).
+
+        Returns:
+            Float array (pairs,), of sum 1. A film's share is
+            1 / (genres x films of its genre), a pair's that of its film / its
+            pairs.
+        """
+        _, place, size = np.unique(
+            film, return_inverse=True, return_counts=True
+        )
+        label_of_film = np.zeros(len(size), np.int64)
+        label_of_film[place] = label
+        films_of_label = np.bincount(label_of_film)
+        shares = 1 / (size[place] * films_of_label[label])
+        return shares / shares.sum()
+
+    # Answers.
+
+    def scores(self, logits):
+        """Turns logits into calibrated probabilities.
+
+        Args:
+            logits: Float NumPy array or Keras tensor (pairs, genres).
+
+        Returns:
+            What `logits` is, float32 (pairs, genres): softmax(logits /
+            temperature).
+        """
+        return calibration.probabilities(logits, self.temperature)
+
+    def named(self, scores):
+        """Decides: the places of the genres that scores (genres,) name."""
+        return [int(scoring.best(np.asarray(scores)))]
+
+    def is_sure(self, scores, min_confidence):
+        """Says whether an answer is certain: its score is high enough."""
+        return bool(np.max(scores) >= min_confidence)
+
+    @property
+    def thresholds(self):
+        """Dict from genres to the scores that name them; None: the highest."""
+        return None
+
+    def served(self, scores):
+        """Returns what the served model says beside the scores, as strings.
+
+        Args:
+            scores: float32 tensor (pairs, genres).
+
+        Returns:
+            A dict of tensors with a row for each pair.
+        """
+        import tensorflow as tf
+
+        return {
+            "genre": tf.gather(tf.constant(self.genres), scoring.best(scores))
+        }
+
+    # Calibration.
+
+    def calibrated(self, logits, label, film):
+        """Fits the calibration, and applies it if it helps on other films.
+
+        Args:
+            logits: Float array (pairs, genres), of pairs that the model was
+                not trained on.
+            label: int64 array (pairs,).
+            film: Array of strings (pairs,).
+
+        Returns:
+            A dict of plain values, see `calibration.choose_temperature`, for
+            `with_calibration`.
+        """
+        return calibration.choose_temperature(logits, label, film)
+
+    def not_calibrated(self):
+        """Returns what `calibrated` does where there is nothing to fit on."""
+        return {"temperature": 1.0}
+
+    def with_calibration(self, told):
+        """Returns the task with what `calibrated` returned.
+
+        Raises:
+            ValueError: If it is malformed.
+        """
+        return dataclasses.replace(
+            self, temperature=calibration.checked_temperature(told)
+        )
+
+    def limits_text(self):
+        """Says what the answers of a model cannot be, for its card."""
+        return (
+            f"It knows {len(self.genres)} genres and always names one: a film "
+            "of none of them, or of two, gets one nevertheless."
+        )
+
+    def calibration_text(self, measured):
+        """Says in some sentences how the scores are calibrated."""
+        fitted = measured["calibration"]
+        error = fitted["expected_calibration_error"]
+        if fitted["split"] is None:
+            return (
+                "Not calibrated: the data set has no validation split. "
+                "Expected calibration error by pair: "
+                f"{error['before']:.3f}."
+            )
+        # Evaluated before it was tried on films left out: it was applied.
+        tried = fitted.get("log_loss")
+        found = fitted.get("fitted_temperature", fitted["temperature"])
+        text = f"Temperature {found:.3f}, fitted on "
+        text += f"{fitted['num_pairs']:,} pairs of the {fitted['split']} split"
+        if tried is None:
+            text += ". "
+        elif tried["before"] is None:
+            text += ", one film. It cannot be tried on another, and is not "
+            text += "applied. "
+        else:
+            is_applied = fitted["temperature"] != 1
+            text += (
+                f". On its {fitted['num_films']} films, each left out in turn, "
+                f"it changes the log loss from {tried['before']:.3f} to "
+                f"{tried['after']:.3f}: it is {'' if is_applied else 'not '}"
+                "applied. "
+            )
+        return (
+            f"{text}Expected calibration error by pair, "
+            f"{measured['split']} split: {error['before']:.3f} before, "
+            f"{error['after']:.3f} after."
+        )
+
+    def judgements(self, label, scores):
+        """Returns each answer's score and whether it is right, two arrays."""
+        is_right = scoring.best(scores) == label
+        return scores.max(axis=1).astype(np.float64), is_right
+
+    # Measuring.
+
+    def measure(self, label, film, scores, scene=None):
+        """Computes the metrics of predictions, by pair, scene and film.
+
+        A film's scores are those of `scoring.film_scores`.
+
+        Args:
+            label: int64 array (pairs,).
+            film: Array of strings (pairs,).
+            scores: Float array (pairs, genres).
+            scene: Integer array (pairs,), or None.
+
+        Returns:
+            A dict of plain values, see `evaluation.evaluate`.
+        """
+        films = []
+        for places in scoring.places_of(film):
+            true = int(label[places[0]])
+            mean = scoring.film_scores(scores[places])
+            is_right = scoring.best(scores[places]) == true
+            films.append(
+                {
+                    "film": str(film[places[0]]),
+                    "genre": self.genres[true],
+                    "verdict": self.genres[int(scoring.best(mean))],
+                    "num_pairs": len(places),
+                    "pair_accuracy": float(np.mean(is_right)),
+                    "scores": dict(
+                        zip(self.genres, mean.tolist(), strict=True)
+                    ),
+                }
+            )
+        pair = self._scores_of(label, scores)
+        measured = {
+            "pair": pair,
+            "film": self._of_groups(film, label, scores),
+            "films": films,
+            "confusion": pair.pop("confusion"),
+        }
+        if scene is not None:
+            keys = scoring.scene_keys(film, scene)
+            measured["scene"] = self._of_groups(keys, label, scores)
+        return measured
+
+    def _scores_of(self, label, scores):
+        return scoring.scores_of(label, scoring.best(scores), self.genres)
+
+    def _of_groups(self, keys, label, scores):
+        """Measures films or scenes, by their pairs' mean."""
+        firsts, means = scoring.means_of(keys, scores)
+        measured = self._scores_of(label[firsts], means)
+        del measured["confusion"]  # the list of films says more
+        return measured
+
+    def headline(self, measured):
+        """Says the most important of `measure`'s numbers in some words."""
+        return f"{percent(measured['accuracy'])} right"
+
+    def film_rows(self, films):
+        """Returns the table of `measure`'s films: a header, and rows."""
+        header = ["film", "genre", "verdict", "its score", "pairs right"]
+        return header, [
+            [
+                *(each[name] for name in ("film", "genre", "verdict")),
+                percent(each["scores"][each["verdict"]]),
+                percent(each["pair_accuracy"]),
+            ]
+            for each in films
+        ]
+
+    def draw(self, measured, title):
+        """Draws what `measure` returned: a dict from names to PNGs."""
+        return {
+            "confusion": figures.confusion_figure(
+                measured["confusion"], self.genres, title
+            ),
+            "genres": figures.genre_figure(
+                measured["pair"]["per_genre"],
+                title,
+                chance=1 / len(self.genres),
+            ),
+            "films": figures.films_figure(
+                measured["films"], self.genres, title
+            ),
+        }
