@@ -57,9 +57,13 @@ def parse_shares(text):
         numbers = [float(part) for part in text.split("/")]
     except ValueError:
         numbers = []
-    total = math.fsum(number for number in numbers if math.isfinite(number))
+    total = sum(number for number in numbers if math.isfinite(number))
     shares = tuple(number / total for number in numbers) if total > 0 else ()
-    if len(shares) != 3 or not all(0 <= s <= 1 for s in shares) or not shares[0]:
+    if (
+        len(shares) != 3
+        or not all(0 <= s <= 1 for s in shares)
+        or not shares[0]
+    ):
         raise ValueError(
             f"Expected the shares of {', '.join(SPLITS)} as three numbers, 0 "
             f"or more, the first above 0, such as 70/15/15. Received: {text!r}"
@@ -162,7 +166,7 @@ class _Needs:
 def _shuffled(names, seed, key):
     # Of its own for each genre: another genre's films do not change it.
     digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
-    order = np.random.default_rng(int.from_bytes(digest)).permutation
+    order = np.random.default_rng(int.from_bytes(digest, "big")).permutation
     return [names[index] for index in order(len(names))]
 
 
@@ -191,26 +195,27 @@ def gaps(films, genres):
     without = [genre for genre in genres if not num_films[genre]]
     if without:
         notes.append(
-            f"no film yet of {named(without)}: the model has an output for it "
+            f"no film yet of {_named(without)}: the model has an output for it "
             "that is never trained."
         )
     single = [genre for genre in genres if num_films[genre] == 1]
     if single:
         notes.append(
-            f"one film only of {named(single)}: a genre needs two, one to "
+            f"one film only of {_named(single)}: a genre needs two, one to "
             "train and one to test on."
         )
     filled = {film.split for film in films}
     for split in SPLITS:
         missing = [
-            genre for genre in genres if num_films[genre] > count[genre, split]
+            genre
+            for genre in genres
+            if num_films[genre] and not count[genre, split]
         ]
-        missing = [genre for genre in missing if not count[genre, split]]
         if split not in filled:
             notes.append(f"no film is in {split}: {_without(split, filled)}.")
         elif missing:
             notes.append(
-                f"no film in {split} of {named(missing)}: "
+                f"no film in {split} of {_named(missing)}: "
                 f"{_WITHOUT_GENRE[split]}."
             )
     return notes
@@ -222,8 +227,12 @@ def _without(split, filled):
     return _WITHOUT_FILMS[split]
 
 
-def named(names):
-    """Writes names in quotes, the first few of many."""
-    listed = ", ".join(repr(name) for name in names[:_MOST_NAMED])
-    more = len(names) - _MOST_NAMED
-    return f"{listed} and {more:,} more" if more > 0 else listed
+def listing(texts):
+    """Writes the first few of many texts."""
+    more = len(texts) - _MOST_NAMED
+    rest = f" and {more:,} more" if more > 0 else ""
+    return ", ".join(texts[:_MOST_NAMED]) + rest
+
+
+def _named(genres):
+    return listing([repr(genre) for genre in genres])
