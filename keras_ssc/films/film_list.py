@@ -2,35 +2,53 @@
 
 One row a scene, in the columns `film`, `genre`, `split`, `path`, `start` and
 `end`. Rows with the same `film` belong together: a film may have many scenes,
-in one file or in several. `path` is relative to the list's folder; `start`
-and `end` are hh:mm:ss, m:ss or seconds, with or without decimals, empty for the
-file's beginning or end. Lines that begin with # are comments.
+in one file or in several. `genre` is one genre, or several with | between
+them; a file genres.txt beside the list fixes which there are. A film without a
+`split` is dealt one. `path` is relative to the list's folder; `start` and `end`
+are hh:mm:ss, m:ss or seconds, with or without decimals, empty for the file's
+beginning or end. Lines that begin with # are comments.
 """
 
+import collections
 import csv
 import dataclasses
+import difflib
 import errno
+import functools
 import io
 import itertools
 import math
 import os
 import pathlib
 import re
+import unicodedata
 
+from keras_ssc import genres as genre_names
 from keras_ssc.errors import FilmListError
-from keras_ssc.genres import genre_named
-
-SPLITS = ("train", "validation", "test")
+from keras_ssc.films import splitting
+from keras_ssc.films.splitting import SPLITS
+from keras_ssc.genres import key_of
 
 COLUMNS = ("film", "genre", "split", "path", "start", "end")
 
-# Without them, whole files are scenes.
-_OPTIONAL = ("start", "end")
+# Without a split, films are dealt; without times, whole files are scenes.
+_REQUIRED = ("film", "genre", "path")
+
+TASKS = ("one", "several")
 
 # What else validation is called.
 _SPLITS = {split: split for split in SPLITS} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
 )
+
+# A genre is probably a slip of another if it has few films, the other this many
+# times as many, and their names are alike.
+_FEW_FILMS = 2
+_TIMES_AS_MANY = 10
+_ALIKE = 0.8
+
+# Alike is slow of long names, and these many letters tell.
+_MOST_COMPARED = 60
 
 _TIME = re.compile(
     r"(?:(?:(?P<hours>\d{1,3}):(?=\d\d:))?(?P<minutes>\d{1,3}):(?=\d\d(?!\d)))?"
@@ -65,15 +83,44 @@ class Film:
 
     Attributes:
         name: String, the film's name in the list.
-        genre: One of `GENRES`.
+        genres: Tuple of the names of its genres, in the order of its first
+            row.
         split: One of `SPLITS`.
         scenes: Tuple of `Scene`, in the list's order.
     """
 
     name: str
-    genre: str
+    genres: tuple
     split: str
     scenes: tuple
+
+    @property
+    def genre(self):
+        """The genre that is named first."""
+        return self.genres[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmList:
+    """What a film list says.
+
+    Attributes:
+        films: List of `Film`, in the order of their first row.
+        problems: List of strings, each naming file, line, column, what is
+            expected and what to write. The films concerned are not in `films`,
+            so that one typing error does not stop the other films, and no
+            film is used with half of its scenes.
+        genres: Tuple of all genres, those of genres.txt if that lies beside
+            the list; else as `genres.in_order` has them.
+        task: String, "several" if a film may have several genres, else "one".
+        notes: List of strings: what to know, and no error.
+    """
+
+    films: list
+    problems: list
+    genres: tuple
+    task: str
+    notes: list
 
 
 def parse_time(text):
@@ -119,41 +166,85 @@ def format_time(seconds):
     )
 
 
-def read_film_list(path):
+def read_film_list(
+    path, shares=splitting.DEFAULT_SHARES, seed=0, known=None, task=None
+):
     """Reads a film list.
 
     Args:
         path: The CSV file: UTF-8 with or without a byte order mark, its
             columns separated by commas, semicolons or tabs. A first line such
             as `sep=;` and rows without any text are skipped.
+        shares: Three floats, how many of the films without a split go to each
+            of `SPLITS`; see `splitting.deal`.
+        seed: Integer, which films go where.
+        known: Dict of film names and the splits that they were dealt to
+            earlier. They stay there, unless the list says another.
+        task: "several" if films have several genres, "one" to take the first
+            of each, None to see from the list.
 
     Returns:
-        A tuple (films, problems). `films` is a list of `Film` in the order of
-        their first row. `problems` is a list of strings, each naming file,
-        line, column and remedy; the films concerned are not in `films`, so
-        that one typing error does not stop the other films, and no film
-        is used with half of its scenes.
+        A `FilmList`.
 
     Raises:
         FilmListError: If no film can be read from the file: it is missing,
-            not text, or lacks a column.
+            not text, or lacks a column; if genres.txt beside it is malformed;
+            or if there are more than 1,000 genres.
     """
+    if task not in (None, *TASKS):
+        raise ValueError(
+            f"Expected one of: {', '.join(TASKS)}. Received: {task!r}"
+        )
     path = pathlib.Path(path)
+    listed = _listed_genres(path)
+    rows, problems = _good_rows(path, _cell_reader(listed, path))
+    films = _joined(rows)
+    films, task, notes = _for_task(films, task)
+    films = _spelt_alike(films)
+    genres = listed or genre_names.in_order(
+        genre for film in films for genre in film.genres
+    )
+    if films:
+        _check_genres(genres, path)
+        notes += _other_spellings(rows, genres)
+        notes += [] if listed else _probable_slips(films)
+        films, dealing = _with_splits(films, shares, seed, known or {})
+        notes += dealing + splitting.gaps(films, genres)
+    return FilmList(films, problems, genres, task, notes)
+
+
+def _listed_genres(path):
+    """Returns what genres.txt beside a list says, None without it."""
+    try:
+        return genre_names.read_names(path.with_name(genre_names.FILE_NAME))
+    except ValueError as error:
+        raise FilmListError(str(error)) from error
+
+
+def _check_genres(genres, path):
+    try:
+        genre_names.check(genres)
+    except ValueError as error:
+        raise FilmListError(
+            f"{path}, column genre: {error}. Write genres into it, the same "
+            "for many films."
+        ) from error
+
+
+def _good_rows(path, read_genres):
+    """Returns (line, row, film) of films without problems, and problems."""
     rows, problems, spoilt = [], [], set()
     for line, row in _rows(path):
         try:
-            rows.append((line, row, _parse_row(row, path.parent, line)))
+            film = _parse_row(row, path.parent, line, read_genres)
+            rows.append((line, row, film))
         except _CellError as error:
             problems.append(f"{path}, line {line}, {error}")
             spoilt.add((row["film"] or "").strip())
     for line, film, column, reason in _contradictions(rows):
         problems.append(f"{path}, line {line}, column {column}: {reason}")
         spoilt.add(film)
-    films = {}
-    for _, _, film in rows:
-        if film.name not in spoilt:
-            films.setdefault(film.name, []).append(film)
-    return [_join(parts) for parts in films.values()], problems
+    return [row for row in rows if row[2].name not in spoilt], problems
 
 
 class _CellError(ValueError):
@@ -231,14 +322,13 @@ def _without_comments(lines):
 
 def _check_header(header, where):
     """Raises `FilmListError` if a column is missing, or is there twice."""
-    missing = [
-        name for name in COLUMNS if name not in header and name not in _OPTIONAL
-    ]
+    missing = [name for name in _REQUIRED if name not in header]
     if missing:
+        optional = [name for name in COLUMNS if name not in _REQUIRED]
         raise FilmListError(
-            f"{where}: expected the columns {', '.join(COLUMNS)}. Missing: "
-            f"{', '.join(missing)}. Received: "
-            f"{', '.join(header)[:200] or 'an empty file'}"
+            f"{where}: expected the columns {', '.join(_REQUIRED)} and, if "
+            f"need be, {', '.join(optional)}. Missing: {', '.join(missing)}. "
+            f"Received: {', '.join(header)[:200] or 'an empty file'}"
         )
     twice = [name for name in COLUMNS if header.count(name) > 1]
     if twice:
@@ -248,7 +338,49 @@ def _check_header(header, where):
         )
 
 
-def _parse_row(row, folder, line):
+def _cell_reader(listed, path):
+    """Returns what reads a genre cell, as a tuple of genres.
+
+    Args:
+        listed: Tuple, the genres that there are; None if the list says.
+        path: Path of the list.
+    """
+    of_key = {key_of(genre): genre for genre in listed or ()}
+
+    # Lists repeat their cells.
+    @functools.cache
+    def read(cell):
+        genres = {}
+        for part in cell.split(genre_names.SEPARATOR):
+            if not part.strip():
+                raise ValueError(
+                    "Expected a genre, or several with "
+                    f"{genre_names.SEPARATOR} between them. Received an empty "
+                    f"one: {cell!r}"
+                )
+            genre = genre_names.genre_named(part)
+            key = key_of(genre)
+            if listed and key not in of_key:
+                raise ValueError(
+                    _unlisted(part.strip(), listed)
+                    + f". Correct it, or add it to "
+                    f"{path.with_name(genre_names.FILE_NAME)}."
+                )
+            genres.setdefault(key, of_key.get(key, genre))
+        return tuple(genres.values())
+
+    return read
+
+
+def _unlisted(name, listed):
+    try:
+        genre_names.choose(name, listed)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(name)
+
+
+def _parse_row(row, folder, line, read_genres):
     if None in row or None in row.values():
         raise _CellError(
             "end",
@@ -259,19 +391,19 @@ def _parse_row(row, folder, line):
         if "\0" in cell:
             raise _CellError(column, "it has a zero byte in it. Correct it.")
     cells = {name: row.get(name, "").strip() for name in COLUMNS}
-    for column in ("film", "genre", "split", "path"):
+    for column in _REQUIRED:
         if not cells[column]:
             raise _CellError(column, "it is empty. Fill it in.")
     try:
-        genre = genre_named(cells["genre"])
+        genres = read_genres(cells["genre"])
     except ValueError as error:
         raise _CellError("genre", str(error)) from error
-    split = _SPLITS.get(cells["split"].lower())
+    split = cells["split"] and _SPLITS.get(cells["split"].lower())
     if split is None:
         raise _CellError(
             "split",
-            f"Expected one of: {', '.join(SPLITS)}. "
-            f"Received: {cells['split']!r}",
+            f"Expected one of: {', '.join(SPLITS)}; or an empty cell, for a "
+            f"film that is dealt a split. Received: {cells['split']!r}",
         )
     scene = Scene(
         folder / cells["path"],
@@ -285,7 +417,7 @@ def _parse_row(row, folder, line):
             f"the end {cells['end']} is not after the start "
             f"{cells['start'] or '00:00:00'}. Swap or correct them.",
         )
-    return Film(cells["film"], genre, split, (scene,))
+    return Film(cells["film"], genres, split, (scene,))
 
 
 def _cell_time(cells, column, default):
@@ -299,19 +431,32 @@ def _cell_time(cells, column, default):
 
 def _contradictions(rows):
     """Yields (line, film, column, reason) of contradicting rows."""
-    first_row = {}
+    first_row, first_split = {}, {}
     for line, _, film in rows:
         first_line, first = first_row.setdefault(film.name, (line, film))
-        for column in ("genre", "split"):
-            is_now, was = getattr(film, column), getattr(first, column)
-            if is_now != was:
-                yield (
-                    line,
-                    film.name,
-                    column,
-                    f"film {film.name!r} is in {was} (line {first_line}) and "
-                    f"in {is_now}. A film has one {column}: choose one.",
-                )
+        if _genre_keys(film) != _genre_keys(first):
+            yield (
+                line,
+                film.name,
+                "genre",
+                f"film {film.name!r} is in {_genre_cell(first)} (line "
+                f"{first_line}) and in {_genre_cell(film)}. Write the same in "
+                f"all its rows; several genres with {genre_names.SEPARATOR} "
+                "between them.",
+            )
+        if not film.split:
+            continue
+        first_line, split = first_split.setdefault(
+            film.name, (line, film.split)
+        )
+        if film.split != split:
+            yield (
+                line,
+                film.name,
+                "split",
+                f"film {film.name!r} is in {split} (line {first_line}) and in "
+                f"{film.split}. A film has one split: choose one.",
+            )
     by_path = {}
     for line, _, film in rows:
         by_path.setdefault(_resolved(film.scenes[0].path), []).append(
@@ -319,6 +464,14 @@ def _contradictions(rows):
         )
     for scenes in by_path.values():
         yield from _overlaps(sorted(scenes, key=lambda item: item[:2]))
+
+
+def _genre_keys(film):
+    return {key_of(genre) for genre in film.genres}
+
+
+def _genre_cell(film):
+    return genre_names.SEPARATOR.join(film.genres)
 
 
 def _resolved(path):
@@ -355,7 +508,141 @@ def _overlaps(scenes):
             reach, reach_line = end, line
 
 
-def _join(parts):
+def _joined(rows):
     """Makes one film of its rows."""
-    scenes = tuple(scene for film in parts for scene in film.scenes)
-    return dataclasses.replace(parts[0], scenes=scenes)
+    parts = {}
+    for _, _, film in rows:
+        parts.setdefault(film.name, []).append(film)
+    return [
+        dataclasses.replace(
+            films[0],
+            split=next((film.split for film in films if film.split), ""),
+            scenes=tuple(scene for film in films for scene in film.scenes),
+        )
+        for films in parts.values()
+    ]
+
+
+def _for_task(films, task):
+    """Returns films with as many genres as the task has, the task, notes."""
+    num_several = sum(len(film.genres) > 1 for film in films)
+    task = task or ("several" if num_several else "one")
+    if task == "several" or not num_several:
+        return films, task, []
+    firsts = [
+        dataclasses.replace(film, genres=film.genres[:1]) for film in films
+    ]
+    note = (
+        f"{_count_films(num_several)} with several genres: the first of each "
+        "counts."
+    )
+    return firsts, task, [note]
+
+
+def _spelt_alike(films):
+    """Gives all spellings of a genre the first one."""
+    names = {}
+    return [
+        dataclasses.replace(
+            film,
+            genres=tuple(
+                names.setdefault(key_of(genre), genre) for genre in film.genres
+            ),
+        )
+        for film in films
+    ]
+
+
+def _other_spellings(rows, genres):
+    """Says which spellings are taken as one genre."""
+    of_key = {key_of(genre): genre for genre in genres}
+    lines = {}
+    for line, row, _ in rows:
+        for part in row["genre"].split(genre_names.SEPARATOR):
+            spelling = " ".join(unicodedata.normalize("NFC", part).split())
+            lines.setdefault(spelling, line)
+    others = {genre: [] for genre in genres}
+    for spelling, line in lines.items():
+        genre = of_key.get(key_of(genre_names.genre_named(spelling)))
+        if genre and not _is_as_usual(spelling, genre):
+            others[genre].append(f"{spelling!r} (line {line})")
+    return [
+        f"genre {genre!r} is also written {splitting.listing(spellings)}: "
+        "taken as one."
+        for genre, spellings in others.items()
+        if spellings
+    ]
+
+
+def _is_as_usual(spelling, genre):
+    # `Action` is how cells begin in a spreadsheet, and no second genre.
+    if genre in genre_names.REPORT_GENRES:
+        return spelling.casefold() == genre
+    return spelling == genre
+
+
+def _probable_slips(films):
+    """Says which genres are probably another, with a slip in the name."""
+    with_genre = {}
+    for film in films:
+        for genre in film.genres:
+            with_genre.setdefault(genre, []).append(film)
+    count = {genre: len(found) for genre, found in with_genre.items()}
+    keys = {genre: key_of(genre)[:_MOST_COMPARED] for genre in count}
+    notes = []
+    for num_films in range(1, _FEW_FILMS + 1):
+        usual = {
+            keys[genre]: genre
+            for genre in count
+            if count[genre] >= _TIMES_AS_MANY * num_films
+        }
+        for genre in count:
+            if count[genre] != num_films or genre in genre_names.REPORT_GENRES:
+                continue
+            for key in difflib.get_close_matches(
+                keys[genre], usual, cutoff=_ALIKE
+            ):
+                # Parts 1 and 2 of something are no slips.
+                if _letters(key) != _letters(keys[genre]):
+                    line = with_genre[genre][0].scenes[0].line
+                    notes.append(
+                        f"genre {genre!r} ({_count_films(num_films)}, line "
+                        f"{line}) is probably {usual[key]!r} "
+                        f"({_count_films(count[usual[key]])}): correct the "
+                        f"cell, or add {genre_names.FILE_NAME} to say that "
+                        "both are meant."
+                    )
+                    break
+    return notes
+
+
+def _letters(key):
+    return re.sub(r"\d", "", key)
+
+
+def _count_films(number):
+    return f"{number:,} film{'' if number == 1 else 's'}"
+
+
+def _with_splits(films, shares, seed, known):
+    """Returns films that have a split each, and notes on what was dealt."""
+    splits = splitting.deal(films, shares, seed, known)
+    dealt = [film.name for film in films if not film.split]
+    if not dealt:
+        return films, []
+    films = [
+        dataclasses.replace(film, split=splits[film.name]) for film in films
+    ]
+    count = collections.Counter(splits[name] for name in dealt)
+    counted = ", ".join(f"{count[split]:,} {split}" for split in SPLITS)
+    num_known = sum(name in known for name in dealt)
+    how = f"split dealt by film, stratified by genre, seed {seed}"
+    if num_known:
+        how = f"split of {_count_films(num_known)} kept as dealt earlier"
+        if num_known < len(dealt):
+            how += (
+                f", of {len(dealt) - num_known:,} dealt, stratified by genre, "
+                f"seed {seed}"
+            )
+    note = f"{how}: {counted}. Fill in the column split to choose yourself."
+    return films, [note]
