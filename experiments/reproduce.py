@@ -20,7 +20,6 @@ import statistics
 import typing
 
 import numpy as np
-from scipy import stats
 
 from experiments import baselines
 from experiments import drawing
@@ -35,9 +34,13 @@ from keras_ssc import files
 from keras_ssc import models
 from keras_ssc import sample_films
 from keras_ssc.data import datasets
+from keras_ssc.data import folds
 from keras_ssc.films import cleaning
 from keras_ssc.genres import genre_words
+from keras_ssc.metrics import intervals
 from keras_ssc.metrics import tables
+from keras_ssc.metrics.intervals import CONFIDENCE
+from keras_ssc.metrics.intervals import NUM_DRAWS
 from keras_ssc.models import backbones
 from keras_ssc.training import loop
 from keras_ssc.training import train_config
@@ -48,8 +51,6 @@ BUDGETS = {
     "small": {name: each.sample for name, each in models.MODELS.items()},
 }
 
-# Of the bootstrap over films.
-_NUM_DRAWS, _CONFIDENCE = 10_000, 0.95
 
 _BASELINE = "baseline: "
 
@@ -396,7 +397,7 @@ class Reproduction:
             self._note(f"In no split, {reason}", film)
         if self._features is None:
             self._features = baselines.features_of(
-                film_splits.all_pairs(
+                folds.all_pairs(
                     self.builder, baselines.IMAGE_SIZE, ("frame", "flow")
                 )
             )
@@ -447,7 +448,7 @@ def figures_of(summary):
     of_questions = [
         (claim, *found[:3]) for claim, found in _answered(summary).items()
     ]
-    interval = f"line: {100 * _CONFIDENCE:.0f} % interval over the test films"
+    interval = f"line: {100 * CONFIDENCE:.0f} % interval over the test films"
     figures = {
         "models": (
             [(*row, f"{row[1]:.1f}") for row in of_models],
@@ -484,8 +485,8 @@ def text_of(summary):
         f"{summary['num_folds']} folds; settings: {summary['budget']}. "
         f"Trainings (fold, seed): {', '.join(map(str, runs))}. "
         f"By pair: the mean over the test films with its "
-        f"{100 * _CONFIDENCE:.0f} % interval (bootstrap over films, "
-        f"{_NUM_DRAWS:,} draws); the other columns: mean ± standard deviation "
+        f"{100 * CONFIDENCE:.0f} % interval (bootstrap over films, "
+        f"{NUM_DRAWS:,} draws); the other columns: mean ± standard deviation "
         f"over the trainings. {_hours(every)}",
         _table_of_models(results),
     ]
@@ -509,7 +510,7 @@ def text_of(summary):
         text += [
             "Questions. The difference is that of the mean accuracy by pair "
             "of a test film, in points; the bootstrap draws films, paired, "
-            f"for a {100 * _CONFIDENCE:.0f} % interval of each claim alone, "
+            f"for a {100 * CONFIDENCE:.0f} % interval of each claim alone, "
             "not corrected for multiple comparisons.",
             _table_of_questions(answered),
         ]
@@ -544,17 +545,7 @@ def accuracy(results):
             shares[film].append(share)
     # Trainings of a film are not independent of each other: films are.
     by_film = 100 * np.array([np.mean(each) for each in shares.values()])
-    low = high = None
-    if len(by_film) >= 3:
-        low, high = stats.bootstrap(
-            (by_film,),
-            np.mean,
-            n_resamples=_NUM_DRAWS,
-            confidence_level=_CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-    return float(by_film.mean()), low, high, len(by_film)
+    return *intervals.mean_of_films(by_film), len(by_film)
 
 
 def _with_interval(results):
@@ -636,7 +627,7 @@ def models_text_of(summary):
         f"{table}\nAccuracy by pair: the mean over {num_films} films, each "
         "tested by models that did not see it in training "
         f"({summary['num_folds']} folds), with its "
-        f"{100 * _CONFIDENCE:.0f} % interval (bootstrap over the films). "
+        f"{100 * CONFIDENCE:.0f} % interval (bootstrap over the films). "
         f"Chance is {100 / len(sample_films.GENRES):.1f} %.\n"
     )
 

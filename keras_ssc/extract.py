@@ -11,7 +11,7 @@ import dataclasses
 
 from keras_ssc import checks
 from keras_ssc import command
-from keras_ssc import tasks
+from keras_ssc import genres
 from keras_ssc.data import extraction
 from keras_ssc.films import deinterlacing
 from keras_ssc.films import splitting
@@ -120,7 +120,7 @@ def main():
     )
     add(
         "--task",
-        choices=tasks.TASKS,
+        choices=(genres.ONE, genres.SEVERAL),
         help="one: a film has one genre, the first of its cell; several: any "
         "number (default: several if a film of the list has several)",
     )

@@ -30,6 +30,9 @@ _PREFIXES = {
     "science_fiction": "sf",
 }
 
+# Whether a film has one genre, or any number: a data set's task, see `tasks`.
+ONE, SEVERAL = "one", "several"
+
 FILE_NAME = "genres.txt"
 
 # Between the genres of a film that has several.

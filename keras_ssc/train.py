@@ -8,12 +8,20 @@ resumes an interrupted training.
 """
 
 import argparse
+import pathlib
 
 from keras_ssc import command
+from keras_ssc.training import cross_validation
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
+
+
+def _train_folds(config, num_folds):
+    found = cross_validation.cross_validate(config, num_folds)
+    print((pathlib.Path(found["out"]) / "folds.md").read_text("utf-8"))
+    print(f"runs, folds.md and folds.json: {found['out']}")
 
 
 def main():
@@ -25,16 +33,25 @@ def main():
     )
     train_config.add_flags(parser)
     parser.add_argument(
+        "--folds",
+        type=int,
+        metavar="N",
+        help="train and evaluate N times, each film tested on once, by a model "
+        "that did not see it; repeated with --run-dir, it is resumed",
+    )
+    parser.add_argument(
         "--resume", metavar="RUN", help="resume an interrupted training"
     )
     arguments = vars(parser.parse_args())
-    resumed = arguments.pop("resume")
+    resumed, num_folds = arguments.pop("resume"), arguments.pop("folds")
     config = TrainConfig(**arguments)
-    if resumed and config != TrainConfig():
+    if resumed and (config != TrainConfig() or num_folds is not None):
         raise ValueError(
             "Expected --resume RUN alone: a run is resumed with the settings "
             "it began with."
         )
+    if num_folds is not None:
+        return _train_folds(config, num_folds)
     run_dir = loop.resume(resumed) if resumed else loop.train(config)
     print(runs.summary(run_dir))
     print(f"run: {run_dir}")

@@ -151,6 +151,10 @@ class DatasetSplits:
         self.names = tuple(self._builder.info.splits)
         self.task = task_of(self._builder)
 
+    def described(self):
+        """Returns what a run's config says of the splits beside the name."""
+        return {}
+
     @property
     def warning(self):
         """How it differs from what it was built from, in a line, or empty."""

@@ -43,6 +43,7 @@ class FoldSplits:
 
     def __init__(self, builder, num_folds, fold, seed=0, films_per_genre=None):
         check(num_folds, fold)
+        self._described = {"num_folds": num_folds, "fold": fold, "seed": seed}
         self._builder = builder
         self.name = (
             f"{builder.info.full_name}, fold {fold + 1} of {num_folds} by "
@@ -72,6 +73,10 @@ class FoldSplits:
                     f"with and one to test on. {builder.info.full_name} "
                     f"leaves none to {name}: {_told(self.left_out)}"
                 )
+
+    def described(self):
+        """Returns what a run's config says, which opens the fold again."""
+        return {"fold": self._described}
 
     def _split(self, places):
         """Returns the places of the pairs of each split; a subclass's own."""
@@ -135,7 +140,7 @@ def _choose_films(pairs, num_folds, fold, seed, films_per_genre):
         found = np.unique(fold_of[own])
         tested = fold if fold in found else found[fold % len(found)]
         chosen["test"] |= dict.fromkeys(own[fold_of[own] == tested].tolist())
-    for genre, is_own in zip(pairs.task.genres, is_of.T, strict=True):
+    for is_own in is_of.T:
         own = order[is_own[order]]
         rest = own[~np.isin(own, list(chosen["test"]))]
         if len(own) < 2 or not len(rest):

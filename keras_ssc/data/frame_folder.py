@@ -24,7 +24,6 @@ import shutil
 
 from keras_ssc import files
 from keras_ssc import genres
-from keras_ssc import tasks
 from keras_ssc.data import pair_files
 from keras_ssc.films import film_list
 
@@ -153,19 +152,22 @@ def write_genres(out, listed, records):
 
 
 def read_task(root, found):
-    """Returns the task of a folder of frames, see `tasks`.
+    """Returns the task of a folder of frames, as `tasks.of` takes it.
 
     Args:
         root: Path of a folder that extract wrote, or of the report's layout.
         found: Iterable of the genres of its pairs.
+
+    Returns:
+        A tuple: the task's name, and its genres.
     """
-    name, path = tasks.REPORT.name, pathlib.Path(root) / "extract.json"
+    name, path = genres.ONE, pathlib.Path(root) / "extract.json"
     if path.exists():
         settings = files.read_json(path)
         # Earlier versions knew one task.
         if isinstance(settings, dict):
             name = settings.get("task", name)
-    return tasks.of(name, pair_files.genres_of(root, found))
+    return name, pair_files.genres_of(root, found)
 
 
 def genres_of(record):

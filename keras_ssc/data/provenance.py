@@ -72,7 +72,7 @@ def of_frames(folder):
         for film in films.values()
         for genre in film["genre"].split(genres.SEPARATOR)
     )
-    task = frame_folder.read_task(folder, found)
+    task = tasks.of(*frame_folder.read_task(folder, found))
     return _described("frames", folder, films, task)
 
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_ssc.metrics import scoring
+
 
 @keras.saving.register_keras_serializable(package="keras_ssc")
 class BalancedAccuracy(keras.metrics.Metric):
@@ -36,9 +38,7 @@ class BalancedAccuracy(keras.metrics.Metric):
             sample_weight: What each pair counts (batch,); 1 if None.
         """
         true, predicted = (
-            ops.one_hot(
-                ops.argmax(scores, axis=-1), self.num_genres, dtype=self.dtype
-            )
+            ops.one_hot(scoring.best(scores), self.num_genres, dtype=self.dtype)
             for scores in (y_true, y_pred)
         )
         if sample_weight is not None:

@@ -1,7 +1,6 @@
 """Labels and predictions -> accuracy, macro F1 and confusion."""
 
 import numpy as np
-from keras import ops
 from sklearn import metrics
 
 
@@ -69,8 +68,12 @@ def best(scores):
     Returns:
         Integers (...), an array of NumPy's or a tensor, as `scores` is.
     """
-    argmax = np.argmax if isinstance(scores, np.ndarray) else ops.argmax
-    return argmax(scores, axis=-1)
+    if isinstance(scores, np.ndarray):
+        return np.argmax(scores, axis=-1)
+    # Only now: what has arrays needs no Keras.
+    from keras import ops
+
+    return ops.argmax(scores, axis=-1)
 
 
 def places_of(keys):

@@ -133,16 +133,9 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
     Returns:
         The metrics, as `evaluation.evaluate` returns them.
     """
-    path = run_dir / "metrics.json"
-    is_new = path.exists() and (
-        path.stat().st_mtime >= (run_dir / "model.keras").stat().st_mtime
-    )
-    if is_new:
-        metrics = files.read_json(path)
-        if not isinstance(metrics, dict):
-            raise _no_metrics(run_dir)
-        if "calibration" in metrics and "data" in metrics:
-            return metrics
+    metrics = evaluation.read(run_dir)
+    if metrics is not None:
+        return metrics
     return evaluation.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
 
 

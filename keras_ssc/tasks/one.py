@@ -6,6 +6,7 @@ import typing
 import keras
 import numpy as np
 
+from keras_ssc.genres import ONE
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
@@ -24,7 +25,7 @@ class OneGenre:
         temperature: Float above 0, see `calibration.fit_temperature`.
     """
 
-    name = "one"
+    name = ONE
 
     # The training's metric, as Keras' history calls it.
     metric = "accuracy"
@@ -281,6 +282,29 @@ class OneGenre:
         measured = self._scores_of(label[firsts], means)
         del measured["confusion"]  # the list of films says more
         return measured
+
+    def measure_films(self, films):
+        """Computes the measures of the answers for films, see `measure`.
+
+        Args:
+            films: List of dicts, as `measure` has them, perhaps of several
+                models.
+        """
+        place = {genre: number for number, genre in enumerate(self.genres)}
+        measured = scoring.scores_of(
+            [place[film["genre"]] for film in films],
+            [place[film["verdict"]] for film in films],
+            self.genres,
+        )
+        del measured["confusion"]
+        return measured
+
+    def film_values(self, film):
+        """Returns what is measured of one film: a dict from words to floats."""
+        return {
+            "films right": float(film["verdict"] == film["genre"]),
+            "pairs right of a film": film["pair_accuracy"],
+        }
 
     def headline(self, measured):
         """Says the most important of `measure`'s numbers in some words."""

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ssc.genres import SEVERAL
 from keras_ssc.genres import genre_words
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
@@ -74,7 +75,7 @@ class SeveralGenres:
             None: a half.
     """
 
-    name = "several"
+    name = SEVERAL
     metric = "average_precision"
     measures: typing.ClassVar = {
         "map_macro": "mean average precision, macro",
@@ -369,6 +370,25 @@ class SeveralGenres:
         return scoring.precision_scores(
             self.is_of(label), scores, scores >= self._limits(), self.genres
         )
+
+    def measure_films(self, films):
+        """Computes the measures of the answers for films, see `OneGenre`."""
+        labels, predicted = (
+            np.array([[x in film[key] for x in self.genres] for film in films])
+            for key in ("genres", "verdict")
+        )
+        scores = np.array([list(film["scores"].values()) for film in films])
+        return scoring.precision_scores(labels, scores, predicted, self.genres)
+
+    def film_values(self, film):
+        """Returns what is measured of one film: a dict from words to floats."""
+        measured = self.measure_films([film])
+        return {
+            "average precision of a film's genres": measured["map_samples"],
+            "films of which all genres are right, and no other": float(
+                set(film["genres"]) == set(film["verdict"])
+            ),
+        }
 
     def headline(self, measured):
         """Says the most important of `measure`'s numbers in some words."""

@@ -8,7 +8,6 @@ import numpy as np
 from keras_ssc import files
 from keras_ssc import tasks
 from keras_ssc.data import batching
-from keras_ssc.data import datasets
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import tables
@@ -48,9 +47,7 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
     run_dir = pathlib.Path(run_dir)
     config = runs.read_config(run_dir)
     if splits is None:
-        splits = datasets.DatasetSplits(
-            config.dataset, data_dir or config.data_dir
-        )
+        splits = runs.open_splits(run_dir, data_dir)
     task = runs.check_task(run_dir, splits)
     model = runs.load_model(run_dir)
     _check_size(model, config, run_dir)
@@ -104,6 +101,31 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
     files.write_text(run_dir / f"metrics{suffix}.md", markdown(metrics))
     files.write_json(run_dir / f"metrics{suffix}.json", metrics)
     return metrics
+
+
+def read(run_dir):
+    """Reads a run's metrics; None if it was not evaluated since it was trained.
+
+    Args:
+        run_dir: `pathlib.Path` of a finished run's folder.
+
+    Raises:
+        ValueError: If they are malformed.
+    """
+    path = run_dir / "metrics.json"
+    is_new = path.exists() and (
+        path.stat().st_mtime >= (run_dir / "model.keras").stat().st_mtime
+    )
+    if not is_new:
+        return None
+    metrics = files.read_json(path)
+    if not isinstance(metrics, dict):
+        raise ValueError(
+            f"Expected in {path} what evaluate writes. Measure the run again: "
+            f"python -m keras_ssc.evaluate {run_dir}"
+        )
+    is_whole = "calibration" in metrics and "data" in metrics
+    return metrics if is_whole else None
 
 
 def _split_to_measure(splits):

@@ -50,7 +50,7 @@ def train(config, verbose=True, splits=None):
     with strategy.scope():
         model = _build(config, splits.task)
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
-    run_dir = _make_run_dir(config, strategy, splits.task)
+    run_dir = _make_run_dir(config, strategy, splits)
     _adapt(model, prepared["train"], config.batch_size)
     state = checkpoints.State(0)
     return _fit(model, config, run_dir, prepared, strategy, state, verbose)
@@ -82,7 +82,7 @@ def resume(run_dir, verbose=True, splits=None):
     if (run_dir / "model.keras").exists():
         return run_dir
     strategy, config = _set_up(config)
-    splits = _open(config, splits)
+    splits = _open(config, splits or runs.open_splits(run_dir))
     task = runs.check_task(run_dir, splits)
     with strategy.scope():
         state, model = checkpoints.load_newest(
@@ -128,8 +128,8 @@ def _open(config, splits):
     """Returns the splits, which have what the config needs."""
     if splits is None:
         splits = datasets.DatasetSplits(config.dataset, config.data_dir)
-        if warning := splits.warning:
-            print(f"warning: {warning}", file=sys.stderr)
+    if warning := splits.warning:
+        print(f"warning: {warning}", file=sys.stderr)
     if config.patience is not None and "validation" not in splits.names:
         raise ValueError(
             f"--patience needs a validation split; {config.dataset} has "
@@ -390,7 +390,7 @@ def _validation_batches(splits, config, strategy):
     )
 
 
-def _make_run_dir(config, strategy, task):
+def _make_run_dir(config, strategy, splits):
     """Makes the run's folder and writes its config, the first thing in it."""
     if config.run_dir is None and devices.has_several_hosts(strategy):
         raise ValueError(
@@ -399,7 +399,7 @@ def _make_run_dir(config, strategy, task):
         )
     run_dir = runs.folder_of(config)
     if devices.is_chief(strategy):
-        runs.make_folder(config, run_dir, task)
+        runs.make_folder(config, run_dir, splits)
     devices.wait_for_all(strategy)
     return run_dir
 

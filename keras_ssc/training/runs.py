@@ -11,6 +11,8 @@ from keras_ssc import __version__
 from keras_ssc import files
 from keras_ssc import models
 from keras_ssc import tasks
+from keras_ssc.data import datasets
+from keras_ssc.data import folds
 from keras_ssc.metrics import tables
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
@@ -25,13 +27,14 @@ def folder_of(config):
     return pathlib.Path(config.run_dir or pathlib.Path("runs") / name)
 
 
-def make_folder(config, run_dir, task=tasks.REPORT):
+def make_folder(config, run_dir, splits):
     """Makes a run's folder and writes its config, the first thing in it.
 
     Args:
         config: A `TrainConfig`.
         run_dir: `pathlib.Path` of the folder.
-        task: The data set's task, see `tasks`; its genres are written, too.
+        splits: See `datasets.DatasetSplits`: its genres and, of a fold, which
+            one it is are written, too.
 
     Raises:
         ValueError: If the folder holds something.
@@ -46,7 +49,8 @@ def make_folder(config, run_dir, task=tasks.REPORT):
         run_dir / "config.json",
         {
             **dataclasses.asdict(config),
-            **task.described(),
+            **splits.task.described(),
+            **splits.described(),
             "keras_ssc": __version__,
         },
     )
@@ -78,6 +82,28 @@ def read_task(run_dir):
         ValueError: If the folder is not a run.
     """
     return _read(run_dir, tasks.read)
+
+
+def open_splits(run_dir, data_dir=None):
+    """Opens the splits that a run was trained on.
+
+    Args:
+        run_dir: The run's folder.
+        data_dir: Where data sets are, if not where the run had them.
+
+    Returns:
+        A `datasets.DatasetSplits`, or a `folds.FoldSplits` of a fold's run.
+
+    Raises:
+        ValueError: If the folder is not a run, or the data set is not built.
+    """
+    config = read_config(run_dir)
+    fold = _read(run_dir, lambda values: values.get("fold"))
+    where = data_dir or config.data_dir
+    if fold is None:
+        return datasets.DatasetSplits(config.dataset, where)
+    builder = datasets.open_dataset(config.dataset, where)
+    return _read(run_dir, lambda _: folds.FoldSplits(builder, **fold))
 
 
 def check_task(run_dir, splits):

@@ -7,6 +7,7 @@ from experiments import film_splits
 from keras_ssc import flow
 from keras_ssc.data import batching
 from keras_ssc.data import datasets
+from keras_ssc.data import folds
 from keras_ssc.genres import REPORT_GENRES
 
 SIZE = (18, 32)
@@ -84,13 +85,13 @@ def test_with_two_films_a_genre_none_validates(builder):
 
 
 def test_a_genre_of_one_film_is_left_out_and_named(builder, monkeypatch):
-    details = film_splits.all_pairs(builder)
+    details = folds.all_pairs(builder)
     horror = np.unique(
         details.film[details.label == REPORT_GENRES.index("horror")]
     )
     kept = np.flatnonzero(details.film != horror[0])
     monkeypatch.setattr(
-        film_splits,
+        folds,
         "all_pairs",
         lambda builder: datasets.select([details], kept),
     )
@@ -99,7 +100,7 @@ def test_a_genre_of_one_film_is_left_out_and_named(builder, monkeypatch):
     assert len(splits.films["test"]) == 5
     first = [np.flatnonzero(details.label == label)[0] for label in (0, 1)]
     monkeypatch.setattr(
-        film_splits,
+        folds,
         "all_pairs",
         lambda builder: datasets.select([details], np.array(first)),
     )

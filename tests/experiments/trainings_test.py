@@ -13,6 +13,7 @@ from experiments import trainings
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
+from keras_ssc.training import trainings as product
 from tests.helpers import tiny_runs
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -78,7 +79,7 @@ def test_a_process_of_its_own_gives_the_same_result(config, tmp_path):
 def test_one_gpu_is_shared_unless_the_user_set_otherwise(monkeypatch):
     environment = {"TF_FORCE_GPU_ALLOW_GROWTH": "false"}
     monkeypatch.setattr(os, "environ", environment)
-    trainings.share_devices()
+    product.share_devices()
     assert environment == {
         "TF_FORCE_GPU_ALLOW_GROWTH": "false",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
@@ -167,6 +168,6 @@ def wait_until(is_so, seconds=60):
 
 def test_a_training_with_other_settings_is_refused(config, tmp_path):
     loop.train(dataclasses.replace(config, epochs=1), verbose=False)
-    with pytest.raises(ValueError, match=r"epochs 3.*Found epochs 1.*--out"):
+    with pytest.raises(ValueError, match=r"epochs 3.*Found epochs 1.*another"):
         trainings.train_and_evaluate(config)
     assert (tmp_path / "fc_0" / "model.keras").exists()

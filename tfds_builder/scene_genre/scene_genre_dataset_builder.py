@@ -52,7 +52,7 @@ class SceneGenreConfig(tfds.core.BuilderConfig):
     seed: int = 0
     films_per_genre: int = 5
     film_seconds: float = 8.0
-    split: str = splitting.DEFAULT
+    split: str = "70/15/15"
     task: str | None = None
 
     def extract_config(self):
@@ -217,7 +217,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             listed = self._read_list(root)
             return tasks.of(listed.task, listed.genres)
         found = (pair.genre for pair in pair_files.list_pairs(root)[0])
-        return frame_folder.read_task(root, found)
+        return tasks.of(*frame_folder.read_task(root, found))
 
     def _read_list(self, root):
         return read_film_list(root / "films.csv", **self._reading())
