@@ -628,13 +628,13 @@ def _with_splits(films, shares, seed, known):
     count = collections.Counter(splits[name] for name in dealt)
     counted = ", ".join(f"{count[split]:,} {split}" for split in SPLITS)
     num_known = sum(name in known for name in dealt)
-    how = f"split dealt by film, stratified by genre, seed {seed}"
-    if num_known:
-        how = f"split of {_count_films(num_known)} kept as dealt earlier"
-        if num_known < len(dealt):
-            how += (
-                f", of {len(dealt) - num_known:,} dealt, stratified by genre, "
-                f"seed {seed}"
-            )
-    note = f"{how}: {counted}. Fill in the column split to choose yourself."
+    kept = (
+        f"; {_count_films(num_known)} of these stay as dealt earlier"
+        if num_known
+        else ""
+    )
+    note = (
+        f"split dealt by film, stratified by genre, seed {seed}: {counted}"
+        f"{kept}. Fill in the column split to choose yourself."
+    )
     return films, [note]
