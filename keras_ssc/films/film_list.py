@@ -339,45 +339,38 @@ def _check_header(header, where):
 
 
 def _cell_reader(listed, path):
-    """Returns what reads a genre cell, as a tuple of genres.
+    """Returns what reads a genre cell.
 
     Args:
         listed: Tuple, the genres that there are; None if the list says.
         path: Path of the list.
     """
-    of_key = {key_of(genre): genre for genre in listed or ()}
+    in_file = path.with_name(genre_names.FILE_NAME)
 
-    # Lists repeat their cells.
+    # Lists repeat their cells, and a bad one's reason takes time to find.
     @functools.cache
     def read(cell):
+        """Returns a tuple of genres and None, or None and what is wrong."""
         genres = {}
         for part in cell.split(genre_names.SEPARATOR):
             if not part.strip():
-                raise ValueError(
-                    "Expected a genre, or several with "
-                    f"{genre_names.SEPARATOR} between them. Received an empty "
-                    f"one: {cell!r}"
+                return None, (
+                    f"Expected a genre, or several with "
+                    f"{genre_names.SEPARATOR} between them, each with its "
+                    f"name. Received: {cell!r}"
                 )
-            genre = genre_names.genre_named(part)
-            key = key_of(genre)
-            if listed and key not in of_key:
-                raise ValueError(
-                    _unlisted(part.strip(), listed)
-                    + f". Correct it, or add it to "
-                    f"{path.with_name(genre_names.FILE_NAME)}."
-                )
-            genres.setdefault(key, of_key.get(key, genre))
-        return tuple(genres.values())
+            try:
+                genre = genre_names.genre_named(part)
+            except ValueError as error:
+                return None, str(error)
+            try:
+                genre = genre_names.choose(genre, listed) if listed else genre
+            except ValueError as error:
+                return None, f"{error}. Correct it, or add it to {in_file}."
+            genres.setdefault(key_of(genre), genre)
+        return tuple(genres.values()), None
 
     return read
-
-
-def _unlisted(name, listed):
-    try:
-        genre_names.choose(name, listed)
-    except ValueError as error:
-        return str(error)
-    raise AssertionError(name)
 
 
 def _parse_row(row, folder, line, read_genres):
@@ -394,10 +387,9 @@ def _parse_row(row, folder, line, read_genres):
     for column in _REQUIRED:
         if not cells[column]:
             raise _CellError(column, "it is empty. Fill it in.")
-    try:
-        genres = read_genres(cells["genre"])
-    except ValueError as error:
-        raise _CellError("genre", str(error)) from error
+    genres, reason = read_genres(cells["genre"])
+    if reason:
+        raise _CellError("genre", reason)
     split = cells["split"] and _SPLITS.get(cells["split"].lower())
     if split is None:
         raise _CellError(
@@ -636,13 +628,13 @@ def _with_splits(films, shares, seed, known):
     count = collections.Counter(splits[name] for name in dealt)
     counted = ", ".join(f"{count[split]:,} {split}" for split in SPLITS)
     num_known = sum(name in known for name in dealt)
-    how = f"split dealt by film, stratified by genre, seed {seed}"
-    if num_known:
-        how = f"split of {_count_films(num_known)} kept as dealt earlier"
-        if num_known < len(dealt):
-            how += (
-                f", of {len(dealt) - num_known:,} dealt, stratified by genre, "
-                f"seed {seed}"
-            )
-    note = f"{how}: {counted}. Fill in the column split to choose yourself."
+    kept = (
+        f"; {_count_films(num_known)} of these stay as dealt earlier"
+        if num_known
+        else ""
+    )
+    note = (
+        f"split dealt by film, stratified by genre, seed {seed}: {counted}"
+        f"{kept}. Fill in the column split to choose yourself."
+    )
     return films, [note]
