@@ -127,7 +127,9 @@ def wrapped(text, width, size, most_lines):
     """
     lines = []
     for own in text.split("\n"):
-        words = own.split()
+        # A number stays with its sign.
+        words = " ".join(own.split()).replace(" %", "\N{NO-BREAK SPACE}%")
+        words = [word for word in words.split(" ") if word]
         while words and len(lines) < most_lines:
             is_last = len(lines) == most_lines - 1
             count = len(words) if is_last else _count(words, width, size)
@@ -426,38 +428,26 @@ def films_figure(films, names, title):
     }
     colours = genre_colours(names, weights)
     left = np.zeros(len(films))
-    outlined = {"edgecolor": "black", "linewidth": 1.5, "zorder": 2}
-    for name in names:
-        is_own = np.array([film["genre"] == name for film in films], bool)
-        if colours[name] == OTHER:
-            continue
+    for name in [name for name in names if colours[name] != OTHER]:
         shares = [film["scores"][name] for film in films]
         bars = axes.barh(
             range(len(films)), shares, left=left, color=colours[name]
         )
         left += shares
-        for place in np.flatnonzero(is_own):
-            bars[place].set(**outlined)
+        for film, bar in zip(films, bars, strict=True):
+            if film["genre"] == name:
+                _outline(bar)
     others = [name for name in names if colours[name] == OTHER]
-    if others:
-        own = np.array(
-            [
-                film["scores"][film["genre"]] * (film["genre"] in others)
-                for film in films
-            ]
-        )
-        rest = [
-            sum(film["scores"][name] for name in others) for film in films
-        ] - own
-        for row in np.flatnonzero([f["genre"] in others for f in films]):
-            axes.barh(
-                *(row, own[row]),
-                left=left[row],
-                color=OTHER,
-                hatch="////",
-                **outlined,
+    for row, film in enumerate(films if others else ()):
+        own = 0.0
+        if film["genre"] in others:
+            own = film["scores"][film["genre"]]
+            (bar,) = axes.barh(
+                row, own, left=left[row], color=OTHER, hatch="////"
             )
-        axes.barh(range(len(films)), rest, left=left + own, color=OTHER)
+            _outline(bar)
+        rest = sum(film["scores"][name] for name in others) - own
+        axes.barh(row, rest, left=left[row] + own, color=OTHER)
     labels = [
         f"{'✓' if film['verdict'] == film['genre'] else '✗'} "
         + _shortened(film["film"])
@@ -467,6 +457,12 @@ def films_figure(films, names, title):
     axes.set(xlim=(0, 1), xlabel="mean probability (outlined: true genre)")
     add_genres(figure, names, scores=weights)
     return png_of(figure)
+
+
+def _outline(bar):
+    """Outlines a bar; it is higher, too, as its colour may be black."""
+    bar.set(y=bar.get_y() - 0.07, height=bar.get_height() + 0.14)
+    bar.set(edgecolor="black", linewidth=1.5, zorder=2)
 
 
 def scores_figure(films, names, thresholds, title):
@@ -545,7 +541,7 @@ def scores_figure(films, names, thresholds, title):
     name_rows(axes, [_shortened(film["film"]) for film in films], size)
     axes.set_ylim(len(films) - 0.5, -0.5)
     figure.colorbar(image, label="score", shrink=0.8)
-    figure.legend(loc="outside right upper")
+    _add_legend(figure)
     return png_of(figure)
 
 
@@ -668,6 +664,7 @@ def motion_figure(magnitudes, floor, title):
         ),
     )
     words = "{}  ({:,})" if is_many else "{}\n{:,} pairs"
+    meant = "\nbehind the names: how many pairs" if is_many else ""
     for axes, names in columns:
         own = [magnitudes[name] for name in names]
         axes.boxplot(
@@ -695,7 +692,7 @@ def motion_figure(magnitudes, floor, title):
         axes.grid(axis="x", alpha=0.3)
         axes.set_xlabel(
             f"motion magnitude (below {floor:g} drawn there; box: half of the "
-            "pairs, whiskers: 90 %)"
+            f"pairs, whiskers: 90 %){meant}"
         )
     return png_of(figure)
 
@@ -735,9 +732,7 @@ def splits_figure(counts, title):
         name_rows(axes, _labels(own), min(_letter_size(len(names)), 8.5))
         axes.margins(x=0.1)
         axes.set(xlabel="pairs")
-    figure.legend(
-        *columns[0][0].get_legend_handles_labels(), loc="outside right upper"
-    )
+    _add_legend(figure, *columns[0][0].get_legend_handles_labels())
     return png_of(figure)
 
 
@@ -784,7 +779,7 @@ def saturation_figure(films, names, limit, title):
     axes.axvline(limit, color="black", linestyle="--", linewidth=1)
     # A longer name would leave no room for what is drawn.
     name_rows(axes, [_shortened(film["film"]) for film in films])
-    axes.margins(x=0.12)
+    axes.margins(x=0.18)
     axes.set_xlabel(f"mean saturation (dashed: black-and-white below {limit})")
     add_genres(figure, names, scores=often)
     return png_of(figure)
@@ -826,11 +821,21 @@ def add_genres(figure, names, loc="outside right upper", ncols=1, scores=None):
     # Points: of the widest entry, with its colour and the gap beside it.
     wide = max(text_width(label, 10) for label in labels) + 50
     fitting = int(figure.get_figwidth() / _POINT // wide)
-    figure.legend(
+    _add_legend(
+        figure,
         [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in drawn],
         labels,
         loc=loc,
         ncols=max(min(ncols, fitting), 1),
+    )
+
+
+def _add_legend(figure, *entries, loc="outside right upper", **settings):
+    """Adds a legend that leaves the figure's title its lines."""
+    lines = figure.get_suptitle().count("\n") + 1
+    title = 1.4 * lines * _TITLE_SIZE * _POINT / figure.get_figheight()
+    figure.legend(
+        *entries, loc=loc, bbox_to_anchor=(0, 0, 1, 1 - title), **settings
     )
 
 
