@@ -1,6 +1,7 @@
 """A film's verdict as pictures: timeline, contact sheet, annotated film."""
 
 import bisect
+import functools
 import os
 import pathlib
 from fractions import Fraction
@@ -13,7 +14,6 @@ from keras_ssc import flow
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
-from keras_ssc.genres import GENRES
 from keras_ssc.genres import genre_words
 from keras_ssc.metrics import figures
 from keras_ssc.prediction import words
@@ -40,7 +40,17 @@ _DARKEST = 0.15
 # More cuts than these would be a white wall on the timeline.
 _MOST_CUTS = 200
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+# Below a picture of the sheet, and on the film by its height: letters, in
+# pixels, and the space around them.
+_LETTERS, _SHARE_OF_HEIGHT, _SPACE = 12, 1 / 18, 5
+
+# Rows of a timeline of several genres: the most, and the fewest where fewer
+# are named. Of no more genres than the most, all are shown.
+_MOST_ROWS, _FEWEST_ROWS = 8, 4
+
+# Of a shot that is nothing the model knows: lighter than the other genres.
+_NO_GENRE = "#DDDDDD"
+
 _WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
 
 
@@ -53,37 +63,123 @@ def timeline(verdict):
     Returns:
         Bytes, a PNG.
     """
-    shots = [shot for shot in verdict.shots if shot.genre is not None]
+    shots = [shot for shot in verdict.shots if shot.scores is not None]
     has_motion = shots[0].motion_magnitude is not None
+    names, ranks = list(verdict.scores), _ranks(verdict)
+    if verdict.thresholds is None:
+        shown, heights = names, [3.2]
+    else:
+        shown = _worth_a_row(verdict, ranks)
+        heights = [0.75] * len(shown)
+    heights += [1.0] * has_motion
     figure, rows = figures.subplots(
         f"{pathlib.Path(verdict.path).name}: {words.headline(verdict)}",
-        11,
-        5 if has_motion else 4,
-        1 + has_motion,
+        *(11, 0.9 + sum(heights), len(heights)),
         sharex=True,
         squeeze=False,
-        height_ratios=(3, 1)[: 1 + has_motion],
+        height_ratios=heights,
     )
     rows = rows[:, 0]
     starts = np.array([shot.start_seconds for shot in shots])
     widths = np.array([shot.end_seconds for shot in shots]) - starts
-    first, bottom = verdict.shots[0].start_seconds, np.zeros(len(shots))
-    for genre, colour in figures.genre_colours(GENRES).items():
-        scores = [shot.scores[genre] for shot in shots]
-        rows[0].bar(starts, scores, widths, bottom, align="edge", color=colour)
-        bottom += scores
-    rows[0].set(ylim=(0, 1), ylabel="score", xlim=(first, verdict.seconds))
+    times = {"x": starts, "width": widths, "align": "edge"}
+    colours = figures.genre_colours(names, ranks)
+    if verdict.thresholds is None:
+        _draw_stacked(rows[0], shots, times, colours)
+        figures.add_genres(
+            figure, names, "outside lower center", len(names), ranks
+        )
+    else:
+        for axes, genre in zip(rows, shown, strict=False):
+            _draw_row(axes, verdict, shots, times, genre, colours[genre])
     if has_motion:
         magnitudes = [shot.motion_magnitude for shot in shots]
-        rows[1].bar(starts, magnitudes, widths, align="edge", color="#999999")
-        rows[1].set(ylabel="motion\nmagnitude")
+        rows[-1].bar(height=magnitudes, color="#999999", **times)
+        rows[-1].set(ylabel="motion\nmagnitude")
     for axes in rows if len(verdict.shots) <= _MOST_CUTS else ():
         for shot in verdict.shots[1:]:
             axes.axvline(shot.start_seconds, color="white", linewidth=0.8)
-    rows[-1].set(xlabel="time")
+    label = "time"
+    if len(shown) < len(names):
+        label += f" ({len(names) - len(shown):,} more genres are not shown)"
+    rows[-1].set(
+        xlabel=label, xlim=(verdict.shots[0].start_seconds, verdict.seconds)
+    )
     rows[-1].xaxis.set_major_formatter(lambda seconds, _: words.clock(seconds))
-    figures.add_genres(figure, GENRES, "outside lower center", len(GENRES))
     return figures.png_of(figure)
+
+
+def _ranks(verdict):
+    """Returns a dict from each genre to a number, the highest of the first.
+
+    First are the genres of the film, then those of its shots, the longest
+    time first, then those of the highest scores.
+    """
+    times = _named_seconds(verdict)
+    ranked = sorted(
+        verdict.scores,
+        key=lambda genre: (
+            genre not in verdict.genres,
+            -times[genre],
+            -verdict.scores[genre],
+        ),
+    )
+    return {genre: -place for place, genre in enumerate(ranked)}
+
+
+def _named_seconds(verdict):
+    """Returns a dict from each genre to how long shots are named so."""
+    times = dict.fromkeys(verdict.scores, 0.0)
+    for shot in verdict.shots:
+        for genre in shot.genres or ():
+            times[genre] += shot.end_seconds - shot.start_seconds
+    return times
+
+
+def _worth_a_row(verdict, ranks):
+    """Returns the genres that a timeline shows, the first ones first."""
+    if len(ranks) <= _MOST_ROWS:
+        count = len(ranks)
+    else:
+        times = _named_seconds(verdict)
+        named = [g for g in ranks if g in verdict.genres or times[g]]
+        count = min(max(len(named), _FEWEST_ROWS), _MOST_ROWS)
+    return list(ranks)[:count]
+
+
+def _draw_stacked(axes, shots, times, colours):
+    """Draws scores that sum to one as bars of the shots, genre on genre."""
+    bottom, others = np.zeros(len(shots)), np.zeros(len(shots))
+    for genre, colour in colours.items():
+        scores = [shot.scores[genre] for shot in shots]
+        if colour == figures.OTHER:
+            others += scores
+            continue
+        axes.bar(height=scores, bottom=bottom, color=colour, **times)
+        bottom += scores
+    axes.bar(height=others, bottom=bottom, color=figures.OTHER, **times)
+    axes.set(ylim=(0, 1), ylabel="score")
+
+
+def _draw_row(axes, verdict, shots, times, genre, colour):
+    """Draws one genre's scores, fully coloured where shots are named so."""
+    scores = np.array([shot.scores[genre] for shot in shots])
+    is_named = np.array([genre in shot.genres for shot in shots])
+    for is_drawn, alpha in ((is_named, 1.0), (~is_named, 0.3)):
+        axes.bar(
+            height=np.where(is_drawn, scores, 0),
+            color=colour,
+            alpha=alpha,
+            **times,
+        )
+    # Also where a light colour ends is to be seen.
+    ends = times["x"] + times["width"]
+    axes.hlines(scores, times["x"], ends, color="black", linewidth=0.8)
+    axes.axhline(verdict.thresholds[genre], color="black", ls="--", lw=1)
+    mark = "✓ " if genre in verdict.genres else ""
+    name = figures.fitted(genre_words(genre), 110, 10)
+    axes.set_ylabel(f"{mark}{name}", rotation=0, ha="right", va="center")
+    axes.set(ylim=(0, 1), yticks=(0, 1))
 
 
 def contact_sheet(verdict):
@@ -96,7 +192,7 @@ def contact_sheet(verdict):
         Bytes, a PNG.
     """
     shots = [shot for shot in verdict.shots if shot.picture is not None]
-    colours = figures.genre_colours(GENRES)
+    colours = figures.genre_colours(list(verdict.scores), _ranks(verdict))
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)
     tall, wide = _HEIGHT + _STRIP + _GAP, _WIDTH + _GAP
@@ -111,14 +207,20 @@ def contact_sheet(verdict):
         height, width = picture.shape[:2]
         above, beside = (_HEIGHT - height) // 2, (_WIDTH - width) // 2
         tile[above : above + height, beside : beside + width] = picture
-        colour = tuple(bytes.fromhex(colours[shot.genre][1:]))
+        colour = colours[shot.genres[0]] if shot.genres else _NO_GENRE
+        colour = tuple(bytes.fromhex(colour[1:]))
         bottom = top + _HEIGHT
         sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
         # Dark letters on a light colour, light ones on a dark.
         is_light = np.dot(colour, flow.GREY_WEIGHTS) > 128
         text = f"{words.clock(shot.start_seconds)}  {words.shot_text(shot)}"
-        where = (left + 5, bottom + 16)
-        _write(sheet, text, where, _BLACK if is_light else _WHITE, 0.43)
+        letters = _lettering(
+            *(text, _LETTERS, _WIDTH - 2 * _SPACE),
+            _BLACK if is_light else _WHITE,
+            colour,
+        )
+        below = (_STRIP - len(letters)) // 2
+        _put(sheet, letters, bottom + below, left + _SPACE)
     return image_files.encode_frame(sheet)
 
 
@@ -205,7 +307,7 @@ def annotate(verdict, out, genre=None, progress=None):
         verdict: A `verdict.FilmVerdict`.
         out: Path of the film to write, a `.webm` that browsers play.
         genre: String, the film's true genre: what is drawn is red where the
-            shot's genre is another. White throughout if None.
+            shot has other genres alone. White throughout if None.
         progress: Function of a string and two integers, as of
             `film_reader.read_film`.
 
@@ -298,15 +400,27 @@ def _draw(frame, shot, motion, genre):
         _BLACK,
         1,
     )
-    text = words.shot_text(shot)
-    is_wrong = None not in (genre, shot.genre) and shot.genre != genre
-    colour = _RED if is_wrong else _WHITE
-    scale = max(frame.shape[0] / 480, 0.5)
+    is_wrong = bool(genre and shot.genres) and genre not in shot.genres
     # On a strip of its own: letters on a film are read on no colour else.
-    (wide, tall), below = cv2.getTextSize(text, _FONT, scale, 1)
-    cv2.rectangle(frame, (8, 8), (20 + wide, 20 + tall + below), _BLACK, -1)
-    _write(frame, text, (14, 14 + tall), colour, scale)
+    letters = _lettering(
+        words.shot_text(shot),
+        max(round(frame.shape[0] * _SHARE_OF_HEIGHT), 11),
+        frame.shape[1] - 16 - 2 * _SPACE,
+        _RED if is_wrong else _WHITE,
+        _BLACK,
+    )
+    space = ((_SPACE, _SPACE), (_SPACE, _SPACE), (0, 0))
+    _put(frame, np.pad(letters, space), 8, 8)
 
 
-def _write(picture, text, where, colour, scale):
-    cv2.putText(picture, text, where, _FONT, scale, colour, 1, cv2.LINE_AA)
+@functools.lru_cache(256)  # a shot's frames have the same text
+def _lettering(text, size, width, colour, ground):
+    """Draws a text of at most a width; sizes are in pixels."""
+    text = figures.fitted(text, max(width - 2, 1), size)
+    return figures.text_picture(text, size, colour, ground)
+
+
+def _put(picture, drawn, top, left):
+    """Puts a small picture into another; what is beyond its edge is lost."""
+    place = picture[top : top + len(drawn), left : left + drawn.shape[1]]
+    place[:] = drawn[: place.shape[0], : place.shape[1]]

@@ -1,0 +1,205 @@
+import types
+
+import numpy as np
+import pytest
+
+from keras_ssc.films import frame_index
+from keras_ssc.films import image_files
+from keras_ssc.metrics import figures
+from keras_ssc.prediction import verdict_pictures
+from keras_ssc.prediction import words
+from tests.helpers import drawn_films
+
+ORANGE, GREY, NONE = (0xD5, 0x5E, 0x00), (0x99,) * 3, (0xDD,) * 3
+
+
+def names_of(count):
+    return ["로맨틱 코미디", *(f"genre_{place}" for place in range(1, count))]
+
+
+def verdict_of(shots, names, thresholds=None, path="film.mp4"):
+    """A film of one-second shots, each a dict of scores; None: not judged."""
+
+    def named(scores):
+        ranked = sorted(scores, key=lambda name: -scores[name])
+        if thresholds is None:
+            return ranked[:1]
+        return [name for name in ranked if scores[name] >= thresholds[name]]
+
+    film = {}
+    for name in names:
+        film[name] = np.mean([shot.get(name, 0.0) for shot in shots if shot])
+    drawn = []
+    for place, own in enumerate(shots):
+        scores = own and dict.fromkeys(names, 0.0) | own
+        genres = scores and named(scores)
+        drawn.append(
+            types.SimpleNamespace(
+                start_seconds=float(place),
+                end_seconds=place + 1.0,
+                scores=scores,
+                genres=genres,
+                genre=genres[0] if genres else None,
+                motion_magnitude=scores and 0.5,
+                picture=np.full((135, 240, 3), 60, np.uint8) if own else None,
+            )
+        )
+    return types.SimpleNamespace(
+        path=path,
+        scores=film,
+        genres=named(film),
+        thresholds=thresholds,
+        shots=drawn,
+        seconds=float(len(shots)),
+        aspect=None,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _words(monkeypatch):
+    """Says the genres that these stand-ins have."""
+
+    def text(named):
+        if named.genres is None:
+            return "not judged"
+        return ", ".join(named.genres) or "no genre"
+
+    monkeypatch.setattr(words, "headline", text)
+    monkeypatch.setattr(words, "shot_text", text)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keeps figures as they are, not as PNGs."""
+    monkeypatch.setattr(figures, "png_of", lambda figure: figure)
+
+
+def labels_of(figure):
+    return [axes.get_ylabel() for axes in figure.axes]
+
+
+def has(picture, colour):
+    return (picture == np.array(colour)).all(axis=-1).any()
+
+
+def test_timeline_of_few_genres_is_one_stack_with_all_in_its_legend(drawn):
+    names = names_of(3)
+    shots = [{names[0]: 0.75, names[1]: 0.25}, None, {names[2]: 1.0}]
+    figure = verdict_pictures.timeline(verdict_of(shots, names))
+    assert labels_of(figure) == ["score", "motion\nmagnitude"]
+    (legend,) = figure.legends
+    assert [each.get_text() for each in legend.get_texts()] == [
+        *("로맨틱 코미디", "genre 1", "genre 2")
+    ]
+    assert "not shown" not in figure.axes[-1].get_xlabel()
+
+
+def test_timeline_of_many_genres_sums_those_without_a_colour(drawn):
+    names = names_of(200)
+    shots = [dict.fromkeys(names[:20], 0.05)] * 3
+    figure = verdict_pictures.timeline(verdict_of(shots, names))
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 9
+    assert legend.get_texts()[-1].get_text() == "other genres"
+    tops = [bar.get_y() + bar.get_height() for bar in figure.axes[0].patches]
+    assert max(tops) == pytest.approx(1)
+    assert len(tops) == 9 * 3
+
+
+def test_timeline_of_several_genres_has_a_row_and_a_threshold_for_each(drawn):
+    names = names_of(3)
+    thresholds = dict(zip(names, (0.5, 0.3, 0.9), strict=True))
+    shots = [{names[0]: 0.9, names[1]: 0.4}, None, {names[1]: 0.35}]
+    figure = verdict_pictures.timeline(verdict_of(shots, names, thresholds))
+    # The film's genre, then the one of a shot, then the one of none.
+    assert labels_of(figure) == [
+        *("✓ genre 1", "로맨틱 코미디", "genre 2", "motion\nmagnitude")
+    ]
+    drawn_at = [axes.lines[0].get_ydata()[0] for axes in figure.axes[:-1]]
+    assert drawn_at == [0.3, 0.5, 0.9]
+
+
+def test_timeline_of_several_of_many_genres_shows_those_named(drawn):
+    names = names_of(200)
+    thresholds = dict.fromkeys(names, 0.5)
+    shots = [{names[150]: 0.9, names[7]: 0.4}, {names[199]: 0.6}]
+    figure = verdict_pictures.timeline(verdict_of(shots, names, thresholds))
+    labels = labels_of(figure)[:-1]
+    assert labels[:3] == ["genre 150", "genre 199", "genre 7"]
+    assert len(labels) == 4
+    assert "(196 more genres are not shown)" in figure.axes[-1].get_xlabel()
+    shots = [dict.fromkeys(names, 0.9)] * 2
+    figure = verdict_pictures.timeline(verdict_of(shots, names, thresholds))
+    assert len(labels_of(figure)) == 8 + 1
+
+
+def test_nothing_of_a_timeline_is_cut_off():
+    names = ["W" * 100, "한" * 100, *names_of(10)[1:]]
+    for thresholds in (None, dict.fromkeys(names, 0.1)):
+        shots = [{name: 0.1 for name in names[:10]}] * 4
+        verdict = verdict_of(shots, names, thresholds, "a long name " * 30)
+        picture = image_files.decode_frame(verdict_pictures.timeline(verdict))
+        for edge in (picture[:, :3], picture[:, -3:], picture[-3:]):
+            assert (edge == 255).all()
+
+
+def test_sheet_has_the_colour_of_the_first_genre_of_each_shot():
+    names = names_of(30)
+    thresholds = dict.fromkeys(names, 0.5)
+    shots = [{names[0]: 0.9, names[1]: 0.6}, {names[2]: 0.1}]
+    sheet = image_files.decode_frame(
+        verdict_pictures.contact_sheet(verdict_of(shots, names, thresholds))
+    )
+    strip = sheet[6 + 135 + 1]
+    assert tuple(strip[6 + 1]) == ORANGE
+    assert tuple(strip[6 + 246 + 1]) == NONE
+    # Of many shots that are each of another genre, eight have a colour.
+    shots = [{name: 1.0} for name in names]
+    sheet = image_files.decode_frame(
+        verdict_pictures.contact_sheet(verdict_of(shots, names))
+    )
+    strips = [sheet[6 + 135 + 1 + 163 * row, 7::246] for row in range(6)]
+    colours = [tuple(colour) for colour in np.concatenate(strips)]
+    assert len(set(colours)) == 9 and colours.count(GREY) == 22
+
+
+@pytest.mark.parametrize("name", ["로맨틱 코미디", "comédie", "W" * 100])
+def test_letters_are_drawn_within_their_width(name):
+    drawn = verdict_pictures._lettering(
+        f"00:00:00  {name}", 12, 230, (0, 0, 0), (255, 255, 255)
+    )
+    assert 12 <= len(drawn) <= 22 and drawn.shape[1] <= 230
+    assert (drawn[:, [0, -1]] > 200).all() and (drawn < 100).any()
+
+
+@pytest.mark.parametrize(
+    ("genre", "is_red"),
+    [(None, False), ("genre_1", False), ("genre_2", True)],
+)
+def test_annotated_film_is_red_where_the_true_genre_is_not_named(
+    tmp_path, genre, is_red
+):
+    names = names_of(3)
+    path = drawn_films.write_film(
+        tmp_path / "film.mp4", drawn_films.shot(1, 12)
+    )
+    shots = [{names[0]: 0.9, names[1]: 0.6}]
+    verdict = verdict_of(shots, names, dict.fromkeys(names, 0.5), str(path))
+    out = tmp_path / "annotated.webm"
+    verdict_pictures.annotate(verdict, out, genre)
+    assert frame_index.index_frames(out).num_frames == 12
+    frame = np.zeros((480, 640, 3), np.uint8)
+    motion = np.full((120, 160, 3), 255, np.uint8)
+    verdict_pictures._draw(frame, verdict.shots[0], motion, genre)
+    corner = frame[8:60, 8:300]
+    assert has(corner, verdict_pictures._RED) == is_red
+    assert has(corner, verdict_pictures._WHITE) != is_red
+
+
+def test_shot_without_a_genre_is_not_wrong():
+    names = names_of(3)
+    verdict = verdict_of([{names[0]: 0.1}], names, dict.fromkeys(names, 0.5))
+    frame = np.zeros((480, 640, 3), np.uint8)
+    motion = np.full((120, 160, 3), 255, np.uint8)
+    verdict_pictures._draw(frame, verdict.shots[0], motion, names[0])
+    assert not has(frame, verdict_pictures._RED)
