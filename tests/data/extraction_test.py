@@ -50,7 +50,7 @@ def films(tmp_path):
 
 
 def run(film_list, out, config=SMALL, workers=1):
-    return extraction.extract(film_list, out, config, workers)
+    return extraction.extract(film_list, out, config, workers)[:2]
 
 
 def contents(root):
@@ -129,7 +129,7 @@ def test_the_pairs_do_not_depend_on_the_workers(films, tmp_path):
 
 
 def test_another_seed_draws_other_pairs(films, tmp_path):
-    film, _ = read_film_list(films)[0]
+    film, _ = read_film_list(films).films
     drawn = [
         [outcome.candidate.frame_number for outcome in extraction.kept]
         for extraction in (
@@ -150,7 +150,7 @@ def test_pairs_stay_inside_their_scenes(films, tmp_path):
         "Sun,ani2D,train,sun.mp4,00:00:00.250,00:00:00.500",
         "Sun,ani2D,train,sun.mp4,00:00:01,00:00:01.250",
     )
-    film = read_film_list(films)[0][0]
+    film = read_film_list(films).films[0]
     extraction = sampling.extract_pairs(film, SMALL)
     numbers = [o.candidate.frame_number for o in extraction.outcomes]
     # 24 frames a second: frames 6 to 11, and 24 to 29.
@@ -160,7 +160,7 @@ def test_pairs_stay_inside_their_scenes(films, tmp_path):
 
 def test_a_stride_takes_a_later_frame_and_sees_cuts_between(films):
     config = cleaning.ExtractConfig(num_pairs=100, stride=4)
-    film = read_film_list(films)[0][0]
+    film = read_film_list(films).films[0]
     extraction = sampling.extract_pairs(film, config)
     cut = [o.candidate.frame_number for o in extraction.dropped]
     # Cuts lie before frames 20 and 45.
@@ -175,7 +175,7 @@ def test_blank_frames_are_dropped_unless_kept(tmp_path):
     film_list = drawn_films.write_list(
         tmp_path / "films.csv", "A,action,train,a.mp4,,"
     )
-    film = read_film_list(film_list)[0][0]
+    film = read_film_list(film_list).films[0]
     many = {"num_pairs": 100, "drop_cuts": False}
     dropped = sampling.extract_pairs(
         film, cleaning.ExtractConfig(**many)
@@ -560,7 +560,7 @@ def test_a_full_disk_ends_the_run_and_a_second_run_resumes(
 ):
     out = tmp_path / "out"
     run(films, tmp_path / "whole")
-    film = read_film_list(films)[0][0]
+    film = read_film_list(films).films[0]
     (out / "index").mkdir(parents=True)
     write = pathlib.Path.write_bytes
 

@@ -11,18 +11,6 @@ def touch(root, *names):
         path.touch()
 
 
-@pytest.mark.parametrize("genre", genres.REPORT_GENRES)
-def test_genres_and_their_prefixes_are_read(genre):
-    assert genres.genre_named(genre) == genre
-    assert genres.genre_named(genres.PREFIXES[genre]) == genre
-    assert genres.genre_named(f" {genre.upper()} ") == genre
-
-
-def test_an_unknown_genre_is_answered_with_the_names():
-    with pytest.raises(ValueError, match="science_fiction.*ani2D.*'musical'"):
-        genres.genre_named("musical")
-
-
 def test_class_ids_are_the_reports():
     assert genres.REPORT_GENRES.index("action") == 0
     assert genres.REPORT_GENRES.index("animation_2d") == 3
@@ -37,11 +25,13 @@ def test_names_are_written_as_they_are_read():
 
 
 @pytest.mark.parametrize(
-    "name", ["ani2D_139.png", "ani2D_movie7_139.jpg", "x_movie1_001.png"]
+    "name", ["ani2D_139.png", "ani2D_movie7_139.jpg", "a|b_movie1_001.png"]
 )
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="Expected"):
         pair_files.parse_frame_name(name)
+    with pytest.raises(ValueError, match="Expected one of: horror. Received: "):
+        pair_files.parse_frame_name("x_movie1_001.png", ["horror"])
 
 
 def test_an_odd_frame_and_the_even_one_behind_it_are_a_pair(tmp_path):
@@ -61,12 +51,32 @@ def test_an_odd_frame_and_the_even_one_behind_it_are_a_pair(tmp_path):
     assert found[0].next_frame_path.name == "action_movie7_140.png"
 
 
-def test_a_folder_of_an_unknown_genre_is_told(tmp_path):
-    touch(tmp_path, "western_train/western_movie1_001.png")
+def test_folders_say_the_genres_where_nothing_else_does(tmp_path):
+    frames = ("film_noir_movie1_001.png", "film_noir_movie1_002.png")
+    touch(tmp_path, *(f"film_noir_train/{name}" for name in frames))
     found, problems = pair_files.list_pairs(tmp_path)
-    assert not found
-    assert problems[0][0].name == "western_train"
-    assert "Unknown genre" in problems[0][1]
+    assert not problems
+    assert [pair.genre for pair in found] == ["film_noir"]
+    assert pair_files.genres_of(tmp_path, ["film_noir", "horror"]) == (
+        "horror",
+        "film_noir",
+    )
+    # As folders were before there were other genres.
+    assert pair_files.genres_of(tmp_path, ["horror"]) == genres.REPORT_GENRES
+
+
+def test_genres_that_are_written_down_are_those_of_a_folder(tmp_path):
+    (tmp_path / "genres.txt").write_text("Film Noir\nC++ / Döme\n")
+    for genre in ("Film Noir", "C++ / Döme", "western"):
+        folder = pair_files.folder_name(genre, "train")
+        names = [pair_files.frame_name(genre, 1, number) for number in (1, 2)]
+        touch(tmp_path, *(f"{folder}/{name}" for name in names))
+    found, problems = pair_files.list_pairs(tmp_path)
+    assert {pair.genre for pair in found} == {"Film Noir", "C++ / Döme"}
+    ((path, reason),) = problems
+    assert path.name == "western_train"
+    assert "Unknown genre. Expected one of: Film Noir, C++ / Döme" in reason
+    assert pair_files.genres_of(tmp_path, []) == ("Film Noir", "C++ / Döme")
 
 
 def test_genres_may_be_spelt_out_in_names(tmp_path):
