@@ -110,7 +110,9 @@ def fitted(text, width, size):
         width,
         key=lambda end: text_width(f"{text[:end]}…", size),
     )
-    return f"{text[:most].rstrip()}…"
+    text = text[:most]
+    # Half a number would be another one.
+    return f"{text.rstrip('0123456789.,').rstrip(' ,') or text}…"
 
 
 def wrapped(text, width, size, most_lines):
@@ -461,7 +463,7 @@ def films_figure(films, names, title):
 
 def _outline(bar):
     """Outlines a bar; it is higher, too, as its colour may be black."""
-    bar.set(y=bar.get_y() - 0.07, height=bar.get_height() + 0.14)
+    bar.set(y=bar.get_y() - 0.05, height=bar.get_height() + 0.1)
     bar.set(edgecolor="black", linewidth=1.5, zorder=2)
 
 
@@ -664,7 +666,7 @@ def motion_figure(magnitudes, floor, title):
         ),
     )
     words = "{}  ({:,})" if is_many else "{}\n{:,} pairs"
-    meant = "\nbehind the names: how many pairs" if is_many else ""
+    meant = "; behind the names: how many pairs" if is_many else ""
     for axes, names in columns:
         own = [magnitudes[name] for name in names]
         axes.boxplot(
@@ -691,8 +693,8 @@ def motion_figure(magnitudes, floor, title):
         axes.set_xlim(left=0.8 * floor)
         axes.grid(axis="x", alpha=0.3)
         axes.set_xlabel(
-            f"motion magnitude (below {floor:g} drawn there; box: half of the "
-            f"pairs, whiskers: 90 %){meant}"
+            f"motion magnitude (below {floor:g} drawn there)\n"
+            f"box: half of the pairs, whiskers: 90 %{meant}"
         )
     return png_of(figure)
 
@@ -730,8 +732,10 @@ def splits_figure(counts, title):
                 bars, fmt="{:,.0f}", padding=3, size=6 if is_many else 8
             )
         name_rows(axes, _labels(own), min(_letter_size(len(names)), 8.5))
-        axes.margins(x=0.1)
+        axes.margins(x=0.15)
         axes.set(xlabel="pairs")
+        axes.locator_params("x", nbins=5)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     _add_legend(figure, *columns[0][0].get_legend_handles_labels())
     return png_of(figure)
 
@@ -831,12 +835,14 @@ def add_genres(figure, names, loc="outside right upper", ncols=1, scores=None):
 
 
 def _add_legend(figure, *entries, loc="outside right upper", **settings):
-    """Adds a legend that leaves the figure's title its lines."""
-    lines = figure.get_suptitle().count("\n") + 1
-    title = 1.4 * lines * _TITLE_SIZE * _POINT / figure.get_figheight()
-    figure.legend(
-        *entries, loc=loc, bbox_to_anchor=(0, 0, 1, 1 - title), **settings
-    )
+    """Adds a legend; one on the right is below the figure's title."""
+    if "right" in loc:
+        # Constrained layout leaves room for a legend only if nothing else says
+        # where it is: so it has as many empty lines itself.
+        lines = figure.get_suptitle().count("\n") + 1
+        settings |= {"title": "\n".join([" "] * lines), "frameon": False}
+        settings |= {"title_fontsize": _TITLE_SIZE}
+    figure.legend(*entries, loc=loc, **settings)
 
 
 def png_of(figure):

@@ -18,8 +18,10 @@ from keras_ssc.genres import genre_words
 from keras_ssc.metrics import figures
 from keras_ssc.prediction import words
 
-# The contact sheet: pictures across, their size, and what stands below each.
-_COLUMNS, _WIDTH, _HEIGHT, _STRIP, _GAP = 5, 240, 135, 22, 6
+# The contact sheet: pictures across, their size, and what stands below each:
+# lines of text, and what is above and below them.
+_COLUMNS, _WIDTH, _HEIGHT, _GAP = 5, 240, 135, 6
+_LINE, _MOST_LINES, _MARGIN = 16, 2, 6
 
 # What surrounds a picture of another shape than the sheet's.
 _MOUNT = 32
@@ -175,7 +177,9 @@ def _draw_row(axes, verdict, shots, times, genre, colour):
     # Also where a light colour ends is to be seen.
     ends = times["x"] + times["width"]
     axes.hlines(scores, times["x"], ends, color="black", linewidth=0.8)
-    axes.axhline(verdict.thresholds[genre], color="black", ls="--", lw=1)
+    axes.axhline(
+        verdict.thresholds[genre], color="black", ls="--", lw=1, zorder=3
+    )
     mark = "✓ " if genre in verdict.genres else ""
     name = figures.fitted(genre_words(genre), 110, 10)
     axes.set_ylabel(f"{mark}{name}", rotation=0, ha="right", va="center")
@@ -195,7 +199,9 @@ def contact_sheet(verdict):
     colours = figures.genre_colours(list(verdict.scores), _ranks(verdict))
     columns = min(_COLUMNS, len(shots))
     rows = -(-len(shots) // columns)
-    tall, wide = _HEIGHT + _STRIP + _GAP, _WIDTH + _GAP
+    texts = [_lines_below(shot) for shot in shots]
+    strip = _LINE * max(map(len, texts)) + _MARGIN
+    tall, wide = _HEIGHT + strip + _GAP, _WIDTH + _GAP
     size = (rows * tall + _GAP, columns * wide + _GAP, 3)
     sheet = np.full(size, 255, np.uint8)
     for place, shot in enumerate(shots):
@@ -210,18 +216,25 @@ def contact_sheet(verdict):
         colour = colours[shot.genres[0]] if shot.genres else _NO_GENRE
         colour = tuple(bytes.fromhex(colour[1:]))
         bottom = top + _HEIGHT
-        sheet[bottom : bottom + _STRIP, left : left + _WIDTH] = colour
+        sheet[bottom : bottom + strip, left : left + _WIDTH] = colour
         # Dark letters on a light colour, light ones on a dark.
         is_light = np.dot(colour, flow.GREY_WEIGHTS) > 128
-        text = f"{words.clock(shot.start_seconds)}  {words.shot_text(shot)}"
-        letters = _lettering(
-            *(text, _LETTERS, _WIDTH - 2 * _SPACE),
-            _BLACK if is_light else _WHITE,
-            colour,
-        )
-        below = (_STRIP - len(letters)) // 2
-        _put(sheet, letters, bottom + below, left + _SPACE)
+        for line, text in enumerate(texts[place]):
+            letters = _lettering(
+                *(text, _LETTERS, _WIDTH - 2 * _SPACE),
+                _BLACK if is_light else _WHITE,
+                colour,
+            )
+            above = _MARGIN // 2 + line * _LINE
+            _put(sheet, letters, bottom + above, left + _SPACE)
     return image_files.encode_frame(sheet)
+
+
+def _lines_below(shot):
+    """Returns what the sheet says of a shot, line by line."""
+    text = f"{words.clock(shot.start_seconds)} {words.shot_text(shot)}"
+    width = _WIDTH - 2 * _SPACE - 2
+    return figures.wrapped(text, width, _LETTERS, _MOST_LINES)
 
 
 def _shaped(picture, aspect):

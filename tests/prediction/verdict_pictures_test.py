@@ -72,6 +72,8 @@ def _words(monkeypatch):
 def drawn(monkeypatch):
     """Keeps figures as they are, not as PNGs."""
     monkeypatch.setattr(figures, "png_of", lambda figure: figure)
+    yield
+    figures.plt.close("all")
 
 
 def labels_of(figure):
