@@ -45,6 +45,7 @@ from keras_ssc.models import backbones
 from keras_ssc.training import loop
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
+from keras_ssc.training.trainings import share_devices
 
 BUDGETS = {
     "report": {name: each.report for name, each in models.MODELS.items()},
@@ -760,7 +761,7 @@ def main():
         help="pairs a film that are extracted anew (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    trainings.share_devices()
+    share_devices()
     checks.above_zero("--rounds", arguments.rounds)
     builder = datasets.open_dataset(arguments.dataset, arguments.data_dir)
     out = pathlib.Path(arguments.out)

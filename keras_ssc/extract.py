@@ -19,14 +19,14 @@ from keras_ssc.films.cleaning import ExtractConfig
 from keras_ssc.prediction import words
 
 
-def summary(records, problems, notes, num_pairs):
+def summary(records, problems, num_pairs, notes=()):
     """Says in a few lines what an extraction kept, dropped and left out.
 
     Args:
         records: List of the films' records.
         problems: List of strings.
-        notes: List of strings, what the film list says.
         num_pairs: Integer, how many pairs a film were requested.
+        notes: List of strings, what the film list says.
 
     Returns:
         A list of lines.
@@ -167,7 +167,7 @@ def main():
         arguments.split,
         arguments.task,
     )
-    print("\n".join(summary(records, problems, notes, config.num_pairs)))
+    print("\n".join(summary(records, problems, config.num_pairs, notes)))
     print(f"frames: {arguments.out}")
     print(f"every pair, kept or dropped: {arguments.out}/index.csv")
     return 1 if problems else 0

@@ -5,7 +5,6 @@
 
 import numpy as np
 
-from keras_ssc import checks
 from keras_ssc.data import datasets
 
 
@@ -95,10 +94,10 @@ class FoldSplits:
 
 def check(num_folds, fold=0):
     """Raises `ValueError` if there is no such fold, or fewer than two."""
-    checks.at_least("folds", num_folds, 2)
-    if not 0 <= fold < num_folds:
+    if num_folds < 2 or not 0 <= fold < num_folds:
         raise ValueError(
-            f"Expected a fold of 1 to {num_folds}. Received: {fold + 1}"
+            "Expected 2 folds or more, and one of them. Received: fold "
+            f"{fold + 1} of {num_folds}"
         )
 
 
@@ -127,7 +126,7 @@ def _choose_films(pairs, num_folds, fold, seed, films_per_genre):
     films, first = np.unique(pairs.film, return_index=True)
     is_of = pairs.task.is_of(pairs.label[first])
     order, fold_of = _deal(is_of, num_folds, seed)
-    chosen = {name: {} for name in ("test", "validation", "train")}
+    chosen = {name: {} for name in ("train", "validation", "test")}
     left_out = {}
     for genre, is_own in zip(pairs.task.genres, is_of.T, strict=True):
         own = order[is_own[order]]

@@ -15,9 +15,9 @@ import re
 from keras_ssc import genres
 from keras_ssc.films.film_list import SPLITS
 
-_FOLDER = re.compile(rf"(?P<prefix>.+)_(?P<split>{'|'.join(SPLITS)})")
+_FOLDER = re.compile(rf"(?P<prefix>[^/]+)_(?P<split>{'|'.join(SPLITS)})")
 _FRAME = re.compile(
-    r"(?P<prefix>.+)_movie(?P<movie>[0-9]+)_(?P<number>[0-9]+)\.png"
+    r"(?P<prefix>[^/]+)_movie(?P<movie>[0-9]+)_(?P<number>[0-9]+)\.png"
 )
 
 

@@ -134,7 +134,9 @@ def _film(split, genre, count, content):
 
 
 def _look(path):
-    """Returns a film file's size and the checksum of its ends."""
+    """Returns a film file's size and the checksum of its ends; None if gone."""
+    if not path.exists():
+        return None  # an error when the film is read
     size = path.stat().st_size
     with open(path, "rb") as file:
         checksum = hashlib.sha256(file.read(_LOOKED_AT))

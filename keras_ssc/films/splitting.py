@@ -5,10 +5,8 @@ alike to be in two.
 """
 
 import collections
-import hashlib
 import math
-
-import numpy as np
+import random
 
 from keras_ssc.genres import key_of
 
@@ -165,9 +163,7 @@ class _Needs:
 
 def _shuffled(names, seed, key):
     # Of its own for each genre: another genre's films do not change it.
-    digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
-    order = np.random.default_rng(int.from_bytes(digest, "big")).permutation
-    return [names[index] for index in order(len(names))]
+    return random.Random(f"{seed} {key}").sample(names, len(names))
 
 
 def gaps(films, genres):

@@ -404,7 +404,13 @@ def _ask_export(version):
             None if magnitudes is None else magnitudes.numpy(),
         )
 
-    task = tasks.of_card(card)
+    try:
+        task = tasks.of_card(card)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected an export of keras_ssc.export. {version} says of its "
+            f"genres: {error}. Export the model again."
+        ) from error
     return ask, tuple(card["image_size"]), lambda: task
 
 

@@ -21,7 +21,6 @@ def read_card(folder):
         and isinstance(card.get("image_size"), list)
         and len(card["image_size"]) == 2
         and all(type(n) is int and n > 0 for n in card["image_size"])
-        and isinstance(card.get("genres"), list)
     )
     return card if is_ours else None
 

@@ -90,6 +90,8 @@ def test_films_that_changed_are_found(films, tmp_path):
     assert found == [
         "film 'Moon' is gone",
         "film 'Sun' has changed (other content)",
+        "the genres changed (['animation_2d', 'science_fiction'] -> "
+        "['animation_2d'])",
     ]
 
 

@@ -46,7 +46,7 @@ def without_pictures():
     with pytest.MonkeyPatch.context() as patched:
         for name in vars(figures):
             if name.endswith("_figure"):
-                patched.setattr(figures, name, lambda *_: pixel)
+                patched.setattr(figures, name, lambda *_, **__: pixel)
         yield
 
 

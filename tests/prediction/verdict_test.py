@@ -163,13 +163,13 @@ def test_json_has_plain_values_under_a_version():
     plain = json.loads(json.dumps(found.as_json()))
     assert plain == found.as_json()
     assert list(plain) == [
-        *("version", "path", "genre", "confidence", "is_sure", "runner_up"),
-        *("scores", "shares", "seconds", "num_pairs", "num_repeated"),
-        *("dropped", "shots", "notes", "aspect"),
+        *("version", "path", "genre", "genres", "confidence", "is_sure"),
+        *("runner_up", "thresholds", "scores", "shares", "seconds"),
+        *("num_pairs", "num_repeated", "dropped", "shots", "notes", "aspect"),
     ]
     assert list(plain["shots"][0]) == [
-        *("start_seconds", "end_seconds", "num_pairs", "genre", "scores"),
-        "motion_magnitude",
+        *("start_seconds", "end_seconds", "num_pairs", "genre", "genres"),
+        *("scores", "motion_magnitude"),
     ]
     assert plain["version"] == verdict.VERSION == 1
 

@@ -120,6 +120,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self._task, self._known_info = task, None
         self.info.set_file_format(file_format)
 
+    def _task_of_info(self):
+        return tasks.of_feature(self.info.features["label"])
+
     def _stored_task(self):
         """Returns the task that the data set was built for; None if none is."""
         try:
@@ -276,7 +279,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             by_split[pair.split].append((pair, rows.get(_movie_file(pair))))
         return {
             split: self._generate_examples(
-                _examples_of_pairs(by_split[split], self._task or tasks.REPORT)
+                _examples_of_pairs(by_split[split], self._task_of_info())
             )
             for split in SPLITS
             if split in by_split
@@ -320,7 +323,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """
         beam = tfds.core.lazy_imports.apache_beam
         dropped_path = str(self.data_path / f"dropped_{split}.csv")
-        config, task = self.builder_config.extract_config(), self._task
+        config, task = (
+            self.builder_config.extract_config(),
+            self._task_of_info(),
+        )
 
         def expand(pipeline):
             extracted = (

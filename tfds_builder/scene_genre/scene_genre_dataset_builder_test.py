@@ -215,7 +215,7 @@ def test_a_folder_without_frames_is_refused(tmp_path):
 def test_a_bad_film_list_fails_the_build(tmp_path):
     films = copy(tmp_path, "films")
     with open(films / "films.csv", "a") as file:
-        file.write("Gone,western,train,gone.mp4,,\n")
+        file.write("Gone,western|,train,gone.mp4,,\n")
     with pytest.raises(ValueError, match="line 5, column genre") as raised:
         build("films", films, tmp_path / "data")
     assert str(raised.value).count("films.csv") == 1
