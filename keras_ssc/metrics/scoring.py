@@ -131,16 +131,20 @@ def precision_scores(labels, scores, predicted, names):
         return (
             found | dict.fromkeys((*keys, "macro_f1", "micro_f1")) | per_class
         )
+    has_any = labels.any(axis=1)
+    by_samples = metrics.average_precision_score(
+        labels[has_any], scores[has_any], average="samples"
+    )
     labels, scores, predicted = (
         array[:, present] for array in (labels, scores, predicted)
     )
-    precisions = metrics.average_precision_score(
-        labels, scores, average=None
-    ).reshape(-1)
-    f1_scores = metrics.f1_score(
-        labels, predicted, average=None, zero_division=0
+    precisions = np.atleast_1d(
+        metrics.average_precision_score(labels, scores, average=None)
     )
-    own = labels.any(axis=1)
+    right, named, true = (
+        array.sum(axis=0) for array in (labels & predicted, predicted, labels)
+    )
+    f1_scores = 2 * right / (named + true)
     for place, precision, f1 in zip(
         present, precisions, f1_scores, strict=True
     ):
@@ -148,17 +152,13 @@ def precision_scores(labels, scores, predicted, names):
         per_class["per_genre_f1"][names[place]] = float(f1)
     means = (
         np.mean(precisions),
-        np.average(precisions, weights=labels.sum(axis=0)),
+        np.average(precisions, weights=true),
         metrics.average_precision_score(labels.ravel(), scores.ravel()),
-        metrics.average_precision_score(
-            labels[own], scores[own], average="samples"
-        ),
+        by_samples,
     )
     found |= dict(zip(keys, map(float, means), strict=True))
     found["macro_f1"] = float(np.mean(f1_scores))
-    found["micro_f1"] = float(
-        metrics.f1_score(labels.ravel(), predicted.ravel(), zero_division=0)
-    )
+    found["micro_f1"] = float(2 * right.sum() / (named.sum() + true.sum()))
     return found | per_class
 
 

@@ -190,8 +190,12 @@ class SeveralGenres:
     def named(self, scores):
         """Decides: the places of the genres that scores (genres,) name."""
         scores = np.asarray(scores)
-        places = np.flatnonzero(scores >= self._limits())
+        places = np.flatnonzero(self._is_named(scores))
         return places[np.argsort(-scores[places], kind="stable")].tolist()
+
+    def _is_named(self, scores):
+        # In float32, as a served model compares them.
+        return np.asarray(scores, np.float32) >= self._limits()
 
     def _limits(self):
         limits = self.limits or (_THRESHOLD,) * len(self.genres)
@@ -368,7 +372,7 @@ class SeveralGenres:
 
     def _scores_of(self, label, scores):
         return scoring.precision_scores(
-            self.is_of(label), scores, scores >= self._limits(), self.genres
+            self.is_of(label), scores, self._is_named(scores), self.genres
         )
 
     def measure_films(self, films):
