@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -141,7 +142,7 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
 
 def _write_model(model, task, model_format, folder):
     """Writes the model; returns how far its scores are from the run's."""
-    frames = _gradient_pairs()
+    frames = _textured_pairs()
     size = model.input["frame"].shape[1:3]
     resized = {
         name: resizing.resize(part, size).numpy()
@@ -210,27 +211,30 @@ def _write_saved_model(model, task, folder, frames, resized):
     return difference
 
 
-def _gradient_pairs():
-    """Makes pairs of gradients that move, each one in another direction.
+def _textured_pairs():
+    """Makes pairs of blurred noise that moves, each in another direction.
+
+    Where a picture has no texture, or one that repeats, no flow is right: the
+    smallest rounding gives another, and says nothing of what is exported.
 
     Returns:
         A dict, `frame` and `next_frame`: uint8 arrays (6, 270, 480, 3), RGB.
     """
-    y, x = np.mgrid[:270, :480]
-    frames = []
-    for place in range(6):
-        angle, period = place * np.pi / 3, 40 + 25 * place
-        along = x * np.cos(angle) + y * np.sin(angle)
-        # The colours at other phases; the second frame is some pixels on.
-        colours = np.arange(3) * (0.2 + 0.3 * place)
-        for shift in (0, 1 + place):
-            phase = 2 * np.pi * (along - shift) / period
-            waves = np.sin(phase[..., np.newaxis] + colours)
-            frames.append(np.uint8(np.rint(127.5 + 127.5 * waves)))
-    return {
-        "frame": np.stack(frames[::2]),
-        "next_frame": np.stack(frames[1::2]),
-    }
+    generator, pairs = np.random.default_rng(0), []
+    for place in range(1, 7):
+        noise = generator.normal(size=(270 + 64, 480 + 64, 3))
+        picture = cv2.GaussianBlur(noise, (0, 0), 8 + 3 * place)
+        picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+        x, y = (
+            32 + round(2 * place * turn(place * np.pi / 3))
+            for turn in (np.cos, np.sin)
+        )
+        picture = np.uint8(np.rint(picture))
+        pairs.append(
+            (picture[32:302, 32:512], picture[y : y + 270, x : x + 480])
+        )
+    frame, next_frame = map(np.stack, zip(*pairs, strict=True))
+    return {"frame": frame, "next_frame": next_frame}
 
 
 def _no_metrics(run_dir):

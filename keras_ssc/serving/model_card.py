@@ -81,12 +81,10 @@ def markdown(card):
         f"## Measured on the {card['split']} split\n",
         tables.metrics_table(*card["metrics"].values(), task.measures),
         f"Below the first lines, the {task.per_genre}, by genre.\n",
-        f"The 2019 report measured {tables.percent(card['report_accuracy'])} "
-        "by pair with its model of this name, on films of its own: not "
-        "comparable.\n",
+        *_compared(card, task),
         f"## Calibration\n\n{task.calibration_text(card)}\n",
         "## Exported against trained\n",
-        f"On {card['parity']['num_pairs']} pairs of moving gradients the "
+        f"On {card['parity']['num_pairs']} pairs of moving textures the "
         "exported model's scores differ from the run's; above the bound, it "
         "would not have been exported.\n",
         tables.markdown_table(
@@ -105,6 +103,16 @@ def markdown(card):
         "".join(f"- {limit}\n" for limit in card["limits"]),
     ]
     return "\n".join(parts)
+
+
+def _compared(card, task):
+    if task != tasks.REPORT:
+        return []
+    return [
+        f"The 2019 report measured {tables.percent(card['report_accuracy'])} "
+        "by pair with its model of this name, on films of its own: not "
+        "comparable.\n"
+    ]
 
 
 def _loading(model_format):

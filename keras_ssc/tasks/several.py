@@ -308,12 +308,15 @@ class SeveralGenres:
             way: [genre for genre in own if own[genre]["way"] == way]
             for way in ("platt", "temperature", "none")
         }
-        told = "; ".join(
+        told = ". ".join(
             f"{words}: {_listed(ways[way])}"
             for way, words in (
-                ("platt", "Platt's scale and bias"),
-                ("temperature", "a temperature"),
-                ("none", "none, since it helps on no film left out"),
+                ("platt", "With Platt's scale and bias"),
+                ("temperature", "With a temperature"),
+                (
+                    "none",
+                    "Left as they are, since neither helps on films left out",
+                ),
             )
             if ways[way]
         )
