@@ -146,7 +146,7 @@ def _few_test_films(films):
             f"in steps of {100 / num_films:.0f} points, and pairs of a film "
             "are not independent, however many.",
             "Add test films, or test in turn on every film "
-            "(python -m experiments.reproduce).",
+            "(python -m keras_ssc.train --folds 5).",
             num_films=num_films,
         )
 

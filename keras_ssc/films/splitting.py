@@ -20,6 +20,8 @@ DEFAULT_SHARES = (0.7, 0.15, 0.15)
 _FIRST = ("train", "test", "validation")
 _OF_EQUALS = ("test", "validation", "train")
 
+_FEWEST_TEST = 3
+
 # Of the names that a note lists.
 _MOST_NAMED = 5
 
@@ -75,8 +77,8 @@ def deal(films, shares=DEFAULT_SHARES, seed=0, known=None):
     Iterative stratification: the genre with the fewest undealt films is dealt
     first, each of its films to the split that lacks the most of it. A film of
     several genres counts for each. As far as a genre has films, each split
-    gets one: one film trains, of two the other tests. The order of the films
-    does not matter.
+    gets one: one film trains, of two the other tests or validates. The order
+    of the films does not matter.
 
     Args:
         films: Iterable of `Film`, of different names. Those that have a split
@@ -124,6 +126,9 @@ class _Needs:
                 self.members[key].append(name)
         self.undealt = {key: len(names) for key, names in self.members.items()}
         self._of_all = self._quotas(len(genres_of))
+        if self._of_all["test"]:
+            # Fewer films measure nothing.
+            self._of_all["test"] = max(self._of_all["test"], _FEWEST_TEST)
         self._of_genre = {
             key: self._quotas(len(names)) for key, names in self.members.items()
         }
@@ -142,6 +147,10 @@ class _Needs:
     def neediest(self, key):
         """Returns the split that the next film of a genre goes to."""
         empty, quotas = self._empty[key], self._of_genre[key]
+        if self.undealt[key] < len(empty) and empty[0] != "train":
+            # Of two films the other tests or validates, as all films need it.
+            split = max(empty, key=self._of_all.get)
+            return split if self._of_all[split] > 0 else "train"
         if self.undealt[key] <= len(empty):
             return empty[0]
         return max(
