@@ -9,6 +9,7 @@ import collections
 import hashlib
 import json
 import pathlib
+import shlex
 
 from keras_ssc import files
 from keras_ssc import genres
@@ -230,9 +231,14 @@ def warning(data_path, name):
     if not found:
         return ""
     config = name.partition("/")[2].partition(":")[0].partition("/")[0]
+    # Others were given as JSON, which only the user knows.
+    config = config if config in _SOURCES else "<its config>"
+    # The data set's folder is NAME/CONFIG/VERSION in the data folder.
+    data_dir = pathlib.Path(data_path).absolute().parents[2]
     return (
         f"{name} was built from {path}, which has changed since: "
         f"{told(found)}. The data set is used as it was built. To renew it: "
         f"tfds build tfds_builder/scene_genre --config {config} --manual_dir "
-        f"{path} --overwrite"
+        f"{shlex.quote(path)} --data_dir {shlex.quote(str(data_dir))} "
+        "--overwrite"
     )

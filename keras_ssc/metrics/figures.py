@@ -168,7 +168,7 @@ def text_picture(text, size, colour, ground):
     font = font_manager.FontProperties(size=size)
     # Names of one size are drawn on strips of one height.
     _, height, below = _pen(1, 1).get_text_width_height_descent(
-        "Ágj가", font, False
+        "Ágj", font, False
     )
     pen = _pen(int(text_width(text, size)) + 2, int(height) + 2)
     pen.draw_text(pen.new_gc(), 1, height - below + 1, text, font, 0)

@@ -177,9 +177,15 @@ def _draw_row(axes, verdict, shots, times, genre, colour):
     # Also where a light colour ends is to be seen.
     ends = times["x"] + times["width"]
     axes.hlines(scores, times["x"], ends, color="black", linewidth=0.8)
-    axes.axhline(
-        verdict.thresholds[genre], color="black", ls="--", lw=1, zorder=3
-    )
+    # On a white line: some genres are as dark as it is.
+    for colour, width, style in (("white", 2.5, "-"), ("black", 1, "--")):
+        axes.axhline(
+            verdict.thresholds[genre],
+            color=colour,
+            lw=width,
+            ls=style,
+            zorder=3,
+        )
     mark = "✓ " if genre in verdict.genres else ""
     name = figures.fitted(genre_words(genre), 110, 10)
     axes.set_ylabel(f"{mark}{name}", rotation=0, ha="right", va="center")

@@ -1,7 +1,9 @@
 import re
+import shutil
 
 import pytest
 
+from keras_ssc.data import datasets
 from keras_ssc.data import extraction
 from keras_ssc.data import provenance
 from keras_ssc.films import cleaning
@@ -108,6 +110,12 @@ def test_a_data_set_is_of_what_it_was_built_from(
         ValueError, match="differs.*'horror_movie7' is new.*--overwrite"
     ):
         scene_genre.build(data_dir, frames, source="frames")
+    # Neither is a folder of nothing, or one that is not there, in silence.
+    for name, said in (("empty", "is gone"), ("no folder", "as a folder")):
+        if name == "empty":
+            (tmp_path / name).mkdir()
+        with pytest.raises(ValueError, match=said):
+            scene_genre.build(data_dir, tmp_path / name, source="frames")
     # As a data set that was built before: it is used, and told.
     (source,) = data_dir.rglob(provenance.FILE_NAME)
     source.unlink()
@@ -126,8 +134,8 @@ def test_train_says_that_its_data_set_is_older(frames, tmp_path, capsys):
     warned = capsys.readouterr().err
     assert re.search(
         rf"warning: scene_genre/small.* was built from {frames}, which has "
-        "changed since: film 'horror_movie7' is new. .*--config small "
-        f"--manual_dir {frames} --overwrite",
+        "changed since: film 'horror_movie7' is new. .*--config <its config> "
+        f"--manual_dir {frames} --data_dir {data_dir} --overwrite",
         warned,
     )
     (source,) = data_dir.rglob(provenance.FILE_NAME)
@@ -138,3 +146,28 @@ def test_train_says_that_its_data_set_is_older(frames, tmp_path, capsys):
     ):
         source.write_text(text)
         assert provenance.warning(source.parent, "scene_genre/small") == ""
+
+
+def test_a_list_that_changed_is_built_anew_where_that_is_asked_for(
+    films, tmp_path
+):
+    data_dir = tmp_path / "data"
+    scene_genre.build(data_dir, tmp_path, source="films", num_pairs=2)
+    with open(films, "a") as file:
+        file.write("Sea,western|sf,train,sea.mp4,,\n")
+    drawn_films.write_film(tmp_path / "sea.mp4", drawn_films.shot(9, 24))
+    told = (
+        r"task changed \(one -> several\).*film 'Sea' is new|film 'Sea' is new"
+    )
+    with pytest.raises(ValueError, match=told):
+        scene_genre.build(data_dir, tmp_path, source="films", num_pairs=2)
+    shutil.rmtree(data_dir)  # as --overwrite does
+    scene_genre.build(data_dir, tmp_path, source="films", num_pairs=2)
+    splits = datasets.DatasetSplits("scene_genre/small", data_dir)
+    assert splits.task.name == "several"
+    assert splits.task.genres == ("animation_2d", "science_fiction", "western")
+    assert splits.prepare("train", (18, 32), ()).num_pairs == 4
+    # A row that cannot be read is told by train, too.
+    films.write_text(films.read_text().replace("western|sf", "western|"))
+    assert "it cannot be read" in splits.warning
+    assert "column genre" in splits.warning
