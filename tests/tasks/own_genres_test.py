@@ -232,3 +232,31 @@ def test_a_film_list_of_several_genres_is_built_of_its_films(made):
     expected = GENRES["one"] if name == "one" else ("Sci-Fi", "한국 영화")
     assert splits.task.genres == expected
     assert figures.genre_colours(expected).keys() == set(expected)
+
+
+def test_without_test_films_validation_is_measured_and_told(tmp_path, capsys):
+    frames = tmp_path / "frames"
+    for number, genre in enumerate(("western", "film noir") * 2):
+        split = "train" if number < 2 else "validation"
+        shot = drawn_films.shot(number, 16)
+        drawn_films.write_frames(frames, genre, split, number + 1, shot)
+    scene_genre.build(tmp_path / "data", frames, source="frames")
+    config = tiny_runs.small(tmp_path / "data", tmp_path / "run", batch_size=4)
+    run = loop.train(config, verbose=False)
+    metrics = evaluation.evaluate(run, verbose=False)
+    assert metrics["split"] == "validation"
+    assert "has no test films" in capsys.readouterr().err
+    assert predictor.load(run).task.genres == ("film_noir", "western")
+    with pytest.raises(ValueError, match="one of: train, validation"):
+        evaluation.evaluate(run, split="test", verbose=False)
+
+
+def test_one_genre_is_nothing_to_distinguish(tmp_path):
+    for number, split in enumerate(("train", "test")):
+        shot = drawn_films.shot(number, 8)
+        drawn_films.write_frames(tmp_path, "western", split, 1 + number, shot)
+    scene_genre.build(tmp_path / "data", tmp_path, source="frames")
+    config = tiny_runs.small(tmp_path / "data", tmp_path / "run", batch_size=2)
+    with pytest.raises(ValueError, match="Expected two genres or more"):
+        loop.train(config, verbose=False)
+    assert not (tmp_path / "run").exists()
