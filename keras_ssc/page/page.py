@@ -49,6 +49,9 @@ _EXAMPLE_SHOTS, _EXAMPLE_FRAME = (48, 60, 36), 70
 # No other sample film has it: a model has not learnt from the examples.
 _EXAMPLE_SEED = 1_000
 
+# Of hundreds of genres, the page lists these many, the highest first.
+_MOST_SCORES = 21
+
 # Pictures of a pair are drawn at most this wide or high.
 _LONG_SIDE = 480
 
@@ -438,7 +441,12 @@ def _leading(answer):
 def _build_answers():
     return [
         gradio.HTML(_heading("Nothing classified yet."), padding=False),
-        gradio.Label(label="Scores", visible=False, show_heading=False),
+        gradio.Label(
+            label="Scores",
+            num_top_classes=_MOST_SCORES,
+            visible=False,
+            show_heading=False,
+        ),
         *(
             gradio.Image(
                 label=label,
