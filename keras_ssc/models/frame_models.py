@@ -51,7 +51,9 @@ def vgg16(
     )
 
 
-def resnet50(image_size=(224, 224), num_genres=6, weights=None):
+def resnet50(
+    image_size=(224, 224), num_genres=6, weights=None, backbone="resnet50"
+):
     """Builds ResNet50 with six classes.
 
     He et al. 2016, arXiv:1512.03385.
@@ -60,14 +62,17 @@ def resnet50(image_size=(224, 224), num_genres=6, weights=None):
         image_size: Tuple of two integers, (height, width), 32 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
+        backbone: String, a key of `backbones.BACKBONES`, in its place.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
     """
-    return _pooled("resnet50", image_size, num_genres, weights)
+    return _pooled("resnet50", image_size, num_genres, weights, backbone)
 
 
-def inception_v3(image_size=(299, 299), num_genres=6, weights=None):
+def inception_v3(
+    image_size=(299, 299), num_genres=6, weights=None, backbone="inception_v3"
+):
     """Builds Inception v3 with six classes.
 
     Szegedy et al. 2016, arXiv:1512.00567.
@@ -76,15 +81,16 @@ def inception_v3(image_size=(299, 299), num_genres=6, weights=None):
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
+        backbone: String, a key of `backbones.BACKBONES`, in its place.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
     """
-    return _pooled("inception_v3", image_size, num_genres, weights)
+    return _pooled("inception_v3", image_size, num_genres, weights, backbone)
 
 
-def _pooled(name, image_size, num_genres, weights):
+def _pooled(name, image_size, num_genres, weights, backbone):
     frame = parts.frame_input(image_size)
-    trunk = backbones.Trunk(name, image_size, weights)
+    trunk = backbones.Trunk(backbone, image_size, weights)
     x = trunk(trunk.stem(trunk.backbone.scale_frame(frame), "frame_stem"))
     return keras.Model({"frame": frame}, parts.logits(x, num_genres), name=name)

@@ -19,13 +19,16 @@ _STILL_MAGNITUDE = 1e-5
 _MAGNITUDE_SCALE = 10.0
 
 
-def inception_v3_6ch(image_size=(299, 299), num_genres=6, weights=None):
+def inception_v3_6ch(
+    image_size=(299, 299), num_genres=6, weights=None, backbone="inception_v3"
+):
     """Builds Inception v3 over both frames, R1 G1 B1 R2 G2 B2.
 
     Args:
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
+        backbone: String, a key of `backbones.BACKBONES`.
 
     Returns:
         A `keras.Model` of `frame` and `next_frame`, uint8 (batch, height,
@@ -33,7 +36,7 @@ def inception_v3_6ch(image_size=(299, 299), num_genres=6, weights=None):
     """
     frame = parts.frame_input(image_size)
     next_frame = parts.frame_input(image_size, "next_frame")
-    trunk = backbones.Trunk("inception_v3", image_size, weights)
+    trunk = backbones.Trunk(backbone, image_size, weights)
     # Each frame is scaled before they are joined.
     scaled = [trunk.backbone.scale_frame(x) for x in (frame, next_frame)]
     x = trunk(trunk.stem(ops.concatenate(scaled, axis=-1), "pair_stem"))
@@ -87,6 +90,7 @@ def double_stack(
     dense_units=(4096, 2048),
     trunk="shared",
     flow="given",
+    backbone="inception_v3",
 ):
     """Builds the report's double stack: Inception v3 on the frame and the flow.
 
@@ -99,6 +103,7 @@ def double_stack(
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
+        backbone: String, a key of `backbones.BACKBONES`.
         dense_units: Tuple of integers, the fully connected layers.
         trunk: String. `"shared"`: one trunk for both; `"separate"`: one for
             each; `"flownet"`: FlowNet-S's encoder for the flow.
@@ -113,7 +118,7 @@ def double_stack(
     checks.one_of("trunk", trunk, TRUNKS)
     inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
     scaled_flow = parts.scale_flow(motion)
-    own = backbones.Trunk("inception_v3", image_size, weights)
+    own = backbones.Trunk(backbone, image_size, weights)
     scaled_frame = own.backbone.scale_frame(inputs["frame"])
     frame_maps = own.stem(scaled_frame, "frame_stem")
     if trunk == "shared":
@@ -121,7 +126,7 @@ def double_stack(
         x = _both_at_once(own, frame_maps, flow_maps)
     elif trunk == "separate":
         other = backbones.Trunk(
-            "inception_v3", image_size, weights, label="flow_inception_v3"
+            backbone, image_size, weights, label=f"flow_{backbone}"
         )
         features = other(other.stem(scaled_flow, "flow_stem"))
         x = ops.concatenate([own(frame_maps), features], axis=-1)
@@ -148,6 +153,7 @@ def motion_magnitude_stack(
     weights=None,
     encoding=None,
     flow="given",
+    backbone="inception_v3",
 ):
     """Builds the report's stack of Inception v3 and the motion magnitude.
 
@@ -159,6 +165,7 @@ def motion_magnitude_stack(
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
+        backbone: String, a key of `backbones.BACKBONES`.
         encoding: Integer, how many neurons the frame's features are encoded
             to; 1 in the report. None keeps all 2,048 of them.
         flow: String. `"given"`: the flow is an input; `"graph"`: the model
@@ -170,7 +177,7 @@ def motion_magnitude_stack(
         `"graph"`, `next_frame` as `frame`.
     """
     inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
-    trunk = backbones.Trunk("inception_v3", image_size, weights)
+    trunk = backbones.Trunk(backbone, image_size, weights)
     scaled_frame = trunk.backbone.scale_frame(inputs["frame"])
     x = trunk(trunk.stem(scaled_frame, "frame_stem"))
     if encoding is not None:

@@ -17,6 +17,9 @@ from keras_ssc.metrics import tables
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 
+# Fields of a config that earlier versions did not write.
+_LATER = ("backbone",)
+
 # Genres that an error names.
 _MOST_TOLD = 8
 
@@ -65,8 +68,10 @@ def read_config(run_dir):
 
     def read(values):
         kept = {
+            # Runs of earlier versions lack what came later.
             field.name: _value_of(field, values[field.name])
             for field in dataclasses.fields(TrainConfig)
+            if field.name in values or field.name not in _LATER
         }
         config = TrainConfig(**kept)
         train_config.check(config)

@@ -9,6 +9,7 @@ import keras
 from keras_ssc import checks
 from keras_ssc import models
 from keras_ssc.data.augmentation import Augmentation
+from keras_ssc.models.backbones import BACKBONES
 from keras_ssc.training import devices
 
 OPTIMIZERS = ("adam", "sgd")
@@ -28,6 +29,7 @@ class TrainConfig:
     data_dir: str | None = None  # where data sets are; TFDS's default
     run_dir: str | None = None  # default: runs/<time>_<model>
     image_size: tuple | None = None  # (height, width) of the model's frames
+    backbone: str | None = None  # the trunk, of models that have one
     weights: str | None = None  # "imagenet" or a file; None for random ones
     dense_units: tuple | None = None  # the model's fully connected layers
     trunk: str | None = None  # double_stack: shared, separate or flownet
@@ -201,6 +203,8 @@ _HELP = {
     "data_dir": "where data sets are built",
     "run_dir": "default: runs/<time>_<model>",
     "image_size": "pixels of the model's frames, such as 96 or 120x68",
+    "backbone": f"the trunk, of models that have one: {', '.join(BACKBONES)}; "
+    "default: the report's",
     "weights": "none, imagenet, or a file of the three-channel network",
     "dense_units": "the fully connected layers, such as 512,256",
     "trunk": "of double_stack: shared, separate or flownet",
