@@ -47,7 +47,7 @@ _FEW_FILMS = 2
 _TIMES_AS_MANY = 10
 _ALIKE = 0.8
 
-# Alike is slow of long names, and these many letters tell.
+# Of a name's letters: long ones take long to compare.
 _MOST_COMPARED = 60
 
 _TIME = re.compile(
@@ -575,37 +575,41 @@ def _is_as_usual(spelling, genre):
 
 def _probable_slips(films):
     """Says which genres are probably another, with a slip in the name."""
-    with_genre = {}
+    lines = {}
     for film in films:
         for genre in film.genres:
-            with_genre.setdefault(genre, []).append(film)
-    count = {genre: len(found) for genre, found in with_genre.items()}
-    keys = {genre: key_of(genre)[:_MOST_COMPARED] for genre in count}
+            lines.setdefault(genre, []).append(film.scenes[0].line)
     notes = []
     for num_films in range(1, _FEW_FILMS + 1):
         usual = {
-            keys[genre]: genre
-            for genre in count
-            if count[genre] >= _TIMES_AS_MANY * num_films
+            _compared(genre): genre
+            for genre, found in lines.items()
+            if len(found) >= _TIMES_AS_MANY * num_films
         }
-        for genre in count:
-            if count[genre] != num_films or genre in genre_names.REPORT_GENRES:
-                continue
-            for key in difflib.get_close_matches(
-                keys[genre], usual, cutoff=_ALIKE
-            ):
-                # Parts 1 and 2 of something are no slips.
-                if _letters(key) != _letters(keys[genre]):
-                    line = with_genre[genre][0].scenes[0].line
-                    notes.append(
-                        f"genre {genre!r} ({_count_films(num_films)}, line "
-                        f"{line}) is probably {usual[key]!r} "
-                        f"({_count_films(count[usual[key]])}): correct the "
-                        f"cell, or add {genre_names.FILE_NAME} to say that "
-                        "both are meant."
-                    )
-                    break
+        notes += [
+            f"genre {genre!r} ({_count_films(num_films)}, line {found[0]}) is "
+            f"probably {meant!r} ({_count_films(len(lines[meant]))}): correct "
+            f"the cell, or add {genre_names.FILE_NAME} to say that both are "
+            "meant."
+            for genre, found in lines.items()
+            if len(found) == num_films and (meant := _meant(genre, usual))
+        ]
     return notes
+
+
+def _meant(genre, usual):
+    """Returns which genre of many films another is a slip of, or None."""
+    if genre in genre_names.REPORT_GENRES:
+        return None
+    compared = _compared(genre)
+    similar = difflib.get_close_matches(compared, usual, cutoff=_ALIKE)
+    # Parts 1 and 2 of something are no slips.
+    slips = (key for key in similar if _letters(key) != _letters(compared))
+    return usual.get(next(slips, None))
+
+
+def _compared(genre):
+    return key_of(genre)[:_MOST_COMPARED]
 
 
 def _letters(key):

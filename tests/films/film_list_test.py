@@ -417,7 +417,7 @@ def test_a_probable_slip_is_told_with_its_line(tmp_path):
         # Three films are no slip.
         [*60 * ["horror"], *3 * ["horor"]],
         # Alike, and both are meant.
-        [*30 * ["animation_2d"], "animation_3d"],
+        [*30 * ["actions"], "action"],
         [*30 * ["part 1"], "part 2"],
         [*30 * ["drama"], "western"],
     ],

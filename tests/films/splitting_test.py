@@ -210,6 +210,13 @@ def test_another_genre_does_not_change_how_one_is_shuffled():
     assert splitting.deal(noir, seed=1) != alone
 
 
+def test_two_genres_are_shuffled_each_for_itself():
+    splits = splitting.deal(films_of(noir=40, dance=40), (0.5, 0.0, 0.5))
+    assert [splits[f"noir {n}"] == "train" for n in range(40)] != [
+        splits[f"dance {n}"] == "train" for n in range(40)
+    ]
+
+
 def test_spellings_of_a_genre_are_dealt_as_one():
     films = [
         Film("A", ("Film Noir",), "", ()),
