@@ -36,6 +36,7 @@ from keras_ssc import sample_films
 from keras_ssc.data import datasets
 from keras_ssc.data import folds
 from keras_ssc.films import cleaning
+from keras_ssc.genres import ONE
 from keras_ssc.genres import genre_words
 from keras_ssc.metrics import intervals
 from keras_ssc.metrics import tables
@@ -764,6 +765,13 @@ def main():
     share_devices()
     checks.above_zero("--rounds", arguments.rounds)
     builder = datasets.open_dataset(arguments.dataset, arguments.data_dir)
+    task = datasets.task_of(builder)
+    if task.name != ONE:
+        raise ValueError(
+            "Expected a data set of one genre a film, as the report's. "
+            f"{arguments.dataset} has several. Train and evaluate on it with "
+            "python -m keras_ssc.train --folds 5."
+        )
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     settings = {
