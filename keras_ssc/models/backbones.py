@@ -1,22 +1,26 @@
 """The backbones, for any number of channels, and FlowNet-S.
 
-VGG16, ResNet50 and Inception v3 come from `keras.applications`, and all are cut
-after the first convolution, the stem: the only layer whose weights depend on
-the number of channels. One stem for each kind of input, and one trunk.
+They come from `keras.applications`, from KerasHub, or are written here, and all
+are cut after the first convolution, the stem: the only layer whose weights
+depend on the number of channels. One stem for each kind of input, and one
+trunk.
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
+import re
 
 import h5py
 import keras
 import numpy as np
 from keras import layers
-from keras import ops
 
 from keras_ssc import checks
+from keras_ssc.models import applications
 from keras_ssc.models import efficientnet_lite
+from keras_ssc.models import hub
 from keras_ssc.models import parts
 
 # Keras' default of 0.99 needs some hundred steps until the averages that
@@ -29,15 +33,6 @@ class WeightsError(ValueError):
     """Pretrained weights that are missing or do not fit."""
 
 
-def _caffe(frame):
-    """Scales a frame as VGG16's and ResNet50's weights expect it.
-
-    BGR, less the mean of ImageNet, as `preprocess_input` of both does.
-    """
-    frame = ops.flip(ops.cast(frame, "float32"), axis=-1)
-    return layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68])(frame)
-
-
 @dataclasses.dataclass(frozen=True)
 class Backbone:
     """A network that was trained on ImageNet.
@@ -46,11 +41,12 @@ class Backbone:
         application: A function as those of `keras.applications`.
         min_size: Integer, the smallest side of an image in pixels.
         scale_frame: Function, uint8 RGB frame to what the weights expect.
-        file_name: String, the file with ImageNet's weights.
+        file_name: String, the file with ImageNet's weights; None: the one
+            that Keras names where it cannot download it.
         block: Regular expression with one group: a layer's name, from the
             start on, and in it the name of its block, for fine-tuning.
         maps: Regular expression, the names of the layers whose feature maps
-            every path passes, for Grad-CAM.
+            every path passes, for Grad-CAM; None: they are looked for.
         is_file: Function of a path, whether it may be a file of its weights.
         remedy: String, how to get ImageNet's weights; None: as those of
             `keras.applications`.
@@ -59,18 +55,19 @@ class Backbone:
     application: object
     min_size: int
     scale_frame: object
-    file_name: str
-    block: str
-    maps: str
+    file_name: str | None = None
+    block: str | None = None
+    maps: str | None = None
     is_file: object = h5py.is_hdf5
     remedy: str | None = None
 
 
+# Those whose layers are known by their names. `find` knows more.
 BACKBONES = {
     "vgg16": Backbone(
         keras.applications.VGG16,
         32,
-        _caffe,
+        applications.caffe,
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         block=r"(block\d)_",
         maps=r"block\d_conv\d",
@@ -78,7 +75,7 @@ BACKBONES = {
     "resnet50": Backbone(
         keras.applications.ResNet50,
         32,
-        _caffe,
+        applications.caffe,
         "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
         block=r"(conv\d_block\d+)_",
         maps=r"conv\d_block\d+_out",
@@ -106,37 +103,112 @@ BACKBONES = {
 }
 
 
+def find(name):
+    """Returns the backbone of a name.
+
+    Args:
+        name: String: a key of `BACKBONES`; the name of a function of
+            `keras.applications`, such as `mobilenet_v2` or `EfficientNetB0`,
+            in capital or small letters, with or without its `_`; or `hub:`
+            and the name of a preset of KerasHub's, or the path of its folder.
+
+    Returns:
+        A `Backbone`. Nothing is imported or downloaded yet.
+
+    Raises:
+        ValueError: If there is no such backbone.
+    """
+    preset = name.removeprefix(hub.PREFIX)
+    if preset and preset != name:
+        return Backbone(
+            functools.partial(hub.network, preset),
+            1,
+            functools.partial(hub.scale_frame, preset),
+            remedy=f"expected the name of an image preset of KerasHub, which "
+            f"is downloaded, or the path of its folder. Received: {preset!r}",
+        )
+    if _key(name):
+        return BACKBONES[_key(name)]
+    if _plain(name) in applications.FUNCTIONS:
+        return Backbone(*applications.FUNCTIONS[_plain(name)])
+    others = (each for each in applications.FUNCTIONS if not _key(each))
+    checks.one_of(
+        "backbone", name, (*BACKBONES, *others, f"{hub.PREFIX}PRESET")
+    )
+
+
+def _plain(name):
+    return name.replace("_", "").lower()
+
+
+def _key(name):
+    """Returns a name as `BACKBONES` has it, or None."""
+    known = {_plain(each): each for each in BACKBONES}
+    return known.get(_plain(name))
+
+
+def label_of(name):
+    """Returns what a backbone's trunk is called in a model.
+
+    Args:
+        name: String, see `find`.
+
+    Returns:
+        A string without the characters that Keras does not take, and without
+        the folders of a preset's path.
+    """
+    if not name.startswith(hub.PREFIX):
+        return _key(name) or _plain(name)
+    last = name.removeprefix(hub.PREFIX).rstrip("/").rpartition("/")[2]
+    return "hub_" + re.sub(r"\W", "_", last, flags=re.ASCII)
+
+
 class Trunk:
     """A backbone without its stem, and the stems for it.
 
     Args:
-        name: String, a key of `BACKBONES`.
+        name: String, see `find`.
         image_size: Tuple of two integers, (height, width).
         weights: None for random ones, `"imagenet"`, or the path of a weights
             file of the three-channel network without its top.
         pooling: String or None, as in `keras.applications`.
-        label: String, the trunk's name in a model; `name` if None.
+        label: String, the trunk's name in a model; `label_of(name)` if None.
 
     Raises:
         ValueError: If there is no such backbone, or the image is too small.
         WeightsError: If the weights cannot be had or do not fit.
     """
 
+    # The network's own layers that scale a frame, before its stem.
+    _scaling = ()
+
     def __init__(
         self, name, image_size, weights=None, pooling="avg", label=None
     ):
-        checks.one_of("backbone", name, BACKBONES)
-        self.backbone = BACKBONES[name]
-        _check_size(name, image_size)
+        self.backbone = find(name)
+        _check_size(name, self.backbone, image_size)
         network = _load_network(self.backbone, image_size, weights, pooling)
-        for layer in network.layers:
+        # Those inside other layers too, which Keras has no public word for.
+        for layer in network._flatten_layers():
             if isinstance(layer, layers.BatchNormalization):
                 layer.momentum = _BATCH_NORMALIZATION_MOMENTUM
-        self._before, self._stem = _find_stem(network)
+        self._scaling, self._before, self._stem, after = _cut(network)
         self._is_pretrained = weights is not None
-        self.model = keras.Model(
-            self._stem.output, network.output, name=label or name
-        )
+        self.model = keras.Model(*after, name=label or label_of(name))
+
+    def scale_frame(self, frame):
+        """Scales a frame as the weights expect it.
+
+        Args:
+            frame: Keras tensor, uint8 RGB (batch, height, width, 3).
+
+        Returns:
+            Keras tensor, float32 of the same shape, for `stem`.
+        """
+        x = self.backbone.scale_frame(frame)
+        for layer in self._scaling:
+            x = layer(x)
+        return x
 
     def stem(self, x, name):
         """Adds a stem: the network's first convolution, for x's channels.
@@ -152,6 +224,8 @@ class Trunk:
         Returns:
             Keras tensor, what `model` takes.
         """
+        if self._stem is None:
+            return _three_channels(x, name)
         for layer in self._before:
             config = {**layer.get_config(), "name": f"{name}_padding"}
             x = type(layer).from_config(config)(x)
@@ -184,12 +258,11 @@ def inflate(kernel, num_channels):
     return kernel[:, :, places] * (num_given / num_channels)
 
 
-def _check_size(name, image_size):
-    smallest = BACKBONES[name].min_size
-    if min(image_size) < smallest:
+def _check_size(name, backbone, image_size):
+    if min(image_size) < backbone.min_size:
         raise ValueError(
-            f"Expected image_size of {smallest} or more on both sides for "
-            f"{name}. Received: {tuple(image_size)} (height, width)"
+            f"Expected image_size of {backbone.min_size} or more on both sides "
+            f"for {name}. Received: {tuple(image_size)} (height, width)"
         )
 
 
@@ -208,21 +281,24 @@ def _load_network(backbone, image_size, weights, pooling):
             pooling=pooling,
         )
     except Exception as error:
-        if weights is None:
+        # A preset of KerasHub is downloaded for its layers, too.
+        if weights is None and backbone.remedy is None:
             raise
         raise WeightsError(_explain(backbone, weights, error)) from error
 
 
 def _explain(backbone, weights, error):
     reason = " ".join(str(error).split())[:200]
-    if weights == "imagenet" and backbone.remedy:
-        return f"ImageNet's weights cannot be had ({reason}): {backbone.remedy}"
+    if weights in (None, "imagenet") and backbone.remedy:
+        return f"The weights cannot be had ({reason}): {backbone.remedy}"
     if weights == "imagenet":
         home = os.environ.get("KERAS_HOME", "~/.keras")
         folder = pathlib.Path(home).expanduser() / "models"
+        named = re.search(r"https?://\S*/([\w.-]+)", str(error))
+        file = backbone.file_name or (named and named[1]) or "the file"
         return (
             f"ImageNet's weights cannot be downloaded ({reason}). Fetch "
-            f"{backbone.file_name} of keras-applications on a machine with a "
+            f"{file} of keras-applications on a machine with a "
             f"network, and put it into {folder}, or name it with --weights."
         )
     if not pathlib.Path(weights).is_file():
@@ -230,21 +306,82 @@ def _explain(backbone, weights, error):
             f"Expected --weights none, imagenet, or a weights file. There is "
             f"no file {weights}."
         )
+    example = f", such as {backbone.file_name}" if backbone.file_name else ""
     return (
         f"{weights} is not a weights file of the three-channel network without "
-        f"its top, such as {backbone.file_name} ({reason})."
+        f"its top{example} ({reason})."
     )
 
 
-def _find_stem(network):
-    """Returns the layers before the first convolution, and that one."""
-    before = []
-    for layer in network.layers:
-        if isinstance(layer, layers.Conv2D):
-            return before, layer
-        if not isinstance(layer, layers.InputLayer):
-            before.append(layer)
-    raise AssertionError("a backbone begins with a convolution")
+def _cut(network):
+    """Cuts a network after its first convolution.
+
+    Returns:
+        A tuple: the layers that scale the image, those that pad it, the first
+        convolution, and what follows, its input's and its output's tensors.
+        Where a network does not begin with a convolution, as vision
+        transformers, nothing is cut off: no layers, None, and all of it.
+    """
+    image, output = network.input, network.output
+    if any(isinstance(each, keras.Sequential) for each in network.layers):
+        image, output, tensors = _without_sequences(network)
+        found = _find_stem(tensors)
+    else:
+        tensors = None
+        found = _find_stem(network.layers)
+    if found is None:
+        return (), (), None, (image, output)
+    scaling, padding, stem = found
+    first = tensors[stem] if tensors else stem.output
+    return scaling, padding, stem, (first, output)
+
+
+def _without_sequences(network):
+    """Calls a network's layers, those of sequences too, of which it has some.
+
+    ConvNeXt's first convolution is in one.
+
+    Returns:
+        A tuple: the input's and the output's tensors, and those of all layers.
+    """
+    tensors = {}
+
+    def call(layer, *args, **kwargs):
+        if not isinstance(layer, keras.Sequential):
+            tensors[layer] = layer(*args, **kwargs)
+            return tensors[layer]
+        (x,) = args
+        for each in layer.layers:
+            x = call(each, x)
+        return x
+
+    clone = keras.models.clone_model(
+        network, clone_function=lambda layer: layer, call_function=call
+    )
+    return clone.input, clone.output, tensors
+
+
+def _find_stem(found):
+    """Returns what scales, what pads and the first convolution, or None."""
+    scaling, padding = [], []
+    for layer in found:
+        if type(layer) is layers.Conv2D and layer.groups == 1:
+            return scaling, padding, layer
+        if isinstance(layer, layers.ZeroPadding2D):
+            padding.append(layer)
+        elif isinstance(layer, layers.Rescaling | layers.Normalization):
+            scaling.append(layer)
+        elif not isinstance(layer, layers.InputLayer):
+            return None
+    return None
+
+
+def _three_channels(x, name):
+    """Makes three channels of any number, as an inflated stem does."""
+    stem = layers.Conv2D(3, 1, use_bias=False, name=name)
+    output = stem(x)
+    stem.set_weights([inflate(np.eye(3)[None, None], x.shape[-1])])
+    return output
 
 
 # Kernel, stride and filters of FlowNet-S's contracting part: Dosovitskiy et

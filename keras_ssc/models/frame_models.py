@@ -26,7 +26,11 @@ def fc(image_size=(68, 120), num_genres=6):
 
 
 def vgg16(
-    image_size=(224, 224), num_genres=6, weights=None, dense_units=(4096, 4096)
+    image_size=(224, 224),
+    num_genres=6,
+    weights=None,
+    dense_units=(4096, 4096),
+    backbone="vgg16",
 ):
     """Builds VGG16 with its own fully connected layers and six classes.
 
@@ -37,13 +41,14 @@ def vgg16(
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
         dense_units: Tuple of integers, the fully connected layers.
+        backbone: String, another in its place; see `backbones.find`.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
     """
     frame = parts.frame_input(image_size)
-    trunk = backbones.Trunk("vgg16", image_size, weights, pooling=None)
-    x = trunk.stem(trunk.backbone.scale_frame(frame), "frame_stem")
+    trunk = backbones.Trunk(backbone, image_size, weights, pooling=None)
+    x = trunk.stem(trunk.scale_frame(frame), "frame_stem")
     x = layers.Flatten()(trunk(x))  # (batch, height / 32 * width / 32 * 512)
     x = parts.dense(x, dense_units)
     return keras.Model(
@@ -62,7 +67,7 @@ def resnet50(
         image_size: Tuple of two integers, (height, width), 32 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
-        backbone: String, a key of `backbones.BACKBONES`, in its place.
+        backbone: String, another in its place; see `backbones.find`.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
@@ -81,7 +86,7 @@ def inception_v3(
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
-        backbone: String, a key of `backbones.BACKBONES`, in its place.
+        backbone: String, another in its place; see `backbones.find`.
 
     Returns:
         A `keras.Model` of `frame`, uint8 (batch, height, width, 3).
@@ -92,5 +97,5 @@ def inception_v3(
 def _pooled(name, image_size, num_genres, weights, backbone):
     frame = parts.frame_input(image_size)
     trunk = backbones.Trunk(backbone, image_size, weights)
-    x = trunk(trunk.stem(trunk.backbone.scale_frame(frame), "frame_stem"))
+    x = trunk(trunk.stem(trunk.scale_frame(frame), "frame_stem"))
     return keras.Model({"frame": frame}, parts.logits(x, num_genres), name=name)

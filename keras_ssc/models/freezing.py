@@ -8,6 +8,13 @@ from keras_ssc.models.backbones import BACKBONES
 
 ALL = "all"
 
+# Blocks of networks that are not in the table: of EfficientNet, MobileNet,
+# ConvNeXt and KerasHub's.
+_MORE_BLOCKS = (
+    r"(block\d+[a-z]+|block_\d+|expanded_conv_\d+|conv_[dp]w_\d+|"
+    r"\w+_stage_\d+_block_\d+|stack\d+_block\d+)(?:_|$)"
+)
+
 
 def all_layers(model):
     """Yields every layer of a model, those of models inside it too."""
@@ -28,8 +35,8 @@ def freeze(model, unfreeze_from=None):
         model: A `keras.Model` of `MODELS` with a backbone.
         unfreeze_from: String, the block from which on the trunk is trained
             nevertheless: `block5` of VGG16, `conv5` or `conv5_block3` of
-            ResNet50, `mixed9` of Inception v3; `"all"` for all of it with its
-            stems; None to freeze all of it.
+            ResNet50, `mixed9` of Inception v3, or any layer's name; `"all"`
+            for all of it with its stems; None to freeze all of it.
 
     Raises:
         ValueError: If there is no such block.
@@ -58,15 +65,17 @@ def _place(trunk, block):
         if before in names and block in names:
             return names.index(before) + 1
     for place, name in enumerate(names):
-        if name.startswith(f"{block}_") and not name.startswith("mixed"):
+        is_it = name == block or name.startswith(f"{block}_")
+        if is_it and not name.startswith("mixed"):
             return place
     raise ValueError(
         f"Unknown block of {trunk.name}. Expected one of: {ALL}, "
-        f"{', '.join(_blocks(names))}. Received: {block!r}"
+        f"{', '.join([*_blocks(names), 'a layer'])}. Received: {block!r}"
     )
 
 
 def _blocks(names):
-    pattern = re.compile("|".join(each.block for each in BACKBONES.values()))
+    known = [each.block for each in BACKBONES.values()]
+    pattern = re.compile("|".join([*known, _MORE_BLOCKS]))
     found = [pattern.match(name) for name in names]
     return dict.fromkeys(match[match.lastindex] for match in found if match)

@@ -28,7 +28,7 @@ def inception_v3_6ch(
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
-        backbone: String, a key of `backbones.BACKBONES`.
+        backbone: String, see `backbones.find`.
 
     Returns:
         A `keras.Model` of `frame` and `next_frame`, uint8 (batch, height,
@@ -38,7 +38,7 @@ def inception_v3_6ch(
     next_frame = parts.frame_input(image_size, "next_frame")
     trunk = backbones.Trunk(backbone, image_size, weights)
     # Each frame is scaled before they are joined.
-    scaled = [trunk.backbone.scale_frame(x) for x in (frame, next_frame)]
+    scaled = [trunk.scale_frame(x) for x in (frame, next_frame)]
     x = trunk(trunk.stem(ops.concatenate(scaled, axis=-1), "pair_stem"))
     return keras.Model(
         {"frame": frame, "next_frame": next_frame},
@@ -103,7 +103,7 @@ def double_stack(
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
-        backbone: String, a key of `backbones.BACKBONES`.
+        backbone: String, see `backbones.find`.
         dense_units: Tuple of integers, the fully connected layers.
         trunk: String. `"shared"`: one trunk for both; `"separate"`: one for
             each; `"flownet"`: FlowNet-S's encoder for the flow.
@@ -119,15 +119,14 @@ def double_stack(
     inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
     scaled_flow = parts.scale_flow(motion)
     own = backbones.Trunk(backbone, image_size, weights)
-    scaled_frame = own.backbone.scale_frame(inputs["frame"])
+    scaled_frame = own.scale_frame(inputs["frame"])
     frame_maps = own.stem(scaled_frame, "frame_stem")
     if trunk == "shared":
         flow_maps = own.stem(scaled_flow, "flow_stem")
         x = _both_at_once(own, frame_maps, flow_maps)
     elif trunk == "separate":
-        other = backbones.Trunk(
-            backbone, image_size, weights, label=f"flow_{backbone}"
-        )
+        label = f"flow_{backbones.label_of(backbone)}"
+        other = backbones.Trunk(backbone, image_size, weights, label=label)
         features = other(other.stem(scaled_flow, "flow_stem"))
         x = ops.concatenate([own(frame_maps), features], axis=-1)
     else:
@@ -165,7 +164,7 @@ def motion_magnitude_stack(
         image_size: Tuple of two integers, (height, width), 75 or more.
         num_genres: Integer, how many classes there are.
         weights: None, `"imagenet"`, or a path; see `backbones.Trunk`.
-        backbone: String, a key of `backbones.BACKBONES`.
+        backbone: String, see `backbones.find`.
         encoding: Integer, how many neurons the frame's features are encoded
             to; 1 in the report. None keeps all 2,048 of them.
         flow: String. `"given"`: the flow is an input; `"graph"`: the model
@@ -178,7 +177,7 @@ def motion_magnitude_stack(
     """
     inputs, motion = parts.frame_and_flow_inputs(image_size, flow)
     trunk = backbones.Trunk(backbone, image_size, weights)
-    scaled_frame = trunk.backbone.scale_frame(inputs["frame"])
+    scaled_frame = trunk.scale_frame(inputs["frame"])
     x = trunk(trunk.stem(scaled_frame, "frame_stem"))
     if encoding is not None:
         x = layers.Dense(encoding, activation="relu", name="encoding")(x)

@@ -13,10 +13,8 @@ from keras import ops
 
 from keras_ssc.models.backbones import BACKBONES
 
-# Feature maps that every path through a backbone passes, or FlowNet-S.
-_MAPS = re.compile(
-    "|".join([*(each.maps for each in BACKBONES.values()), r"flownet_conv_\d"])
-)
+# Convolutions outside of a backbone.
+_FLOWNET_MAPS = r"flownet_conv_\d"
 
 # With small frames, the last maps are a single cell, which says nothing of
 # where: the deepest ones with these many cells on both sides are taken.
@@ -75,34 +73,70 @@ class GradCam:
         return dict(zip(self.branches, heats, strict=True))
 
 
-def _expose(model):
+def _expose(model, is_trunk=False):
     """Returns a model that gives its maps too, and the names of their owners.
 
     Of every trunk inside, and of the convolutions outside of one, the deepest
     maps that are large enough.
     """
     owners, maps, own = [], [], []
+    pattern, calls = _maps_of(model.name) if is_trunk else _FLOWNET_MAPS, []
 
     def call(layer, *args, **kwargs):
-        if isinstance(layer, keras.Model):
-            exposed, inner = _expose(layer)
+        if isinstance(layer, keras.Model) and not is_trunk:
+            exposed, inner = _expose(layer, is_trunk=True)
             *inside, output = exposed(*args)
             owners.extend(inner)
             maps.extend(inside)
             return output
         output = layer(*args, **kwargs)
-        if _MAPS.fullmatch(layer.name):
+        calls.append((keras.tree.flatten([args, kwargs]), output))
+        if pattern and re.fullmatch(pattern, layer.name):
             own.append(output)
         return output
 
     clone = keras.models.clone_model(
         model, clone_function=lambda layer: layer, call_function=call
     )
+    if is_trunk and not own:
+        own = _passed_by_all(calls)
     if own:
         large = [each for each in own if min(each.shape[1:3]) >= _LEAST_CELLS]
         owners.append(model.name)
         maps.append(large[-1] if large else own[0])
     return keras.Model(clone.input, [*maps, clone.output]), owners
+
+
+def _maps_of(trunk):
+    """Returns a regular expression of a backbone's maps, or None."""
+    backbone = BACKBONES.get(trunk.removeprefix("flow_"))
+    return backbone and backbone.maps
+
+
+def _passed_by_all(calls):
+    """Finds the maps that every path through a network passes.
+
+    Args:
+        calls: List of tuples in the order of the network: what a layer was
+            given, and its output.
+
+    Returns:
+        A list of Keras tensors (batch, height, width, channels).
+    """
+    last = {
+        id(given): place
+        for place, (inputs, _) in enumerate(calls)
+        for given in inputs
+    }
+    # The place up to which something is needed that came before.
+    needed = last[id(next(iter(calls[0][0])))]
+    found = []
+    for place, (_, output) in enumerate(calls):
+        if needed <= place and len(getattr(output, "shape", ())) == 4:
+            found.append(output)
+        for each in keras.tree.flatten(output):
+            needed = max(needed, last.get(id(each), place))
+    return found
 
 
 def _branch(owner, names, inputs):

@@ -9,7 +9,7 @@ import keras
 from keras_ssc import checks
 from keras_ssc import models
 from keras_ssc.data.augmentation import Augmentation
-from keras_ssc.models.backbones import BACKBONES
+from keras_ssc.models import backbones
 from keras_ssc.training import devices
 
 OPTIMIZERS = ("adam", "sgd")
@@ -154,6 +154,8 @@ def check(config):
     checks.one_of("schedule", config.schedule, SCHEDULES)
     checks.one_of("precision", config.precision, PRECISIONS)
     checks.one_of("flow", config.flow, ("auto", *FLOWS))
+    if config.backbone is not None:
+        backbones.find(config.backbone)
     for name in ("epochs", "batch_size", "learning_rate", "keep_checkpoints"):
         checks.above_zero(name, getattr(config, name) or 0)  # never None
     for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
@@ -203,7 +205,9 @@ _HELP = {
     "data_dir": "where data sets are built",
     "run_dir": "default: runs/<time>_<model>",
     "image_size": "pixels of the model's frames, such as 96 or 120x68",
-    "backbone": f"the trunk, of models that have one: {', '.join(BACKBONES)}; "
+    "backbone": "the trunk, of models that have one: "
+    f"{', '.join(backbones.BACKBONES)}, a network of keras.applications, such "
+    "as mobilenet_v2, or hub:PRESET, a preset of KerasHub or its folder; "
     "default: the report's",
     "weights": "none, imagenet, or a file of the three-channel network",
     "dense_units": "the fully connected layers, such as 512,256",

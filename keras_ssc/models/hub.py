@@ -1,0 +1,91 @@
+"""Image backbones of KerasHub, by a preset's name or its folder.
+
+KerasHub is imported when one of them is built: it takes seconds, and is
+installed with the extra `hub` alone.
+"""
+
+import keras
+from keras import layers
+
+PREFIX = "hub:"
+
+REMEDY = "pip install 'keras_ssc[hub]'"
+
+
+def _keras_hub():
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ValueError(
+            f"A backbone of KerasHub needs the package keras-hub ({error}): "
+            f"{REMEDY}"
+        ) from error
+    return keras_hub
+
+
+def network(preset, include_top, weights, input_shape, pooling):
+    """Builds a backbone, as the functions of `keras.applications` do.
+
+    Args:
+        preset: String, a preset's name, such as `resnet_50_imagenet`, or the
+            path of a preset's folder.
+        include_top: False: a backbone has no classes.
+        weights: None for random ones, `"imagenet"` for the preset's, or the
+            path of a weights file of the backbone.
+        input_shape: Tuple (height, width, 3).
+        pooling: `"avg"` for the mean over places, None for the feature maps.
+
+    Returns:
+        A `keras.Model` of float32 images (batch, height, width, 3).
+
+    Raises:
+        ValueError: If KerasHub is not installed, or the preset is not that of
+            an image backbone.
+    """
+    assert not include_top, "a backbone has no classes"
+    backbone = _keras_hub().models.Backbone.from_preset(
+        preset, load_weights=weights == "imagenet", image_shape=input_shape
+    )
+    if weights not in (None, "imagenet"):
+        backbone.load_weights(weights)
+    image, features = backbone.input, backbone.output
+    if not (_rank(image) == 4 and _rank(features) in (3, 4)):
+        raise ValueError(
+            f"Expected a backbone from an image to features. "
+            f"{type(backbone).__name__} of {preset} is another."
+        )
+    if pooling == "avg":
+        # Maps (batch, height, width, channels), or tokens (batch, places,
+        # channels).
+        pool = (
+            layers.GlobalAveragePooling2D
+            if _rank(features) == 4
+            else layers.GlobalAveragePooling1D
+        )
+        features = pool(name="avg_pool")(features)
+    return keras.Model(image, features, name=backbone.name)
+
+
+def _rank(tensor):
+    """Returns how many dimensions a tensor has; 0 for several tensors."""
+    return len(getattr(tensor, "shape", ()))
+
+
+def scale_frame(preset, frame):
+    """Scales a frame as a preset's image converter does.
+
+    Args:
+        preset: As `network`'s.
+        frame: Keras tensor, uint8 (batch, height, width, 3).
+
+    Returns:
+        Keras tensor, of the same shape. It is not resized.
+
+    Raises:
+        ValueError: If KerasHub is not installed, or the preset does not say
+            how images are scaled.
+    """
+    converter = _keras_hub().layers.ImageConverter.from_preset(preset)
+    scale = 1.0 if converter.scale is None else converter.scale
+    offset = 0.0 if converter.offset is None else converter.offset
+    return layers.Rescaling(scale, offset=offset)(frame)
