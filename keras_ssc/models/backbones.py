@@ -288,7 +288,11 @@ def _load_network(backbone, image_size, weights, pooling):
 
 
 def _explain(backbone, weights, error):
-    reason = " ".join(str(error).split())[:200]
+    reason = " ".join(str(error).split())
+    if weights not in (None, "imagenet"):
+        # Its whole path is said already, and could be all that is left here.
+        reason = reason.replace(str(weights), pathlib.Path(weights).name)
+    reason = reason[:200]
     if weights in (None, "imagenet") and backbone.remedy:
         return f"The weights cannot be had ({reason}): {backbone.remedy}"
     if weights == "imagenet":
@@ -307,6 +311,8 @@ def _explain(backbone, weights, error):
             f"no file {weights}."
         )
     example = f", such as {backbone.file_name}" if backbone.file_name else ""
+    if backbone.file_name and backbone.remedy:
+        example += f" of --weights imagenet, {backbone.remedy}"
     return (
         f"{weights} is not a weights file of the three-channel network without "
         f"its top{example} ({reason})."

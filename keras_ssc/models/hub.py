@@ -36,7 +36,8 @@ def network(preset, include_top, weights, input_shape, pooling):
         pooling: `"avg"` for the mean over places, None for the feature maps.
 
     Returns:
-        A `keras.Model` of float32 images (batch, height, width, 3).
+        A `keras.Model` of float32 images (batch, height, width, 3): of the
+        backbone's layers if they are all Keras' own, else of the backbone.
 
     Raises:
         ValueError: If KerasHub is not installed, or the preset is not that of
@@ -54,6 +55,13 @@ def network(preset, include_top, weights, input_shape, pooling):
             f"Expected a backbone from an image to features. "
             f"{type(backbone).__name__} of {preset} is another."
         )
+    if not all(
+        type(x).__module__.startswith("keras.") for x in backbone.layers
+    ):
+        # Some of KerasHub's layers are not restored by their own config, such
+        # as the vision transformer's; the backbone as a whole is.
+        image = keras.Input(image.shape[1:])
+        features = backbone(image)
     if pooling == "avg":
         # Maps (batch, height, width, channels), or tokens (batch, places,
         # channels).
@@ -85,7 +93,16 @@ def scale_frame(preset, frame):
         ValueError: If KerasHub is not installed, or the preset does not say
             how images are scaled.
     """
-    converter = _keras_hub().layers.ImageConverter.from_preset(preset)
+    of_images = _keras_hub().layers.ImageConverter
+    try:
+        converter = of_images.from_preset(preset)
+    # KerasHub, Kaggle and Hugging Face raise errors of their own.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            "Expected a preset that says how it scales images, in "
+            f"image_converter.json. {preset} does not: {reason}"
+        ) from error
     scale = 1.0 if converter.scale is None else converter.scale
     offset = 0.0 if converter.offset is None else converter.offset
     return layers.Rescaling(scale, offset=offset)(frame)
