@@ -1,6 +1,7 @@
 """Backbones by name: of `keras.applications` and of KerasHub."""
 
 import builtins
+import json
 
 import keras
 import numpy as np
@@ -12,10 +13,13 @@ from keras_ssc import models
 from keras_ssc.models import applications
 from keras_ssc.models import backbones
 from keras_ssc.prediction import grad_cam
+from keras_ssc.training import loop
+from keras_ssc.training import runs
 from keras_ssc.training import train_config
 from tests.helpers import programs
 from tests.helpers import small_models
 from tests.helpers import tiny_presets
+from tests.helpers import tiny_runs
 
 
 def frames(size=(64, 64), seed=0):
@@ -277,6 +281,55 @@ def test_a_model_with_a_preset_s_layers_is_loaded_elsewhere(tmp_path):
     assert grad_cam.GradCam(model)(inputs, 0) == {}
     models.freeze(model)
     assert len(model.trainable_variables) == 6
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    "make", [tiny_presets.convolutions, tiny_presets.transformer]
+)
+def test_a_training_with_a_preset_goes_on_where_it_ended(
+    make, data_dir, tmp_path
+):
+    pytest.importorskip("keras_hub")
+    preset = make(tmp_path / "tiny")
+    settings = {
+        "model": "resnet50",
+        "image_size": (64, 64),
+        "backbone": f"hub:{preset}",
+        "weights": "imagenet",
+        "freeze": 1,
+    }
+    whole, stopped = (
+        tiny_runs.repeatable(
+            data_dir, tmp_path / name, **{"epochs": 2, **settings}
+        )
+        for name in ("whole", "stopped")
+    )
+    loop.train(whole, verbose=False)
+    tiny_runs.interrupt(stopped, 1)
+    loop.resume(tmp_path / "stopped", verbose=False)
+    tiny_runs.assert_same_weights(tmp_path / "stopped", tmp_path / "whole")
+    read = runs.read_config(tmp_path / "stopped")
+    assert read.backbone == f"hub:{preset}"
+
+
+def test_a_preset_that_means_harm_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("keras_hub")
+    monkeypatch.chdir(tmp_path)
+    preset = tiny_presets.convolutions(tmp_path / "tiny")
+    (preset / "config.json").write_text(
+        json.dumps(
+            {
+                "module": "os",
+                "class_name": "system",
+                "registered_name": "os>system",
+                "config": {"command": "touch harmed"},
+            }
+        )
+    )
+    with pytest.raises(models.WeightsError, match="no class registered"):
+        backbones.Trunk(f"hub:{preset}", (64, 64))
+    assert not (tmp_path / "harmed").exists()
 
 
 def test_presets_that_cannot_be_a_backbone_are_refused(tmp_path):
