@@ -58,10 +58,8 @@ def network(preset, include_top, weights, input_shape, pooling):
     if not all(
         type(x).__module__.startswith("keras.") for x in backbone.layers
     ):
-        # Some of KerasHub's layers are not restored by their own config, such
-        # as the vision transformer's; the backbone as a whole is.
         image = keras.Input(image.shape[1:])
-        features = backbone(image)
+        features = Whole(backbone, name="backbone")(image)
     if pooling == "avg":
         # Maps (batch, height, width, channels), or tokens (batch, places,
         # channels).
@@ -72,6 +70,47 @@ def network(preset, include_top, weights, input_shape, pooling):
         )
         features = pool(name="avg_pool")(features)
     return keras.Model(image, features, name=backbone.name)
+
+
+@keras.saving.register_keras_serializable(package="keras_ssc")
+class Whole(layers.Layer):
+    """A backbone with layers of KerasHub's own, as one layer.
+
+    Some of them are not restored by their own config, such as the vision
+    transformer's; a backbone is, but what was frozen is trained again.
+
+    Args:
+        backbone: A `keras_hub.models.Backbone`.
+        trainable: Boolean, whether it is trained.
+        **kwargs: As `keras.layers.Layer`'s.
+    """
+
+    def __init__(self, backbone, trainable=True, **kwargs):
+        super().__init__(**kwargs)
+        self.backbone = backbone
+        if not trainable:
+            self.trainable = False
+            # A backbone that says so of itself does not tell its layers.
+            for layer in backbone.layers:
+                layer.trainable = False
+
+    def build(self, input_shape):
+        """Has nothing to build: the backbone is built."""
+
+    def call(self, image, training=None):
+        """Returns the backbone's features of (batch, height, width, 3)."""
+        return self.backbone(image, training=training)
+
+    def get_config(self):
+        """Returns the layer's config, with the backbone's."""
+        backbone = keras.saving.serialize_keras_object(self.backbone)
+        return {**super().get_config(), "backbone": backbone}
+
+    @classmethod
+    def from_config(cls, config):
+        """Restores the layer from its config; its weights come later."""
+        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        return cls(**{**config, "backbone": backbone})
 
 
 def _rank(tensor):

@@ -297,15 +297,16 @@ def test_a_training_with_a_preset_goes_on_where_it_ended(
         "image_size": (64, 64),
         "backbone": f"hub:{preset}",
         "weights": "imagenet",
-        "freeze": 1,
+        "freeze": 2,
     }
     whole, stopped = (
         tiny_runs.repeatable(
-            data_dir, tmp_path / name, **{"epochs": 2, **settings}
+            data_dir, tmp_path / name, **{"epochs": 3, **settings}
         )
         for name in ("whole", "stopped")
     )
     loop.train(whole, verbose=False)
+    # While the trunk is frozen.
     tiny_runs.interrupt(stopped, 1)
     loop.resume(tmp_path / "stopped", verbose=False)
     tiny_runs.assert_same_weights(tmp_path / "stopped", tmp_path / "whole")
