@@ -23,11 +23,6 @@ from keras_ssc.models import efficientnet_lite
 from keras_ssc.models import hub
 from keras_ssc.models import parts
 
-# Keras' default of 0.99 needs some hundred steps until the averages that
-# evaluation uses have forgotten where they began; short trainings end before,
-# and everything becomes one genre, silently.
-_BATCH_NORMALIZATION_MOMENTUM = 0.9
-
 
 class WeightsError(ValueError):
     """Pretrained weights that are missing or do not fit."""
@@ -188,10 +183,7 @@ class Trunk:
         self.backbone = find(name)
         _check_size(name, self.backbone, image_size)
         network = _load_network(self.backbone, image_size, weights, pooling)
-        # Those inside other layers too, which Keras has no public word for.
-        for layer in network._flatten_layers():
-            if isinstance(layer, layers.BatchNormalization):
-                layer.momentum = _BATCH_NORMALIZATION_MOMENTUM
+        parts.set_momentum(network)
         self._scaling, self._before, self._stem, after = _cut(network)
         self._is_pretrained = weights is not None
         self.model = keras.Model(*after, name=label or label_of(name))

@@ -7,6 +7,8 @@ installed with the extra `hub` alone.
 import keras
 from keras import layers
 
+from keras_ssc.models import parts
+
 PREFIX = "hub:"
 
 REMEDY = "pip install 'keras_ssc[hub]'"
@@ -77,7 +79,7 @@ class Whole(layers.Layer):
     """A backbone with layers of KerasHub's own, as one layer.
 
     Some of them are not restored by their own config, such as the vision
-    transformer's; a backbone is, but what was frozen is trained again.
+    transformer's. A backbone is, but then trains what was frozen.
 
     Args:
         backbone: A `keras_hub.models.Backbone`.
@@ -88,6 +90,8 @@ class Whole(layers.Layer):
     def __init__(self, backbone, trainable=True, **kwargs):
         super().__init__(**kwargs)
         self.backbone = backbone
+        # Its config does not have what was set of its layers.
+        parts.set_momentum(backbone)
         if not trainable:
             self.trainable = False
             # A backbone that says so of itself does not tell its layers.

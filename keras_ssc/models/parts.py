@@ -13,6 +13,11 @@ FLOWS = ("given", "graph")
 # motion between two frames stays below this.
 _MAX_FLOW_PIXELS = 20.0
 
+# Keras' default of 0.99 needs some hundred steps until the averages that
+# evaluation uses have forgotten where they began; short trainings end before,
+# and everything becomes one genre, silently.
+_BATCH_NORMALIZATION_MOMENTUM = 0.9
+
 # Brings flow into the range that frames have. Most of a film moves by less
 # than 8 pixels from frame to frame.
 _FLOW_SCALE_PIXELS = 8.0
@@ -60,6 +65,14 @@ def scale_flow(flow):
     """Clips flow, in pixels, and scales it to about the range of frames."""
     flow = ops.clip(flow, -_MAX_FLOW_PIXELS, _MAX_FLOW_PIXELS)
     return layers.Rescaling(1 / _FLOW_SCALE_PIXELS)(flow)
+
+
+def set_momentum(network):
+    """Sets the momentum of a network's batch normalisation."""
+    # That inside other layers too, which Keras has no public word for.
+    for layer in network._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = _BATCH_NORMALIZATION_MOMENTUM
 
 
 def dense(x, units):

@@ -12,6 +12,7 @@ from keras import ops
 from keras_ssc import models
 from keras_ssc.models import applications
 from keras_ssc.models import backbones
+from keras_ssc.models import hub
 from keras_ssc.prediction import grad_cam
 from keras_ssc.training import loop
 from keras_ssc.training import runs
@@ -281,6 +282,17 @@ def test_a_model_with_a_preset_s_layers_is_loaded_elsewhere(tmp_path):
     assert grad_cam.GradCam(model)(inputs, 0) == {}
     models.freeze(model)
     assert len(model.trainable_variables) == 6
+
+
+def test_a_whole_backbone_is_restored_as_it_was():
+    image = keras.Input((4, 4, 3))
+    x = layers.BatchNormalization(name="normalized")(image)
+    whole = hub.Whole(keras.Model(image, x), name="backbone")
+    assert len(whole.trainable_variables) == 2
+    whole.trainable = False
+    twin = hub.Whole.from_config(whole.get_config())
+    assert twin.backbone.get_layer("normalized").momentum == 0.9
+    assert not any(each.trainable for each in twin.variables)
 
 
 @pytest.mark.usefixtures("no_pictures")
