@@ -113,7 +113,14 @@ class Whole(layers.Layer):
     @classmethod
     def from_config(cls, config):
         """Restores the layer from its config; its weights come later."""
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        described = config["backbone"]
+        inner = described["config"]
+        if "dtype" in inner:
+            # One precision for both, whoever changed this layer's.
+            inner = {**inner, "dtype": config["dtype"]}
+        backbone = keras.saving.deserialize_keras_object(
+            {**described, "config": inner}
+        )
         return cls(**{**config, "backbone": backbone})
 
 

@@ -148,8 +148,11 @@ def in_float32(model):
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=clone)
+    # Of all layers, those inside others too.
     for own, other in zip(
-        models.all_layers(copy), models.all_layers(model), strict=True
+        copy._flatten_layers(include_self=False),
+        model._flatten_layers(include_self=False),
+        strict=True,
     ):
         if not isinstance(own, keras.Model):
             # As files do it: Normalization would miss what it was adapted to.

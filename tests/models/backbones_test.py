@@ -14,6 +14,7 @@ from keras_ssc.models import applications
 from keras_ssc.models import backbones
 from keras_ssc.models import hub
 from keras_ssc.prediction import grad_cam
+from keras_ssc.serving import export_formats
 from keras_ssc.training import loop
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
@@ -282,6 +283,26 @@ def test_a_model_with_a_preset_s_layers_is_loaded_elsewhere(tmp_path):
     assert grad_cam.GradCam(model)(inputs, 0) == {}
     models.freeze(model)
     assert len(model.trainable_variables) == 6
+
+
+def test_a_preset_of_mixed_precision_is_exported_in_float32(tmp_path):
+    pytest.importorskip("keras_hub")
+    preset = tiny_presets.transformer(tmp_path / "tiny")
+    options = {
+        "image_size": (64, 64),
+        "backbone": f"hub:{preset}",
+        "weights": "imagenet",
+    }
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small_models.small_model("resnet50", **options)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    plain = small_models.small_model("resnet50", **options)
+    plain.set_weights(model.get_weights())
+    inputs = small_models.pairs_for(model)
+    found = export_formats.in_float32(model)(inputs)
+    np.testing.assert_allclose(found, plain(inputs), atol=1e-5)
 
 
 def test_a_whole_backbone_is_restored_as_it_was():
