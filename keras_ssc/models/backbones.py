@@ -304,10 +304,10 @@ def _explain(backbone, weights, error):
         )
     example = f", such as {backbone.file_name}" if backbone.file_name else ""
     if backbone.file_name and backbone.remedy:
-        example += f" of --weights imagenet, {backbone.remedy}"
+        example += f" ({backbone.remedy})"
     return (
         f"{weights} is not a weights file of the three-channel network without "
-        f"its top{example} ({reason})."
+        f"its top{example}: {reason}"
     )
 
 
