@@ -42,7 +42,18 @@ def main():
     parser.add_argument(
         "--resume", metavar="RUN", help="resume an interrupted training"
     )
+    parser.add_argument(
+        "--settings",
+        choices=train_config.SETTINGS,
+        help="frozen: a linear head on a pretrained network, which takes "
+        "minutes without a GPU; flags that are given come on top of them",
+    )
+    given, _ = parser.parse_known_args()
+    if given.settings:
+        chosen = train_config.settings_of(given.settings, given.model)
+        parser.set_defaults(**chosen)
     arguments = vars(parser.parse_args())
+    del arguments["settings"]
     resumed, num_folds = arguments.pop("resume"), arguments.pop("folds")
     config = TrainConfig(**arguments)
     if resumed and (config != TrainConfig() or num_folds is not None):

@@ -11,6 +11,8 @@ from keras_ssc import flow
 # contrast and saturation.
 NUM_DRAWS = 6
 
+_MIRRORED = "_mirrored"
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
@@ -44,25 +46,50 @@ class Augmentation:
         """Copies pairs out of prepared arrays, changed as drawn.
 
         Args:
-            features: Dict of arrays, see `datasets.PreparedSplit`.
+            features: Dict of arrays, see `datasets.PreparedSplit`. Stored
+                features cannot be cropped or coloured any more; those of
+                mirrored pairs are under `mirrored(name)`.
             places: Integer array (batch,), which pairs.
             is_mirrored: Boolean array (batch,).
             draws: Float array (batch, NUM_DRAWS), from 0 to 1.
 
         Returns:
-            A dict as `features`, of the pairs at `places`.
+            A dict as `inputs_of(features)`, of the pairs at `places`.
         """
         windows = None
         if self.crop:
             size = features["frame"].shape[1:3]
             windows = _windows(draws[:, :3], self.crop, size)
-        batch = {
-            name: copy_pairs(name, array, places, is_mirrored, windows)
-            for name, array in features.items()
-        }
+        batch = {}
+        for name, array in features.items():
+            if array.ndim == 4:
+                batch[name] = copy_pairs(
+                    name, array, places, is_mirrored, windows
+                )
+            elif name == plain(name):
+                batch[name] = np.array(array[places])
+                turned = np.flatnonzero(is_mirrored)
+                if len(turned):
+                    others = features[mirrored(name)]
+                    batch[name][turned] = others[places[turned]]
         if self.colour:
             _change_colours(batch, 1 + self.colour * (2 * draws[:, 3:] - 1))
         return batch
+
+
+def mirrored(name):
+    """Returns the name of a stored feature of mirrored pairs."""
+    return name + _MIRRORED
+
+
+def plain(name):
+    """Returns the name of the feature that a mirrored one belongs to."""
+    return name.removesuffix(_MIRRORED)
+
+
+def inputs_of(features):
+    """Leaves out of a dict the features of mirrored pairs."""
+    return {x: array for x, array in features.items() if x == plain(x)}
 
 
 def _windows(draws, crop, size):

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from keras_ssc.data import augmentation as augmentations
 from keras_ssc.data.augmentation import NUM_DRAWS
 from keras_ssc.data.augmentation import Augmentation
 
@@ -206,8 +207,8 @@ def _unchanged(places):
 
 def _gather(prepared, drawn, augmentation, batch_size):
     """Copies the drawn pairs out of the mapped arrays."""
-    names = list(prepared.features)
-    arrays = [*prepared.features.values(), prepared.label]
+    inputs = augmentations.inputs_of(prepared.features)
+    arrays = [*inputs.values(), prepared.label]
 
     def copied(places, is_mirrored, draws):
         batch = augmentation.copy_batch(
@@ -224,4 +225,4 @@ def _gather(prepared, drawn, augmentation, batch_size):
     for tensor, array in zip(gathered, arrays, strict=True):
         tensor.set_shape((batch_size, *array.shape[1:]))
     *features, label = gathered
-    return dict(zip(names, features, strict=True)), label
+    return dict(zip(inputs, features, strict=True)), label

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -48,7 +49,8 @@ class PreparedSplit:
     Attributes:
         features: Dict from the names in `FEATURES` to memory-mapped arrays:
             `frame` and `next_frame`, uint8 (pairs, height, width, 3), RGB;
-            `flow`, float32 (pairs, height, width, 2), pixels, (x, y).
+            `flow`, float32 (pairs, height, width, 2), pixels, (x, y). Or what
+            a frozen trunk makes of them, see `stored_features`.
         label: Array (pairs, ...), a label of the task for each.
         film: Array of strings (pairs,).
         scene: Integer array (pairs,).
@@ -86,6 +88,7 @@ class Rows:
         self._starts = np.cumsum([0, *lengths])[:-1]
         self._places = np.asarray(places, np.int64)
         self.shape = (len(self._places), *self._arrays[0].shape[1:])
+        self.ndim = len(self.shape)
         self.dtype = self._arrays[0].dtype
 
     def __len__(self):
@@ -158,11 +161,44 @@ class DatasetSplits:
     @property
     def warning(self):
         """How it differs from what it was built from, in a line, or empty."""
-        return provenance.warning(self._builder.data_path, self.name)
+        return provenance.warning(
+            self._builder.data_path, self._builder.info.full_name
+        )
 
     def prepare(self, split, image_size, features, progress=False):
         """Makes a split ready for a model; see `prepare`."""
-        return prepare(self._builder, split, image_size, features, progress)
+        return self.of_parts(
+            split,
+            lambda builder, name: prepare(
+                builder, name, image_size, features, progress
+            ),
+        )
+
+    def encode(
+        self, split, image_size, encoder, with_mirrored=False, progress=False
+    ):
+        """Computes a split's features; see `stored_features.prepare`."""
+        from keras_ssc.data import stored_features  # which builds on this
+
+        return self.of_parts(
+            split,
+            lambda builder, name: stored_features.prepare(
+                builder, name, image_size, encoder, with_mirrored, progress
+            ),
+        )
+
+    def of_parts(self, split, prepare_part):
+        """Makes a split ready out of the data set's own splits.
+
+        Args:
+            split: String, one of `names`.
+            prepare_part: Function of a builder and the name of one of its
+                splits that returns a `PreparedSplit`.
+
+        Returns:
+            A `PreparedSplit`.
+        """
+        return prepare_part(self._builder, split)
 
 
 def open_dataset(name, data_dir=None):
@@ -231,12 +267,7 @@ def prepare(builder, split, image_size, features, progress=False):
             f"Expected a split of {builder.info.full_name}, one of: "
             f"{', '.join(builder.info.splits)}. Received: {split!r}"
         )
-    height, width = image_size
-    folder = (
-        pathlib.Path(builder.data_path)
-        / "prepared"
-        / f"{split}_{width}x{height}_{_fingerprint(builder, split)}"
-    )
+    folder = folder_of(builder, split, image_size)
     names = [name for name in FEATURES if name in set(features)]
     wanted = [*names, "details"]
     missing = [
@@ -252,6 +283,16 @@ def prepare(builder, split, image_size, features, progress=False):
         },
         **{name: details[name] for name in _DETAILS},
         task=task_of(builder),
+    )
+
+
+def folder_of(builder, split, image_size):
+    """Returns the path of the folder with what is prepared of a split."""
+    height, width = image_size
+    return (
+        pathlib.Path(builder.data_path)
+        / "prepared"
+        / f"{split}_{width}x{height}_{_fingerprint(builder, split)}"
     )
 
 
@@ -272,8 +313,20 @@ def _fingerprint(builder, split):
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12]
 
 
-def _examples(builder, split, image_size, with_flow):
-    """Returns batches of a split in its stored order, with flow on request."""
+def examples(builder, split, image_size, with_flow, batch_size=_BATCH, start=0):
+    """Returns batches of a split in its stored order, with flow on request.
+
+    Args:
+        builder: What `open_dataset` returned.
+        split: String, a split of the data set.
+        image_size: Tuple of two integers, (height, width).
+        with_flow: Boolean, whether OpenCV's flow of each pair is wanted.
+        batch_size: Integer, pairs in a batch.
+        start: Integer, how many pairs are left out at the beginning.
+
+    Returns:
+        An iterator of dicts of arrays: what is in `FEATURES`, and the details.
+    """
     task = task_of(builder)
 
     def prepare_pair(example):
@@ -294,12 +347,12 @@ def _examples(builder, split, image_size, with_flow):
         )
         return example
 
-    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    dataset = builder.as_dataset(split=split, shuffle_files=False).skip(start)
     dataset = dataset.map(prepare_pair, num_parallel_calls=tf.data.AUTOTUNE)
     if with_flow:
         # OpenCV releases Python's lock, so the pairs really run in parallel.
         dataset = dataset.map(add_flow, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(_BATCH).prefetch(2).as_numpy_iterator()
+    return dataset.batch(batch_size).prefetch(2).as_numpy_iterator()
 
 
 def _store(builder, split, image_size, folder, missing, progress):
@@ -310,9 +363,15 @@ def _store(builder, split, image_size, folder, missing, progress):
         for name in missing
         if name in FEATURES
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_stale(builder, folder.parent)
-    _check_space(folder, shapes)
+    make_room(
+        builder,
+        folder,
+        sum(
+            math.prod(shape) * dtype_of(name).itemsize
+            for name, shape in shapes.items()
+        ),
+        "choose a smaller --image-size",
+    )
     temporary = {
         name: _array_path(folder, name).with_suffix(f".{os.getpid()}.tmp")
         for name in missing
@@ -320,7 +379,7 @@ def _store(builder, split, image_size, folder, missing, progress):
     try:
         with files.named(folder):
             _write_arrays(
-                _examples(builder, split, image_size, "flow" in missing),
+                examples(builder, split, image_size, "flow" in missing),
                 shapes,
                 temporary,
                 tqdm.tqdm(
@@ -370,18 +429,26 @@ def _remove_stale(builder, parent):
         )
 
 
-def _check_space(folder, shapes):
-    needed = sum(
-        int(np.prod(shape, dtype=np.int64)) * dtype_of(name).itemsize
-        for name, shape in shapes.items()
-    )
+def make_room(builder, folder, num_bytes, remedy):
+    """Makes a folder of `folder_of`, without what is stale beside it.
+
+    Args:
+        builder: What `open_dataset` returned.
+        folder: `pathlib.Path`.
+        num_bytes: Integer, what will be written there.
+        remedy: String, what to do if there is less room.
+
+    Raises:
+        OSError: If there is less room on the disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_stale(builder, folder.parent)
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if num_bytes > free:
         raise OSError(
             None,
-            f"expected {needed / 1e9:.1f} GB of free disk for the prepared "
-            f"pairs, found {free / 1e9:.1f} GB. Free some, or choose a "
-            "smaller --image-size",
+            f"expected {num_bytes / 1e9:.1f} GB of free disk for the prepared "
+            f"pairs, found {free / 1e9:.1f} GB. Free some, or {remedy}",
             str(folder),
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras_ssc.data import datasets
 
 
-class FoldSplits:
+class FoldSplits(datasets.DatasetSplits):
     """The training, validation and test split of one fold.
 
     Folds are stratified by genre; of films with several genres, the rarest
@@ -31,14 +31,11 @@ class FoldSplits:
         films: Dict from a split to the sorted list of its films.
         left_out: Dict from a film that is in none to the reason.
         task: The data set's task, see `tasks`.
-        warning: Empty; see `datasets.DatasetSplits`.
 
     Raises:
         ValueError: If there is no such fold, or nothing is left to train with
             or to test on.
     """
-
-    warning = ""
 
     def __init__(self, builder, num_folds, fold, seed=0, films_per_genre=None):
         check(num_folds, fold)
@@ -81,12 +78,10 @@ class FoldSplits:
         """Returns the places of the pairs of each split; a subclass's own."""
         return places
 
-    def prepare(self, split, image_size, features, progress=False):
-        """Makes a split ready, as `datasets.prepare`."""
+    def of_parts(self, split, prepare_part):
+        """See `datasets.DatasetSplits.of_parts`."""
         parts = [
-            datasets.prepare(
-                self._builder, each, image_size, features, progress
-            )
+            prepare_part(self._builder, each)
             for each in self._builder.info.splits
         ]
         return datasets.select(parts, self._places[split])

@@ -374,7 +374,8 @@ def curves_figure(history, title, metric="accuracy"):
 
     Args:
         history: Dict from `loss`, the metric's name, and perhaps those of the
-            validation (`val_loss`), to a list of floats, one an epoch.
+            validation (`val_loss`), to a list of floats, one an epoch. With
+            `l2`, strengths of a penalty take the place of epochs.
         title: String.
         metric: String, the name of a share, such as `average_precision`.
 
@@ -389,10 +390,15 @@ def curves_figure(history, title, metric="accuracy"):
         ):
             values = history.get(key, ())
             if len(values):
-                epochs = range(1, len(values) + 1)
-                axes.plot(epochs, values, "o-", color=colour, label=label)
-        axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+                x = history.get("l2", range(1, len(values) + 1))
+                axes.plot(x, values, "o-", color=colour, label=label)
+        if "l2" in history:
+            axes.set(xlabel="L2 penalty", xscale="log")
+            axes.invert_xaxis()  # as fitted, from strong to weak
+        else:
+            axes.set(xlabel="epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylabel(name.replace("_", " "))
         axes.set_ylim(bottom=0, top=1.02 if name == metric else None)
         axes.grid(alpha=0.3)
         axes.legend()

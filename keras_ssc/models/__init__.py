@@ -11,6 +11,10 @@ import typing
 
 from keras_ssc import checks
 from keras_ssc.models.backbones import WeightsError
+from keras_ssc.models.features import Encoder
+from keras_ssc.models.features import copy_head
+from keras_ssc.models.features import head
+from keras_ssc.models.features import names as feature_names
 from keras_ssc.models.frame_models import fc
 from keras_ssc.models.frame_models import inception_v3
 from keras_ssc.models.frame_models import resnet50
@@ -28,6 +32,7 @@ from keras_ssc.models.motion_models import motion_magnitude_stack
 
 __all__ = [
     "ALL_BLOCKS",
+    "Encoder",
     "MODELS",
     "Model",
     "ModelError",
@@ -35,7 +40,10 @@ __all__ = [
     "all_layers",
     "build_model",
     "check",
+    "copy_head",
+    "feature_names",
     "freeze",
+    "head",
     "load",
     "options_of",
 ]

@@ -49,7 +49,8 @@ def vgg16(
     frame = parts.frame_input(image_size)
     trunk = backbones.Trunk(backbone, image_size, weights, pooling=None)
     x = trunk.stem(trunk.scale_frame(frame), "frame_stem")
-    x = layers.Flatten()(trunk(x))  # (batch, height / 32 * width / 32 * 512)
+    # (batch, height / 32 * width / 32 * 512)
+    x = parts.features(trunk(x), "frame")
     x = parts.dense(x, dense_units)
     return keras.Model(
         {"frame": frame}, parts.logits(x, num_genres), name="vgg16"
@@ -98,4 +99,5 @@ def _pooled(name, image_size, num_genres, weights, backbone):
     frame = parts.frame_input(image_size)
     trunk = backbones.Trunk(backbone, image_size, weights)
     x = trunk(trunk.stem(trunk.scale_frame(frame), "frame_stem"))
+    x = parts.features(x, "frame")
     return keras.Model({"frame": frame}, parts.logits(x, num_genres), name=name)

@@ -40,6 +40,7 @@ def inception_v3_6ch(
     # Each frame is scaled before they are joined.
     scaled = [trunk.scale_frame(x) for x in (frame, next_frame)]
     x = trunk(trunk.stem(ops.concatenate(scaled, axis=-1), "pair_stem"))
+    x = parts.features(x, "pair")
     return keras.Model(
         {"frame": frame, "next_frame": next_frame},
         parts.logits(x, num_genres),
@@ -123,16 +124,19 @@ def double_stack(
     frame_maps = own.stem(scaled_frame, "frame_stem")
     if trunk == "shared":
         flow_maps = own.stem(scaled_flow, "flow_stem")
-        x = _both_at_once(own, frame_maps, flow_maps)
+        features = _both_at_once(own, frame_maps, flow_maps)
     elif trunk == "separate":
         label = f"flow_{backbones.label_of(backbone)}"
         other = backbones.Trunk(backbone, image_size, weights, label=label)
-        features = other(other.stem(scaled_flow, "flow_stem"))
-        x = ops.concatenate([own(frame_maps), features], axis=-1)
+        flow_maps = other.stem(scaled_flow, "flow_stem")
+        features = own(frame_maps), other(flow_maps)
     else:
-        features = backbones.flownet_s(scaled_flow)
-        features = layers.GlobalAveragePooling2D()(features)
-        x = ops.concatenate([own(frame_maps), features], axis=-1)
+        flow_maps = backbones.flownet_s(scaled_flow)
+        pooled = layers.GlobalAveragePooling2D()(flow_maps)
+        features = own(frame_maps), pooled
+    kinds = ("frame", "flow")
+    features = list(map(parts.features, features, kinds))
+    x = ops.concatenate(features, axis=-1)  # (batch, 4096)
     x = parts.dense(x, dense_units)
     return keras.Model(inputs, parts.logits(x, num_genres), name="double_stack")
 
@@ -143,7 +147,8 @@ def _both_at_once(trunk, frame_maps, flow_maps):
     x = ops.stack([frame_maps, flow_maps], axis=1)  # (batch, 2, h, w, 32)
     x = ops.reshape(x, (-1, *frame_maps.shape[1:]))  # (2 batch, h, w, 32)
     x = trunk(x)  # (2 batch, 2048)
-    return ops.reshape(x, (-1, 2 * x.shape[-1]))  # (batch, 4096)
+    x = ops.reshape(x, (-1, 2, *x.shape[1:]))
+    return x[:, 0], x[:, 1]  # of frame and flow, (batch, 2048) each
 
 
 def motion_magnitude_stack(
@@ -179,10 +184,12 @@ def motion_magnitude_stack(
     trunk = backbones.Trunk(backbone, image_size, weights)
     scaled_frame = trunk.scale_frame(inputs["frame"])
     x = trunk(trunk.stem(scaled_frame, "frame_stem"))
+    x = parts.features(x, "frame")
     if encoding is not None:
         x = layers.Dense(encoding, activation="relu", name="encoding")(x)
     magnitude = ops.expand_dims(motion_magnitude(motion), -1)  # (batch, 1)
     magnitude = ops.log(magnitude + _STILL_MAGNITUDE)
+    magnitude = parts.features(magnitude, "magnitude")
     magnitude = layers.Normalization(name="log_magnitude", dtype="float32")(
         magnitude
     )

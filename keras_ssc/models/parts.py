@@ -67,6 +67,20 @@ def scale_flow(flow):
     return layers.Rescaling(1 / _FLOW_SCALE_PIXELS)(flow)
 
 
+def features(x, kind):
+    """Marks what a trunk, which may be frozen, has made of a pair.
+
+    Args:
+        x: Keras tensor (batch, ...).
+        kind: String: what it is made of, such as `frame`, `flow` or `pair`.
+
+    Returns:
+        The same as a float32 tensor (batch, n), the output of the layer
+        `<kind>_features`, see `features.names`.
+    """
+    return layers.Flatten(name=f"{kind}_features", dtype="float32")(x)
+
+
 def set_momentum(network):
     """Sets the momentum of a network's batch normalisation."""
     # That inside other layers too, which Keras has no public word for.

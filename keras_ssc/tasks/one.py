@@ -12,6 +12,7 @@ from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.balanced_accuracy import BalancedAccuracy
 from keras_ssc.metrics.tables import percent
+from keras_ssc.tasks import linear
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +109,32 @@ class OneGenre:
         films_of_label = np.bincount(label_of_film)
         shares = 1 / (size[place] * films_of_label[label])
         return shares / shares.sum()
+
+    def linear_fits(self, features, label, shares, strengths):
+        """Fits linear classifiers, see `linear.fits`.
+
+        Args:
+            features: float32 array (pairs, n).
+            label: int64 array (pairs,).
+            shares: Float array (pairs,), of sum 1.
+            strengths: See `linear.fits`.
+
+        Yields:
+            For each strength, the logits' kernel (n, genres) and bias
+            (genres,).
+        """
+        present = np.unique(label)
+        kernel = np.zeros((features.shape[1], len(self.genres)))
+        bias = np.full(len(self.genres), linear.NEVER)
+        if len(present) == 1:
+            bias[present] = 0.0
+            yield from ((kernel, bias) for _ in strengths)
+            return
+        for own_kernel, own_bias in linear.fits(
+            features, label, shares, strengths
+        ):
+            kernel[:, present], bias[present] = own_kernel, own_bias
+            yield kernel.copy(), bias.copy()
 
     # Answers.
 

@@ -13,6 +13,7 @@ from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.tables import percent
+from keras_ssc.tasks import linear
 
 # How much more a film of a rare genre may count than one that lacks it.
 _LARGEST_WEIGHT = 20.0
@@ -170,6 +171,16 @@ class SeveralGenres:
         )
         shares = 1 / size[place]
         return shares / shares.sum()
+
+    def linear_fits(self, features, label, shares, strengths):
+        """Fits linear classifiers, each genre by itself; see `OneGenre`."""
+        genres = [
+            linear.binary_fits(features, own, shares, strengths)
+            for own in self.is_of(label).T
+        ]
+        for fitted in zip(*genres, strict=True):
+            kernels, biases = zip(*fitted, strict=True)
+            yield np.stack(kernels, axis=1), np.stack(biases)
 
     def scores(self, logits):
         """Turns logits into calibrated probabilities, each genre by itself.

@@ -153,8 +153,13 @@ class Checkpoints(keras.callbacks.Callback):
             old.unlink()
             old.with_suffix(".json").unlink(missing_ok=True)
 
-    def write_final(self, path):
+    def write_final(self, path, whole=None):
         """Writes the model that did best, or the last one, to `path`.
+
+        Args:
+            path: `pathlib.Path`.
+            whole: A `keras.Model` whose head was trained, to be written with
+                the head that did best; None if it was trained itself.
 
         It is the model alone, without optimizer, loss and metrics: with
         Adam a third of a checkpoint's size, and plain Keras loads it, if it
@@ -164,7 +169,9 @@ class Checkpoints(keras.callbacks.Callback):
         if not source.exists():
             source = self.folder / f"{self.state.name()}.keras"
         model = models.load(source)
-        write_model(model, path)
+        if whole is not None:
+            models.copy_head(model, whole)
+        write_model(whole or model, path)
 
 
 def _values(variables):

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 from keras_ssc import files
+from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import batching
 from keras_ssc.metrics import calibration
@@ -183,7 +184,15 @@ def _calibrate(task, prepared, logits):
 
 def _predict(splits, split, config, model, verbose):
     """Returns a split and the model's logits, float32 (pairs, genres)."""
-    prepared = splits.prepare(split, config.image_size, model.input, verbose)
+    if config.is_stored() and models.feature_names(model):
+        encoder, model = models.Encoder(model), models.head(model)
+        prepared = splits.encode(
+            split, config.image_size, encoder, progress=verbose
+        )
+    else:
+        prepared = splits.prepare(
+            split, config.image_size, model.input, verbose
+        )
     batches = batching.evaluation_batches(prepared, config.batch_size)
     return prepared, model.predict(batches, verbose=1 if verbose else 0)
 

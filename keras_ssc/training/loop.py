@@ -16,6 +16,7 @@ from keras_ssc.data import datasets
 from keras_ssc.metrics import figures
 from keras_ssc.training import checkpoints
 from keras_ssc.training import devices
+from keras_ssc.training import linear_head
 from keras_ssc.training import runs
 from keras_ssc.training import tensorboard_pictures
 from keras_ssc.training import train_config
@@ -49,11 +50,14 @@ def train(config, verbose=True, splits=None):
     _check_genres(splits)
     with strategy.scope():
         model = _build(config, splits.task)
+        trained = _trained(model, config)
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
     run_dir = _make_run_dir(config, strategy, splits)
-    _adapt(model, prepared["train"], config.batch_size)
-    state = checkpoints.State(0)
-    return _fit(model, config, run_dir, prepared, strategy, state, verbose)
+    _adapt(trained, prepared["train"], config.batch_size)
+    return _fit(
+        *(trained, model, config, run_dir, prepared, strategy),
+        *(checkpoints.State(0), verbose),
+    )
 
 
 def resume(run_dir, verbose=True, splits=None):
@@ -85,25 +89,30 @@ def resume(run_dir, verbose=True, splits=None):
     splits = _open(config, splits or runs.open_splits(run_dir))
     task = runs.check_task(run_dir, splits)
     with strategy.scope():
-        state, model = checkpoints.load_newest(
+        state, stored = checkpoints.load_newest(
             run_dir / "checkpoints", devices.is_chief(strategy)
         )
-        is_new = model is None
-        model = model or _build(config, task)
+        # Of a head, the checkpoints hold no trunk.
+        is_whole = stored is not None and not config.is_stored()
+        model = stored if is_whole else _build(config, task)
+        trained = stored or _trained(model, config)
     state = state or checkpoints.State(0)
     models.check(model, run_dir / "checkpoints", len(task.genres))
     devices.check_agreement(strategy, state.name())
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
-    if is_new:
-        _adapt(model, prepared["train"], config.batch_size)
+    if stored is None:
+        _adapt(trained, prepared["train"], config.batch_size)
     elif verbose:
         step = f", step {state.step}" if state.step else ""
         print(f"resuming after epoch {state.epoch}{step} of {config.epochs}")
     if state.metrics is not None:
-        devices.build_metrics(model, strategy)
+        devices.build_metrics(trained, strategy)
     if devices.is_chief(strategy):
         runs.cut_history(run_dir, state.epoch)
-    return _fit(model, config, run_dir, prepared, strategy, state, verbose)
+    return _fit(
+        *(trained, model, config, run_dir, prepared, strategy),
+        *(state, verbose),
+    )
 
 
 def _set_up(config):
@@ -140,11 +149,18 @@ def _open(config, splits):
 
 
 def _prepare_splits(splits, config, model, strategy, verbose):
+    def prepare(split):
+        if config.is_stored():
+            is_mirrored = config.mirror and split == "train"
+            return splits.encode(
+                *(split, config.image_size, encoder, is_mirrored, verbose)
+            )
+        return splits.prepare(split, config.image_size, model.input, verbose)
+
+    encoder = models.Encoder(model) if config.is_stored() else None
     with devices.chief_first(strategy):
         prepared = {
-            split: splits.prepare(
-                split, config.image_size, model.input, verbose
-            )
+            split: prepare(split)
             for split in ("train", "validation")
             if split == "train" or split in splits.names
         }
@@ -178,9 +194,34 @@ def _check_genres(splits):
         )
 
 
-def _fit(model, config, run_dir, prepared, strategy, state, verbose):
-    """Trains from the state to the end; returns the run's folder."""
+def _trained(model, config):
+    """Returns what is trained: a model, or the head of one that is frozen."""
+    if not config.is_stored():
+        return model
+    models.freeze(model)
+    head = models.head(model)
+    if config.optimizer == "lbfgs":
+        linear_head.check(head)
+    return head
+
+
+def _fit(model, whole, config, run_dir, prepared, strategy, state, verbose):
+    """Trains from the state to the end; returns the run's folder.
+
+    Args:
+        model: What is trained, see `_trained`.
+        whole: What is stored at the end.
+    """
     is_chief = devices.is_chief(strategy)
+    if config.optimizer == "lbfgs":
+        if is_chief:
+            linear_head.fit(
+                *(model, prepared, config.balanced, run_dir / "history.csv")
+            )
+            _draw_curves(config, run_dir)
+            checkpoints.write_model(whole, run_dir / "model.keras")
+        devices.wait_for_all(strategy)
+        return run_dir
     keeper = checkpoints.Checkpoints(
         run_dir / "checkpoints" if is_chief else None,
         config.keep_checkpoints,
@@ -204,12 +245,18 @@ def _fit(model, config, run_dir, prepared, strategy, state, verbose):
             first_step,
             epochs=end_epoch,
             callbacks=_callbacks(
-                run_dir, keeper, prepared, first_step, is_chief
+                *(run_dir, keeper, prepared, first_step),
+                has_pictures=is_chief and model is whole,
+                is_chief=is_chief,
             ),
             verbose=1 if verbose and is_chief else 0,
         )
     if is_chief:
-        _finish(config, run_dir, keeper)
+        _draw_curves(config, run_dir)
+        # Last of all: a run with a model is finished.
+        keeper.write_final(
+            run_dir / "model.keras", None if model is whole else whole
+        )
     devices.wait_for_all(strategy)
     return run_dir
 
@@ -284,16 +331,13 @@ def _fit_stretch(
         model.fit(batches, shuffle=False, **settings)
 
 
-def _finish(config, run_dir, keeper):
-    """Writes what a finished run has."""
+def _draw_curves(config, run_dir):
     title = f"{config.model} on {config.dataset}, seed {config.seed}"
     history = runs.read_history(run_dir)
     files.write_bytes(
         run_dir / "curves.png",
         figures.curves_figure(history, title, runs.read_task(run_dir).metric),
     )
-    # Last of all: a run with a model is finished.
-    keeper.write_final(run_dir / "model.keras")
 
 
 def _build(config, task):
@@ -404,18 +448,21 @@ def _make_run_dir(config, strategy, splits):
     return run_dir
 
 
-def _callbacks(run_dir, keeper, prepared, first_step, is_chief):
-    """Returns what watches a training; one host alone writes files."""
-    if not is_chief:
-        return [
-            _StopAtNaN(first_step),
-            keeper,
-            tensorboard_pictures.Pictures(None, {}),
-        ]
+def _callbacks(run_dir, keeper, prepared, first_step, has_pictures, is_chief):
+    """Returns what watches a training; one host alone writes files.
+
+    A head on stored features has no frames to show.
+    """
+    watching = (
+        watching_callbacks(run_dir, first_step)
+        if is_chief
+        else [_StopAtNaN(first_step)]
+    )
+    folder = run_dir / "logs" if has_pictures else None
     return [
-        *watching_callbacks(run_dir, first_step),
+        *watching,
         keeper,
-        tensorboard_pictures.Pictures(run_dir / "logs", prepared),
+        tensorboard_pictures.Pictures(folder, prepared),
     ]
 
 

@@ -17,8 +17,8 @@ from keras_ssc.metrics import tables
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 
-# Fields of a config that earlier versions did not write.
-_LATER = ("backbone",)
+# What fields of a config were before there were such fields.
+_LATER = {"backbone": None, "store": False}
 
 # Genres that an error names.
 _MOST_TOLD = 8
@@ -67,11 +67,10 @@ def read_config(run_dir):
     """
 
     def read(values):
+        values = {**_LATER, **values}
         kept = {
-            # Runs of earlier versions lack what came later.
             field.name: _value_of(field, values[field.name])
             for field in dataclasses.fields(TrainConfig)
-            if field.name in values or field.name not in _LATER
         }
         config = TrainConfig(**kept)
         train_config.check(config)
@@ -221,15 +220,19 @@ def summary(run_dir):
     config, history = read_config(run_dir), read_history(run_dir)
     metric = read_task(run_dir).metric
     words = metric.replace("_", " ")
+    counted = "strengths of L2" if "l2" in history else "epochs"
     parts = [
-        f"{config.model}, {len(history['loss'])} epochs",
+        f"{config.model}, {len(history['loss'])} {counted}",
         f"loss {history['loss'][-1]:.4f}",
         f"{words} {tables.percent(history[metric][-1])}",
     ]
     if "val_loss" in history:
         best = int(np.argmin(history["val_loss"]))
+        where = f"in epoch {best + 1}"
+        if "l2" in history:
+            where = f"with L2 {history['l2'][best]:g}"
         parts.append(
-            f"best on validation in epoch {best + 1}: loss "
+            f"best on validation {where}: loss "
             f"{history['val_loss'][best]:.4f}, {words} "
             f"{tables.percent(history[f'val_{metric}'][best])}"
         )

@@ -12,9 +12,27 @@ from keras_ssc.data.augmentation import Augmentation
 from keras_ssc.models import backbones
 from keras_ssc.training import devices
 
-OPTIMIZERS = ("adam", "sgd")
+# The last one is for a linear head on stored features alone.
+OPTIMIZERS = ("adam", "sgd", "lbfgs")
 SCHEDULES = ("constant", "exponential", "cosine")
 PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
+
+# Of `freeze`: as many as there are.
+ALL_EPOCHS = "all"
+
+# Settings for a purpose, which take the place of a model's own.
+SETTINGS = {
+    # Minutes on a laptop: nothing is trained but a linear head.
+    "frozen": {
+        "backbone": "efficientnet_lite0",
+        "weights": "imagenet",
+        "image_size": (224, 224),
+        "freeze": ALL_EPOCHS,
+        "dense_units": (),
+        "optimizer": "lbfgs",
+        "mirror": False,
+    },
+}
 
 # Who computes the flow, and the models' own word for it.
 FLOWS = {"opencv": "given", "graph": "graph"}
@@ -36,12 +54,13 @@ class TrainConfig:
     encoding: int | None = None  # motion_magnitude_stack: 1 in the report
     single_frame: bool | None = None  # flownet_fc: one frame, as the report
     flow: str = "auto"  # where a model sees it: graph on GPUs, else opencv
-    freeze: int = 0  # epochs in which the pretrained part stays as it is
+    freeze: int | str = 0  # epochs with the pretrained part as it is; all
+    store: bool = True  # the features of a part that is frozen throughout
     unfreeze_from: str | None = None  # the block to train from, then; all
     fine_learning_rate: float | None = None  # then; a tenth of the other
     epochs: int | None = None
     batch_size: int | None = None  # over all devices together
-    optimizer: str | None = None  # adam, or sgd with momentum 0.9
+    optimizer: str | None = None  # adam, sgd with momentum 0.9, or lbfgs
     learning_rate: float | None = None  # at its highest
     schedule: str | None = None  # constant unless the model says otherwise
     warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
@@ -65,11 +84,7 @@ class TrainConfig:
         Returns:
             A dict of keyword arguments.
         """
-        known = {
-            option
-            for name in models.MODELS
-            for option in models.options_of(name)
-        }
+        known = _model_options()
         options = {
             name: value
             for name, value in dataclasses.asdict(self).items()
@@ -81,6 +96,10 @@ class TrainConfig:
             options["flow"] = FLOWS[self.flow]
         return options
 
+    def is_stored(self):
+        """Says whether a head is trained on stored features of a trunk."""
+        return self.store and bool(self.freeze) and self.freeze == self.epochs
+
     def augmentation(self):
         """Returns what is changed at random in training pairs.
 
@@ -91,6 +110,40 @@ class TrainConfig:
             ValueError: If a number is out of its range.
         """
         return Augmentation(self.mirror, self.crop, self.colour)
+
+
+def settings_of(name, model):
+    """Returns the settings of a purpose, for a model.
+
+    Args:
+        name: String, a key of `SETTINGS`.
+        model: String, a key of `models.MODELS`.
+
+    Returns:
+        A dict of fields of `TrainConfig`.
+
+    Raises:
+        ValueError: If there are no such settings, or they are not for it.
+    """
+    checks.one_of("settings", name, SETTINGS)
+    checks.one_of("model", model, models.MODELS)
+    options = models.options_of(model)
+    if "backbone" not in options:
+        raise ValueError(
+            f"Expected a model with a backbone for the settings {name}. "
+            f"{model} has none."
+        )
+    return {
+        field: value
+        for field, value in SETTINGS[name].items()
+        if field in options or field not in _model_options()
+    }
+
+
+def _model_options():
+    return {
+        option for name in models.MODELS for option in models.options_of(name)
+    }
 
 
 def fill_in(config):
@@ -113,24 +166,26 @@ def fill_in(config):
             if getattr(config, name) is None
         },
     )
+    if config.freeze == ALL_EPOCHS:
+        config = dataclasses.replace(config, freeze=config.epochs)
     check(config)
     if config.jit_compile is None:
         is_needed = keras.backend.backend() == "jax"
         config = dataclasses.replace(config, jit_compile=is_needed)
     if config.flow == "auto" and "flow" in models.options_of(config.model):
         config = dataclasses.replace(config, flow=devices.flow_of_machine())
-    if config.freeze or config.unfreeze_from:
+    if (config.freeze or config.unfreeze_from) and config.weights is None:
+        raise ValueError(
+            "Expected --weights with --freeze and --unfreeze-from: random "
+            "weights that are not trained give no useful features."
+        )
+    if config.unfreeze_from or 0 < config.freeze < config.epochs:
         config = _fill_in_phases(config)
     return config
 
 
 def _fill_in_phases(config):
     """Returns the config with what fine-tuning needs."""
-    if config.weights is None:
-        raise ValueError(
-            "Expected --weights with --freeze and --unfreeze-from: random "
-            "weights that are not trained give no useful features."
-        )
     return dataclasses.replace(
         config,
         unfreeze_from=config.unfreeze_from or models.ALL_BLOCKS,
@@ -160,11 +215,18 @@ def check(config):
         checks.above_zero(name, getattr(config, name) or 0)  # never None
     for name in ("patience", "checkpoint_steps", "fine_learning_rate"):
         checks.above_zero(name, getattr(config, name))
-    if not 0 <= config.freeze <= config.epochs:
+    if type(config.freeze) is str or not 0 <= config.freeze <= config.epochs:
         raise ValueError(
-            f"Expected freeze of 0 to {config.epochs}, the epochs. "
-            f"Received: {config.freeze}"
+            f"Expected freeze of 0 to {config.epochs}, the epochs, or "
+            f"{ALL_EPOCHS}. Received: {config.freeze}"
         )
+    if config.is_stored() and (config.crop or config.colour):
+        raise ValueError(
+            "Expected no --crop and no --colour: features that are computed "
+            "once cannot be changed. Leave them out, or add --no-store."
+        )
+    if config.optimizer == "lbfgs":
+        _check_linear(config)
     if not 0 <= config.label_smoothing < 1:
         raise ValueError(
             "Expected label_smoothing of 0 or more, below 1. "
@@ -180,20 +242,47 @@ def check(config):
             )
 
 
+def _check_linear(config):
+    if not config.is_stored():
+        raise ValueError(
+            "Expected --freeze all with --optimizer lbfgs: it fits a linear "
+            "head on stored features."
+        )
+    given = {
+        "dense_units": config.dense_units,
+        "label_smoothing": config.label_smoothing,
+        "patience": config.patience,
+        "checkpoint_steps": config.checkpoint_steps,
+    }
+    wrong = [name for name, value in given.items() if value]
+    if wrong:
+        raise ValueError(
+            f"Expected no {' and no '.join(wrong)} with --optimizer lbfgs, "
+            "which fits one linear layer to its optimum. For dense layers, "
+            "take --optimizer adam."
+        )
+
+
 def image_size(text):
     """Reads `96` or `120x68`; returns (height, width)."""
     expected = "N or WIDTHxHEIGHT, such as 96 or 120x68"
     return checks.parse_size(text, expected, (1, 2))
 
 
+def _freeze(text):
+    return text if text == ALL_EPOCHS else int(text)
+
+
 def _units(text):
+    if text == "none":
+        return ()
     try:
         units = tuple(int(number) for number in text.split(","))
     except ValueError:
         units = (0,)
     if min(units) < 1:
         raise argparse.ArgumentTypeError(
-            f"expected numbers such as 512,256, received {text!r}"
+            f"expected none, or numbers such as 512,256, received {text!r}"
         )
     return units
 
@@ -210,20 +299,23 @@ _HELP = {
     "as mobilenet_v2, or hub:PRESET, a preset of KerasHub or its folder; "
     "default: the report's",
     "weights": "none, imagenet, or a file of the three-channel network",
-    "dense_units": "the fully connected layers, such as 512,256",
+    "dense_units": "the fully connected layers, such as 512,256, or none",
     "trunk": "of double_stack: shared, separate or flownet",
     "encoding": "of motion_magnitude_stack: neurons for the frame",
     "single_frame": "of flownet_fc: one frame and not the pair",
     "flow": "of double_stack and motion_magnitude_stack: opencv computes it "
     "once for all trainings, graph within the model at every step; default: "
     "graph with a GPU, else opencv",
-    "freeze": "epochs in which the pretrained part is frozen",
+    "freeze": "epochs in which the pretrained part is frozen, or all: its "
+    "features are then computed once for all trainings",
+    "store": "with --freeze all: store the features beside the data set",
     "unfreeze_from": "block to train the pretrained part from afterwards, "
     "such as block5, conv5 or mixed9; default: all",
     "fine_learning_rate": "rate after the frozen epochs; default: a tenth of "
     "the learning rate",
     "batch_size": "pairs in a batch, over all devices together",
-    "optimizer": ", ".join(OPTIMIZERS),
+    "optimizer": f"{', '.join(OPTIMIZERS)}; lbfgs fits a linear head to "
+    "features of --freeze all, its L2 chosen on the validation films",
     "learning_rate": "highest rate of the schedule",
     "schedule": f"{', '.join(SCHEDULES)}; exponential is 0.96 an epoch",
     "warmup_steps": "steps over which a cosine's rate rises from 0",
@@ -249,6 +341,7 @@ _ALIASES = {"batch_size": "--bs", "learning_rate": "--lr"}
 _PARSERS = {
     "image_size": image_size,
     "dense_units": _units,
+    "freeze": _freeze,
     "weights": lambda text: None if text == "none" else text,
 }
 
