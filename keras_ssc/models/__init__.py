@@ -12,6 +12,7 @@ import typing
 from keras_ssc import checks
 from keras_ssc.models.backbones import WeightsError
 from keras_ssc.models.features import Encoder
+from keras_ssc.models.features import before
 from keras_ssc.models.features import copy_head
 from keras_ssc.models.features import head
 from keras_ssc.models.features import names as feature_names
@@ -32,12 +33,13 @@ from keras_ssc.models.motion_models import motion_magnitude_stack
 
 __all__ = [
     "ALL_BLOCKS",
-    "Encoder",
     "MODELS",
+    "Encoder",
     "Model",
     "ModelError",
     "WeightsError",
     "all_layers",
+    "before",
     "build_model",
     "check",
     "copy_head",

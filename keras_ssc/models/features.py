@@ -105,20 +105,54 @@ def head(model):
         ValueError: If the model has no features, or trains more than a head
             on them.
     """
-    try:
-        inputs = {x: model.get_layer(x).output for x in names(model)}
-        found = keras.Model(inputs, model.output, name=f"{model.name}_head")
-        num_trained = len(found.trainable_weights)
-    # Where more than features leads to the logits.
-    except ValueError:
-        num_trained = -1
-    if num_trained != len(model.trainable_weights):
+    features = {x: model.get_layer(x).output for x in names(model)}
+    if features:
+        part = keras.Model(list(features.values()), model.output)
+        inputs = {
+            name: keras.Input(x.shape[1:], name=name)
+            for name, x in features.items()
+        }
+        # Called once more, so that what it takes has these names.
+        clone = keras.models.clone_model(
+            part,
+            input_tensors=list(inputs.values()),
+            clone_function=lambda layer: layer,
+        )
+        found = keras.Model(inputs, clone.output, name=f"{model.name}_head")
+    if not features or _num_trained(found) != _num_trained(model):
         raise ValueError(
             f"Expected a model with a backbone and nothing to train but its "
             f"head. {model.name} trains more: leave --freeze all out, or add "
             "--no-store."
         )
     return found
+
+
+def _num_trained(model):
+    return len(model.trainable_weights)
+
+
+def before(model, name):
+    """Returns the part of a model, or of a head, before a layer.
+
+    Args:
+        model: A `keras.Model`.
+        name: String, the layer's name.
+
+    Returns:
+        A `keras.Model` of what it takes that gives what the layer takes.
+    """
+    found = []
+
+    def call(layer, *args, **kwargs):
+        if layer.name == name:
+            found.extend(args)
+        return layer(*args, **kwargs)
+
+    clone = keras.models.clone_model(
+        model, clone_function=lambda layer: layer, call_function=call
+    )
+    return keras.Model(clone.input, found[0])
 
 
 def copy_head(head_model, model):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_ssc import files
+from keras_ssc import models
 from keras_ssc.data import augmentation
 
 # Of the L2 penalty on the mean loss of features of about unit length, from
@@ -42,7 +43,7 @@ def fit(head, prepared, balanced, history_path):
     """
     layer = head.get_layer("logits")
     task = prepared["train"].task
-    inputs = keras.Model(head.input, layer.input)
+    inputs = models.before(head, "logits")
     arrays = {name: _arrays(inputs, split) for name, split in prepared.items()}
     features, label, film = arrays["train"]
     scale, offset = _standardization(features)

@@ -208,9 +208,7 @@ def _trained(model, config):
 def _fit(model, whole, config, run_dir, prepared, strategy, state, verbose):
     """Trains from the state to the end; returns the run's folder.
 
-    Args:
-        model: What is trained, see `_trained`.
-        whole: What is stored at the end.
+    What is trained, `model`, may be the head of what is stored, `whole`.
     """
     is_chief = devices.is_chief(strategy)
     if config.optimizer == "lbfgs":
@@ -362,7 +360,7 @@ def _adapt(model, prepared, batch_size):
     for layer in model.layers:
         if layer.name == "log_magnitude":
             # What the model itself makes of them, whoever computes the flow.
-            before = keras.Model(model.input, layer.input)
+            before = models.before(model, layer.name)
             batches = batching.evaluation_batches(prepared, batch_size)
             layer.adapt(before.predict(batches, verbose=0))
 
