@@ -130,8 +130,8 @@ class _Towers:
             other = genre_of.setdefault(key, genre)
             if other != genre:
                 raise ValueError(
-                    f"Expected genres that {self._preset} tells apart. It "
-                    f"reads {other!r} and {genre!r} as the same text: name "
+                    f"Expected genres that {self._preset} can distinguish. "
+                    f"It reads {other!r} and {genre!r} as the same text: name "
                     "one in other words, or without its signs."
                 )
             of_texts = ops.normalize(self._embed_texts(tokens), axis=-1)
