@@ -3,14 +3,16 @@
     python -m keras_ssc.predict MODEL film.mp4
     python -m keras_ssc.predict MODEL frame.png next_frame.png
     python -m keras_ssc.predict --server http://localhost:8501 film.mp4
+    python -m keras_ssc.predict --zero-shot PRESET --genres heist,western a.mp4
 
-MODEL is a run that was evaluated, or an export.
+MODEL is a run that was evaluated, or an export; PRESET an image-text preset of
+KerasHub.
 """
 
 import argparse
+import functools
 import sys
 
-import keras_ssc
 from keras_ssc import command
 from keras_ssc.films import file_kinds
 from keras_ssc.prediction import predicting
@@ -20,12 +22,26 @@ from keras_ssc.serving import client as serving_client
 _OUTPUTS = ("csv", "timeline", "contact_sheet", "annotate")
 
 
+def _load(arguments):
+    """Loads the model or the preset that is asked."""
+    # Only now: two frames sent to a server need none of it.
+    from keras_ssc.prediction import predictor
+    from keras_ssc.prediction import zero_shot
+
+    if arguments.zero_shot is None:
+        model = arguments.server or arguments.model
+        return predictor.load(model, arguments.timeout)
+    return zero_shot.load(
+        arguments.zero_shot, arguments.genres.split(","), arguments.prompts
+    )
+
+
 def _predict_films(arguments):
     """Classifies films; returns the exit code."""
     asked_for = {name: getattr(arguments, name) for name in _OUTPUTS}
     outputs = {name: path for name, path in asked_for.items() if path}
     name, found, left_aside = predicting.predict_films(
-        arguments.server or arguments.model,
+        functools.partial(_load, arguments),
         arguments.inputs,
         {
             "num_pairs": arguments.pairs,
@@ -37,7 +53,6 @@ def _predict_films(arguments):
         arguments.min_confidence,
         outputs,
         arguments.genre,
-        arguments.timeout,
     )
     if left_aside:
         _note(predicting.left_aside_text(left_aside))
@@ -64,7 +79,7 @@ def _predict_pair(arguments):
     if arguments.server:
         asked = serving_client.Client(arguments.server, arguments.timeout)
     else:
-        asked = keras_ssc.load(arguments.model)
+        asked = _load(arguments)
     frame, next_frame = arguments.inputs
     answer = predicting.predict_pair(asked, frame, next_frame, _note)
     if arguments.json:
@@ -90,8 +105,8 @@ def _parser():
         nargs="+",
         metavar="MODEL INPUT",
         help="MODEL: a run that was evaluated, or an export; left out with "
-        "--server. INPUT: films, folders of films, two images, or a folder of "
-        "pairs that extract wrote",
+        "--server and --zero-shot. INPUT: films, folders of films, two "
+        "images, or a folder of pairs that extract wrote",
     )
     add(
         "--server",
@@ -99,6 +114,25 @@ def _parser():
         help="TensorFlow Serving: http://HOST:8501, its REST API, or "
         "grpc://HOST:8500; a model that is not called scene_genre, or one "
         "version: http://HOST:8501/v1/models/NAME/versions/N",
+    )
+    add(
+        "--zero-shot",
+        metavar="PRESET",
+        help="a CLIP or SigLIP preset of KerasHub, by its name or its folder; "
+        "it was trained on no genre, and how often it is right was not "
+        "measured",
+    )
+    add(
+        "--genres",
+        metavar="GENRE,GENRE",
+        help="for --zero-shot: two or more, in any words",
+    )
+    add(
+        "--prompts",
+        action="append",
+        metavar="TEXT",
+        help="for --zero-shot: what is said of a frame, with {} in the "
+        "genre's place; more than once for several",
     )
     add("--pairs", type=int, default=300, metavar="N", help="default: 300")
     add("--every", type=float, metavar="SECONDS", help="instead of --pairs")
@@ -149,14 +183,35 @@ def _parser():
     return parser
 
 
+def _check_zero_shot(arguments):
+    """Raises `ValueError` if --zero-shot lacks something, or others have it."""
+    if arguments.zero_shot is None:
+        for name in ("genres", "prompts"):
+            if getattr(arguments, name) is not None:
+                raise ValueError(
+                    f"Expected --{name} with --zero-shot PRESET. A model has "
+                    "the genres that it was trained on."
+                )
+    elif arguments.server:
+        raise ValueError("Expected --server or --zero-shot. Received: both")
+    elif arguments.genres is None:
+        raise ValueError(
+            "Expected --genres with --zero-shot, such as --genres heist,western"
+        )
+
+
 def main():
     """Runs the command."""
     parser = _parser()
     arguments = parser.parse_args()
-    if not arguments.server:
+    _check_zero_shot(arguments)
+    if not arguments.server and arguments.zero_shot is None:
         arguments.model, *arguments.inputs = arguments.inputs
         if not arguments.inputs:
-            parser.error("expected MODEL and INPUT, or --server URL and INPUT")
+            parser.error(
+                "expected MODEL and INPUT, --server URL and INPUT, or "
+                "--zero-shot PRESET and INPUT"
+            )
     pictures = list(filter(file_kinds.is_picture, arguments.inputs))
     if not pictures:
         return _predict_films(arguments)

@@ -14,7 +14,8 @@ PREFIX = "hub:"
 REMEDY = "pip install 'keras_ssc[hub]'"
 
 
-def _keras_hub():
+def keras_hub():
+    """Imports KerasHub; a `ValueError` says how to install it."""
     try:
         import keras_hub
     except ImportError as error:
@@ -46,7 +47,7 @@ def network(preset, include_top, weights, input_shape, pooling):
             an image backbone.
     """
     assert not include_top, "a backbone has no classes"
-    backbone = _keras_hub().models.Backbone.from_preset(
+    backbone = keras_hub().models.Backbone.from_preset(
         preset, load_weights=weights == "imagenet", image_shape=input_shape
     )
     if weights not in (None, "imagenet"):
@@ -143,7 +144,7 @@ def scale_frame(preset, frame):
         ValueError: If KerasHub is not installed, or the preset does not say
             how images are scaled.
     """
-    of_images = _keras_hub().layers.ImageConverter
+    of_images = keras_hub().layers.ImageConverter
     try:
         converter = of_images.from_preset(preset)
     # KerasHub, Kaggle and Hugging Face raise errors of their own.

@@ -152,20 +152,18 @@ def holds_pairs(path):
     return path.is_dir() and bool(pair_files.list_pairs(path)[0])
 
 
-def predict_films(
-    model, inputs, plan, min_confidence, outputs, genre=None, timeout=60.0
-):
+def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
     """Classifies films and writes what is asked for of each.
 
     Args:
-        model: Path or URL, see `predictor.load`.
+        load: Function without arguments that returns a `predictor.Predictor`;
+            called when nothing is wrong with the rest.
         inputs: List of paths: films, folders of films, or a folder of pairs.
         plan: Dict, attributes of a `film_reader.Plan`.
         min_confidence: Float, the score below which a verdict is uncertain.
         outputs: Dict of paths, each one there or not: `csv`, `timeline`,
             `contact_sheet`, and `annotate` for the film with its verdicts.
         genre: String, the film's own, for `annotate`; None if not known.
-        timeout: Float, seconds that a server may keep silent.
 
     Returns:
         A tuple: the model's name; an iterator that gives for each film its
@@ -178,7 +176,6 @@ def predict_films(
     """
     # Only now: two frames sent to a server need none of it.
     from keras_ssc.films import film_reader
-    from keras_ssc.prediction import predictor
 
     plan = film_reader.Plan(**plan)
     has_pairs = len(inputs) == 1 and holds_pairs(inputs[0])
@@ -189,7 +186,7 @@ def predict_films(
             "Expected one film with --csv, --timeline, --contact-sheet and "
             f"--annotate. Received: {received}"
         )
-    asked = predictor.load(model, timeout)
+    asked = load()
     if genre is not None:
         genre = choose(genre, asked.task.genres)
     if has_pairs:
