@@ -181,7 +181,8 @@ def genres_of(root, found):
 
     Args:
         root: The folder.
-        found: Iterable of the genres of its pairs.
+        found: Iterable of the genres of its pairs; not read where the folder
+            has `genres.txt`.
 
     Returns:
         Tuple of strings: what its `genres.txt` says; else, where the pairs are
