@@ -6,6 +6,7 @@
 import numpy as np
 
 from keras_ssc.data import datasets
+from keras_ssc.data import provenance
 
 
 class FoldSplits:
@@ -31,14 +32,11 @@ class FoldSplits:
         films: Dict from a split to the sorted list of its films.
         left_out: Dict from a film that is in none to the reason.
         task: The data set's task, see `tasks`.
-        warning: Empty; see `datasets.DatasetSplits`.
 
     Raises:
         ValueError: If there is no such fold, or nothing is left to train with
             or to test on.
     """
-
-    warning = ""
 
     def __init__(self, builder, num_folds, fold, seed=0, films_per_genre=None):
         check(num_folds, fold)
@@ -76,6 +74,13 @@ class FoldSplits:
     def described(self):
         """Returns what a run's config says, which opens the fold again."""
         return {"fold": self._described}
+
+    @property
+    def warning(self):
+        """See `datasets.DatasetSplits.warning`."""
+        return provenance.warning(
+            self._builder.data_path, self._builder.info.full_name
+        )
 
     def _split(self, places):
         """Returns the places of the pairs of each split; a subclass's own."""
