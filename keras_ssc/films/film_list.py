@@ -47,6 +47,9 @@ _FEW_FILMS = 2
 _TIMES_AS_MANY = 10
 _ALIKE = 0.8
 
+# Of the spellings of a genre that a note lists.
+_MOST_SPELLINGS = 5
+
 # Of a name's letters: long ones take long to compare.
 _MOST_COMPARED = 60
 
@@ -559,8 +562,8 @@ def _other_spellings(rows, genres):
         if genre and not _is_as_usual(spelling, genre):
             others[genre].append(f"{spelling!r} (line {line})")
     return [
-        f"genre {genre!r} is also written {splitting.listing(spellings)}: "
-        "taken as one."
+        f"genre {genre!r} is also written "
+        f"{genre_names.listing(spellings, _MOST_SPELLINGS)}: taken as one."
         for genre, spellings in others.items()
         if spellings
     ]

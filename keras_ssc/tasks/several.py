@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_ssc.genres import SEVERAL
 from keras_ssc.genres import genre_words
+from keras_ssc.genres import listing
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
@@ -18,6 +19,9 @@ from keras_ssc.metrics.tables import percent
 _LARGEST_WEIGHT = 20.0
 
 _THRESHOLD = 0.5
+
+# Of the genres that a sentence lists.
+_MOST_NAMED = 8
 
 
 @keras.saving.register_keras_serializable(package="keras_ssc")
@@ -432,8 +436,6 @@ def _number(value):
     return "-" if value is None else f"{value:.3f}"
 
 
-def _listed(genres, most=8):
+def _listed(genres):
     """Names some genres in a sentence."""
-    more = len(genres) - most
-    rest = f" and {more} more" if more > 0 else ""
-    return ", ".join(map(genre_words, genres[:most])) + rest
+    return listing(list(map(genre_words, genres)), _MOST_NAMED)
