@@ -34,9 +34,6 @@ class OneGenre:
     measures: typing.ClassVar = {"accuracy": "accuracy", "macro_f1": "macro F1"}
     per_genre = "share of its pairs or films that are right"
 
-    # The score below which a verdict is uncertain: as likely wrong as right.
-    min_confidence = 0.5
-
     genres: tuple
     temperature: float = 1.0
 
