@@ -261,24 +261,19 @@ class OneGenre:
         pair = self._scores_of(label, scores)
         measured = {
             "pair": pair,
-            "film": self._of_groups(film, label, scores),
+            "film": self.measure_films(films),
             "films": films,
             "confusion": pair.pop("confusion"),
         }
         if scene is not None:
             keys = scoring.scene_keys(film, scene)
-            measured["scene"] = self._of_groups(keys, label, scores)
+            firsts, means = scoring.means_of(keys, scores)
+            measured["scene"] = self._scores_of(label[firsts], means)
+            del measured["scene"]["confusion"]  # the list of films says more
         return measured
 
     def _scores_of(self, label, scores):
         return scoring.scores_of(label, scoring.best(scores), self.genres)
-
-    def _of_groups(self, keys, label, scores):
-        """Measures films or scenes, by their pairs' mean."""
-        firsts, means = scoring.means_of(keys, scores)
-        measured = self._scores_of(label[firsts], means)
-        del measured["confusion"]  # the list of films says more
-        return measured
 
     def measure_films(self, films):
         """Computes the measures of the answers for films, see `measure`.

@@ -353,21 +353,23 @@ class SeveralGenres:
             scores: Float array (pairs, genres).
             scene: Integer array (pairs,), or None.
         """
-        firsts, means = scoring.means_of(film, scores)
-        counts = [len(places) for places in scoring.places_of(film)]
-        films = [
-            {
-                "film": str(film[first]),
-                "genres": self.true_genres(label[first]),
-                "verdict": [self.genres[place] for place in self.named(mean)],
-                "num_pairs": count,
-                "scores": dict(zip(self.genres, mean.tolist(), strict=True)),
-            }
-            for first, mean, count in zip(firsts, means, counts, strict=True)
-        ]
+        films = []
+        for places in scoring.places_of(film):
+            mean = scoring.film_scores(scores[places])
+            films.append(
+                {
+                    "film": str(film[places[0]]),
+                    "genres": self.true_genres(label[places[0]]),
+                    "verdict": [self.genres[each] for each in self.named(mean)],
+                    "num_pairs": len(places),
+                    "scores": dict(
+                        zip(self.genres, mean.tolist(), strict=True)
+                    ),
+                }
+            )
         measured = {
             "pair": self._scores_of(label, scores),
-            "film": self._scores_of(label[firsts], means),
+            "film": self.measure_films(films),
             "films": films,
             "thresholds": self.thresholds,
         }
