@@ -88,12 +88,7 @@ class FoldSplits:
 
     def prepare(self, split, image_size, features, progress=False):
         """Makes a split ready, as `datasets.prepare`."""
-        parts = [
-            datasets.prepare(
-                self._builder, each, image_size, features, progress
-            )
-            for each in self._builder.info.splits
-        ]
+        parts = _parts(self._builder, image_size, features, progress)
         return datasets.select(parts, self._places[split])
 
 
@@ -118,12 +113,17 @@ def all_pairs(builder, image_size=(16, 16), features=()):
     Returns:
         A `datasets.PreparedSplit`.
     """
-    parts = [
-        datasets.prepare(builder, split, image_size, features)
-        for split in builder.info.splits
-    ]
+    parts = _parts(builder, image_size, features)
     num_pairs = sum(part.num_pairs for part in parts)
     return datasets.select(parts, np.arange(num_pairs))
+
+
+def _parts(builder, *settings):
+    """Makes all splits ready, see `datasets.prepare`."""
+    return [
+        datasets.prepare(builder, split, *settings)
+        for split in builder.info.splits
+    ]
 
 
 def _choose_films(pairs, num_folds, fold, seed, films_per_genre):

@@ -43,7 +43,7 @@ _PALETTE = (
     *("#D55E00", "#000000", "#CC79A7", "#F0E442", "#009E73", "#56B4E9"),
     *("#E69F00", "#0072B2"),
 )
-OTHER = "#999999"
+OTHER = _GREY
 
 # Inches in a point, in which letters are measured; and the width of a letter
 # by its size, on average.
