@@ -12,10 +12,11 @@ from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.balanced_accuracy import BalancedAccuracy
 from keras_ssc.metrics.tables import percent
+from keras_ssc.tasks import genre_task
 
 
 @dataclasses.dataclass(frozen=True)
-class OneGenre:
+class OneGenre(genre_task.GenreTask):
     """A film has one genre.
 
     A label is the genre's place, int64.
@@ -36,10 +37,6 @@ class OneGenre:
 
     genres: tuple
     temperature: float = 1.0
-
-    def described(self):
-        """Returns what files say of the task; `tasks.read` reads it."""
-        return {"task": self.name, "genres": list(self.genres)}
 
     # Labels.
 
@@ -250,7 +247,7 @@ class OneGenre:
                 {
                     "film": str(film[places[0]]),
                     "genre": self.genres[true],
-                    "verdict": self.genres[int(scoring.best(mean))],
+                    "verdict": self.named_genres(mean)[0],
                     "num_pairs": len(places),
                     "pair_accuracy": float(np.mean(is_right)),
                     "scores": dict(

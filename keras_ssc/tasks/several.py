@@ -14,6 +14,7 @@ from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.tables import percent
+from keras_ssc.tasks import genre_task
 
 # How much more a film of a rare genre may count than one that lacks it.
 _LARGEST_WEIGHT = 20.0
@@ -65,7 +66,7 @@ class WeightedBinaryCrossentropy(keras.losses.Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class SeveralGenres:
+class SeveralGenres(genre_task.GenreTask):
     """A film has any number of genres. See `OneGenre`, whose methods it has.
 
     A label is multi-hot: uint8 (genres,).
@@ -95,10 +96,6 @@ class SeveralGenres:
     scales: tuple | None = None
     biases: tuple | None = None
     limits: tuple | None = None
-
-    def described(self):
-        """Returns what files say of the task; `tasks.read` reads it."""
-        return {"task": self.name, "genres": list(self.genres)}
 
     def label_feature(self):
         """Returns the TFDS feature of a label."""
@@ -360,7 +357,7 @@ class SeveralGenres:
                 {
                     "film": str(film[places[0]]),
                     "genres": self.true_genres(label[places[0]]),
-                    "verdict": [self.genres[each] for each in self.named(mean)],
+                    "verdict": self.named_genres(mean),
                     "num_pairs": len(places),
                     "scores": dict(
                         zip(self.genres, mean.tolist(), strict=True)
