@@ -255,7 +255,8 @@ def confusion_figure(confusion, names, title):
         wrong = confusion.sum(0) + confusion.sum(1) - 2 * confusion.diagonal()
         kept = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_NAMES])
         title += (
-            f"\n{_MOST_NAMES} of {len(names):,} genres, those most mixed up"
+            f"\n{_MOST_NAMES} of {len(names):,} genres, those with the most "
+            "mistakes"
         )
         names = [names[place] for place in kept]
         confusion, shares = (

@@ -323,7 +323,7 @@ class SeveralGenres(genre_task.GenreTask):
         )
         unknown = [genre for genre in own if not own[genre]["num_films"]]
         lacking = (
-            f" No film there is of {_listed(unknown)}: the threshold is "
+            f" None of these films is of {_listed(unknown)}: the threshold is "
             f"{_THRESHOLD}."
             if unknown
             else ""

@@ -158,7 +158,7 @@ def markdown(metrics):
         f"# {metrics['model']}, {metrics['split']} split of "
         f"{metrics['dataset']}\n\n"
         + tables.metrics_table(metrics["pair"], metrics["film"], task.measures)
-        + f"\nBelow the first lines, the {task.per_genre}, by genre.\n\n"
+        + f"\nThe row of a genre has the {task.per_genre}.\n\n"
         + tables.markdown_table(*films)
         + f"\n{task.calibration_text(metrics)}\n"
     )
