@@ -113,13 +113,26 @@ def choose(name, known):
     if found is None:
         similar = difflib.get_close_matches(genre, known, 3)
         named = [*similar, *(each for each in known if each not in similar)]
-        more = len(named) - _MOST_NAMED
-        rest = f" and {more} more" if more > 0 else ""
         raise ValueError(
-            f"Unknown genre. Expected one of: "
-            f"{', '.join(named[:_MOST_NAMED])}{rest}. Received: {name!r}"
+            f"Unknown genre. Expected one of: {listing(named, _MOST_NAMED)}. "
+            f"Received: {name!r}"
         )
     return found
+
+
+def listing(texts, most):
+    """Writes the first few of many texts, such as `a, b and 3 more`.
+
+    Args:
+        texts: Sequence of strings.
+        most: Integer, how many are written.
+
+    Returns:
+        String.
+    """
+    more = len(texts) - most
+    rest = f" and {more:,} more" if more > 0 else ""
+    return ", ".join(texts[:most]) + rest
 
 
 def in_order(genres):

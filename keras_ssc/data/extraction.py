@@ -65,18 +65,17 @@ def extract(
     checks.at_least("workers", workers, 0)
     config = config or ExtractConfig()
     out = pathlib.Path(out)
-    known = frame_folder.read_records(out)
+    records = frame_folder.read_records(out)
     listed = read_film_list(
         film_list,
         shares,
         config.seed,
-        {record["film"]: record["split"] for record in known},
+        {record["film"]: record["split"] for record in records},
         task,
     )
     frame_folder.open_folder(out, dataclasses.asdict(config))
     films, duplicates = without_duplicates(listed.films)
     problems = listed.problems + duplicates
-    records = known
     frame_folder.write_genres(out, listed, records)
     places = frame_folder.assign_places(films, records)
     todo = frame_folder.undone(films, records, out)

@@ -80,10 +80,7 @@ class FoldSplits(datasets.DatasetSplits):
 
     def of_parts(self, split, prepare_part):
         """See `datasets.DatasetSplits.of_parts`."""
-        parts = [
-            prepare_part(self._builder, each)
-            for each in self._builder.info.splits
-        ]
+        parts = _parts(self._builder, prepare_part)
         return datasets.select(parts, self._places[split])
 
 
@@ -108,12 +105,16 @@ def all_pairs(builder, image_size=(16, 16), features=()):
     Returns:
         A `datasets.PreparedSplit`.
     """
-    parts = [
-        datasets.prepare(builder, split, image_size, features)
-        for split in builder.info.splits
-    ]
+    parts = _parts(
+        builder,
+        lambda *part: datasets.prepare(*part, image_size, features),
+    )
     num_pairs = sum(part.num_pairs for part in parts)
     return datasets.select(parts, np.arange(num_pairs))
+
+
+def _parts(builder, prepare_part):
+    return [prepare_part(builder, split) for split in builder.info.splits]
 
 
 def _choose_films(pairs, num_folds, fold, seed, films_per_genre):

@@ -156,7 +156,8 @@ def read_task(root, found):
 
     Args:
         root: Path of a folder that extract wrote, or of the report's layout.
-        found: Iterable of the genres of its pairs.
+        found: Iterable of the genres of its pairs; not read where the folder
+            has `genres.txt`.
 
     Returns:
         A tuple: the task's name, and its genres.

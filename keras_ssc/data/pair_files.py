@@ -9,6 +9,7 @@ folder says the genre, or `genres.txt` beside the folders does.
 """
 
 import dataclasses
+import functools
 import pathlib
 import re
 
@@ -57,16 +58,26 @@ def frame_name(genre, movie, number):
     return f"{movie_name(genre, movie)}_{number:03d}.png"
 
 
-def _genre_of(prefix, known):
-    """Returns the genre that a folder's or a frame's name begins with.
+def _genre_reader(known):
+    """Returns a function that reads what a folder or a frame begins with.
 
-    Raises:
-        ValueError: If it is malformed, or none of those that are known.
+    Args:
+        known: Sequence of the genres that there are; None for any.
+
+    Returns:
+        Function from a prefix to a genre. It raises a `ValueError` if the
+        prefix is malformed, or none of those that are known.
     """
-    if known is None:
-        return genres.genre_named(prefix)
-    by_prefix = {genres.prefix_of(genre): genre for genre in known}
-    return by_prefix.get(prefix) or genres.choose(prefix, known)
+    by_prefix = {genres.prefix_of(genre): genre for genre in known or ()}
+
+    # A folder has thousands of frames with one prefix.
+    @functools.cache
+    def read(prefix):
+        if known is None:
+            return genres.genre_named(prefix)
+        return by_prefix.get(prefix) or genres.choose(prefix, known)
+
+    return read
 
 
 def parse_frame_name(name, known=None):
@@ -82,13 +93,17 @@ def parse_frame_name(name, known=None):
     Raises:
         ValueError: If the name does not follow the scheme.
     """
+    return _parse_frame_name(name, _genre_reader(known))
+
+
+def _parse_frame_name(name, genre_of):
     match = _FRAME.fullmatch(name)
     if match is None:
         raise ValueError(
             "Expected a frame named <prefix>_movie<M>_<NNN>.png, such as "
             f"ani2D_movie7_139.png. Received: {name!r}"
         )
-    genre = _genre_of(match["prefix"], known)
+    genre = genre_of(match["prefix"])
     return genre, int(match["movie"]), int(match["number"])
 
 
@@ -109,28 +124,30 @@ def list_pairs(root):
         ValueError: If `genres.txt` is malformed.
     """
     pairs, problems = [], []
-    known = genres.read_names(pathlib.Path(root) / genres.FILE_NAME)
+    genre_of = _genre_reader(
+        genres.read_names(pathlib.Path(root) / genres.FILE_NAME)
+    )
     for folder in sorted(pathlib.Path(root).iterdir()):
         match = _FOLDER.fullmatch(folder.name)
         if match is None or not folder.is_dir():
             continue
         try:
-            genre = _genre_of(match["prefix"], known)
+            genre = genre_of(match["prefix"])
         except ValueError as error:
             problems.append((folder, str(error)))
             continue
-        frames, unnamed = _frames_of(folder, genre, known)
+        frames, unnamed = _frames_of(folder, genre, genre_of)
         found, unpaired = _pair_up(frames, genre, match["split"])
         pairs += found
         problems += unnamed + unpaired
     return sorted(pairs), sorted(problems)
 
 
-def _frames_of(folder, genre, known):
+def _frames_of(folder, genre, genre_of):
     frames, problems = {}, []
     for path in sorted(folder.iterdir()):
         try:
-            found, movie, number = parse_frame_name(path.name, known)
+            found, movie, number = _parse_frame_name(path.name, genre_of)
         except ValueError as error:
             problems.append((path, str(error)))
             continue
@@ -164,7 +181,8 @@ def genres_of(root, found):
 
     Args:
         root: The folder.
-        found: Iterable of the genres of its pairs.
+        found: Iterable of the genres of its pairs; not read where the folder
+            has `genres.txt`.
 
     Returns:
         Tuple of strings: what its `genres.txt` says; else, where the pairs are

@@ -23,6 +23,7 @@ import pathlib
 import re
 import unicodedata
 
+from keras_ssc import checks
 from keras_ssc import genres as genre_names
 from keras_ssc.errors import FilmListError
 from keras_ssc.films import splitting
@@ -34,8 +35,6 @@ COLUMNS = ("film", "genre", "split", "path", "start", "end")
 # Without a split, films are dealt; without times, whole files are scenes.
 _REQUIRED = ("film", "genre", "path")
 
-TASKS = ("one", "several")
-
 # What else validation is called.
 _SPLITS = {split: split for split in SPLITS} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
@@ -46,6 +45,9 @@ _SPLITS = {split: split for split in SPLITS} | dict.fromkeys(
 _FEW_FILMS = 2
 _TIMES_AS_MANY = 10
 _ALIKE = 0.8
+
+# Of the spellings of a genre that a note lists.
+_MOST_SPELLINGS = 5
 
 # Of a name's letters: long ones take long to compare.
 _MOST_COMPARED = 60
@@ -191,10 +193,8 @@ def read_film_list(
             not text, or lacks a column; if genres.txt beside it is malformed;
             or if there are more than 1,000 genres.
     """
-    if task not in (None, *TASKS):
-        raise ValueError(
-            f"Expected one of: {', '.join(TASKS)}. Received: {task!r}"
-        )
+    if task is not None:
+        checks.one_of("task", task, (genre_names.ONE, genre_names.SEVERAL))
     path = pathlib.Path(path)
     listed = _listed_genres(path)
     rows, problems = _good_rows(path, _cell_reader(listed, path))
@@ -518,8 +518,8 @@ def _joined(rows):
 def _for_task(films, task):
     """Returns films with as many genres as the task has, the task, notes."""
     num_several = sum(len(film.genres) > 1 for film in films)
-    task = task or ("several" if num_several else "one")
-    if task == "several" or not num_several:
+    task = task or (genre_names.SEVERAL if num_several else genre_names.ONE)
+    if task == genre_names.SEVERAL or not num_several:
         return films, task, []
     firsts = [
         dataclasses.replace(film, genres=film.genres[:1]) for film in films
@@ -559,8 +559,8 @@ def _other_spellings(rows, genres):
         if genre and not _is_as_usual(spelling, genre):
             others[genre].append(f"{spelling!r} (line {line})")
     return [
-        f"genre {genre!r} is also written {splitting.listing(spellings)}: "
-        "taken as one."
+        f"genre {genre!r} is also written "
+        f"{genre_names.listing(spellings, _MOST_SPELLINGS)}: taken as one."
         for genre, spellings in others.items()
         if spellings
     ]

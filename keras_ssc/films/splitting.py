@@ -8,6 +8,7 @@ import collections
 import math
 import random
 
+from keras_ssc import genres as genre_names
 from keras_ssc.genres import key_of
 
 SPLITS = ("train", "validation", "test")
@@ -232,12 +233,5 @@ def _without(split, filled):
     return _WITHOUT_FILMS[split]
 
 
-def listing(texts):
-    """Writes the first few of many texts."""
-    more = len(texts) - _MOST_NAMED
-    rest = f" and {more:,} more" if more > 0 else ""
-    return ", ".join(texts[:_MOST_NAMED]) + rest
-
-
 def _named(genres):
-    return listing([repr(genre) for genre in genres])
+    return genre_names.listing(list(map(repr, genres)), _MOST_NAMED)

@@ -43,7 +43,7 @@ _PALETTE = (
     *("#D55E00", "#000000", "#CC79A7", "#F0E442", "#009E73", "#56B4E9"),
     *("#E69F00", "#0072B2"),
 )
-OTHER = "#999999"
+OTHER = _GREY
 
 # Inches in a point, in which letters are measured; and the width of a letter
 # by its size, on average.
@@ -255,7 +255,8 @@ def confusion_figure(confusion, names, title):
         wrong = confusion.sum(0) + confusion.sum(1) - 2 * confusion.diagonal()
         kept = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_NAMES])
         title += (
-            f"\n{_MOST_NAMES} of {len(names):,} genres, those most mixed up"
+            f"\n{_MOST_NAMES} of {len(names):,} genres, those with the most "
+            "mistakes"
         )
         names = [names[place] for place in kept]
         confusion, shares = (

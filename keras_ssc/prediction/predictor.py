@@ -183,11 +183,10 @@ class Predictor:
         scores, magnitudes = self.scores(
             np.asarray(frame)[np.newaxis], np.asarray(next_frame)[np.newaxis]
         )
-        names = self.task.genres
-        named = [names[place] for place in self.task.named(scores[0])]
+        named = self.task.named_genres(scores[0])
         return Answer(
             named[0] if named else None,
-            dict(zip(names, scores[0].tolist(), strict=True)),
+            dict(zip(self.task.genres, scores[0].tolist(), strict=True)),
             None if magnitudes is None else float(magnitudes[0]),
             named,
             self.task.thresholds,

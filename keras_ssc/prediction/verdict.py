@@ -239,7 +239,7 @@ class Collector:
             return ShotVerdict(start, end, 0, None, None, None, None)
         _, scores, magnitudes = zip(*answers, strict=True)
         mean = scoring.film_scores(scores)
-        genres = self._named(mean)
+        genres = self._task.named_genres(mean)
         return ShotVerdict(
             start,
             end,
@@ -250,10 +250,6 @@ class Collector:
             None if None in magnitudes else float(np.mean(magnitudes)),
             picture,
         )
-
-    def _named(self, scores):
-        names = self._task.genres
-        return [names[place] for place in self._task.named(scores)]
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
         """Returns the film's `FilmVerdict`.
@@ -283,7 +279,7 @@ class Collector:
         answers = used(answers)
         even = [scores for pair, scores, _ in answers if not pair.is_extra]
         scores = scoring.film_scores(even or [each for _, each, _ in answers])
-        names, genres = self._task.genres, self._named(scores)
+        names, genres = self._task.genres, self._task.named_genres(scores)
         is_evidence = np.array(
             [[genre in shot.genres for genre in names] for shot in judged]
         )

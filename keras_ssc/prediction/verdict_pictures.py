@@ -178,14 +178,11 @@ def _draw_row(axes, verdict, shots, times, genre, colour):
     ends = times["x"] + times["width"]
     axes.hlines(scores, times["x"], ends, color="black", linewidth=0.8)
     # On a white line: some genres are as dark as it is.
-    for colour, width, style in (("white", 2.5, "-"), ("black", 1, "--")):
-        axes.axhline(
-            verdict.thresholds[genre],
-            color=colour,
-            lw=width,
-            ls=style,
-            zorder=3,
-        )
+    for line in (
+        {"color": "white", "lw": 2.5, "ls": "-"},
+        {"color": "black", "lw": 1, "ls": "--"},
+    ):
+        axes.axhline(verdict.thresholds[genre], zorder=3, **line)
     mark = "✓ " if genre in verdict.genres else ""
     name = figures.fitted(genre_words(genre), 110, 10)
     axes.set_ylabel(f"{mark}{name}", rotation=0, ha="right", va="center")

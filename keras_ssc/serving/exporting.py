@@ -74,7 +74,7 @@ def export(
     metrics = read_or_measure(run_dir, data_dir, verbose)
     task = tasks.of_metrics(metrics, run_dir)
     if task.described() != runs.read_task(run_dir).described():
-        raise _no_metrics(run_dir)
+        raise evaluation.malformed(run_dir)
     out.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(out)
     folder = out / f".{os.getpid()}.unfinished"
@@ -237,13 +237,6 @@ def _textured_pairs():
     return {"frame": frame, "next_frame": next_frame}
 
 
-def _no_metrics(run_dir):
-    return ValueError(
-        f"Expected in {run_dir}/metrics.json what evaluate writes. Measure the "
-        f"run again: python -m keras_ssc.evaluate {run_dir}"
-    )
-
-
 def _write_card(folder, run_dir, config, metrics, model_format, parity):
     """Writes what people and programs read beside the model."""
     try:
@@ -251,7 +244,7 @@ def _write_card(folder, run_dir, config, metrics, model_format, parity):
         text = model_card.markdown(card)
     # Anyone may have written the metrics.
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise _no_metrics(run_dir) from error
+        raise evaluation.malformed(run_dir) from error
     labels = "".join(f"{genre}\n" for genre in card["genres"])
     files.write_text(folder / "labels.txt", labels)
     files.write_json(

@@ -80,7 +80,7 @@ def markdown(card):
         tables.films_table(card["data"]),
         f"## Measured on the {card['split']} split\n",
         tables.metrics_table(*card["metrics"].values(), task.measures),
-        f"Below the first lines, the {task.per_genre}, by genre.\n",
+        f"The row of a genre has the {task.per_genre}.\n",
         *_compared(card, task),
         f"## Calibration\n\n{task.calibration_text(card)}\n",
         "## Exported against trained\n",

@@ -37,9 +37,9 @@ def read(values):
     """Makes a task of what a file says of it.
 
     Args:
-        values: Dict with what `OneGenre.described` or that of `SeveralGenres`
-            returns among other things; it may be malformed. Without `task` and
-            `genres`, of an earlier version, it is the report's six genres.
+        values: Dict with what `described` of a task returns among other
+            things; it may be malformed. Without `task` and `genres`, of an
+            earlier version, it is the report's six genres.
 
     Returns:
         A task, not calibrated.

@@ -12,11 +12,12 @@ from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.balanced_accuracy import BalancedAccuracy
 from keras_ssc.metrics.tables import percent
+from keras_ssc.tasks import genre_task
 from keras_ssc.tasks import linear
 
 
 @dataclasses.dataclass(frozen=True)
-class OneGenre:
+class OneGenre(genre_task.GenreTask):
     """A film has one genre.
 
     A label is the genre's place, int64.
@@ -35,15 +36,8 @@ class OneGenre:
     measures: typing.ClassVar = {"accuracy": "accuracy", "macro_f1": "macro F1"}
     per_genre = "share of its pairs or films that are right"
 
-    # The score below which a verdict is uncertain: as likely wrong as right.
-    min_confidence = 0.5
-
     genres: tuple
     temperature: float = 1.0
-
-    def described(self):
-        """Returns what files say of the task; `tasks.read` reads it."""
-        return {"task": self.name, "genres": list(self.genres)}
 
     # Labels.
 
@@ -280,7 +274,7 @@ class OneGenre:
                 {
                     "film": str(film[places[0]]),
                     "genre": self.genres[true],
-                    "verdict": self.genres[int(scoring.best(mean))],
+                    "verdict": self.named_genres(mean)[0],
                     "num_pairs": len(places),
                     "pair_accuracy": float(np.mean(is_right)),
                     "scores": dict(
@@ -291,24 +285,19 @@ class OneGenre:
         pair = self._scores_of(label, scores)
         measured = {
             "pair": pair,
-            "film": self._of_groups(film, label, scores),
+            "film": self.measure_films(films),
             "films": films,
             "confusion": pair.pop("confusion"),
         }
         if scene is not None:
             keys = scoring.scene_keys(film, scene)
-            measured["scene"] = self._of_groups(keys, label, scores)
+            firsts, means = scoring.means_of(keys, scores)
+            measured["scene"] = self._scores_of(label[firsts], means)
+            del measured["scene"]["confusion"]  # the list of films says more
         return measured
 
     def _scores_of(self, label, scores):
         return scoring.scores_of(label, scoring.best(scores), self.genres)
-
-    def _of_groups(self, keys, label, scores):
-        """Measures films or scenes, by their pairs' mean."""
-        firsts, means = scoring.means_of(keys, scores)
-        measured = self._scores_of(label[firsts], means)
-        del measured["confusion"]  # the list of films says more
-        return measured
 
     def measure_films(self, films):
         """Computes the measures of the answers for films, see `measure`.

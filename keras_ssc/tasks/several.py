@@ -9,16 +9,21 @@ from keras import ops
 
 from keras_ssc.genres import SEVERAL
 from keras_ssc.genres import genre_words
+from keras_ssc.genres import listing
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.tables import percent
+from keras_ssc.tasks import genre_task
 from keras_ssc.tasks import linear
 
 # How much more a film of a rare genre may count than one that lacks it.
 _LARGEST_WEIGHT = 20.0
 
 _THRESHOLD = 0.5
+
+# Of the genres that a sentence lists.
+_MOST_NAMED = 8
 
 
 @keras.saving.register_keras_serializable(package="keras_ssc")
@@ -62,7 +67,7 @@ class WeightedBinaryCrossentropy(keras.losses.Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class SeveralGenres:
+class SeveralGenres(genre_task.GenreTask):
     """A film has any number of genres. See `OneGenre`, whose methods it has.
 
     A label is multi-hot: uint8 (genres,).
@@ -92,10 +97,6 @@ class SeveralGenres:
     scales: tuple | None = None
     biases: tuple | None = None
     limits: tuple | None = None
-
-    def described(self):
-        """Returns what files say of the task; `tasks.read` reads it."""
-        return {"task": self.name, "genres": list(self.genres)}
 
     def label_feature(self):
         """Returns the TFDS feature of a label."""
@@ -333,7 +334,7 @@ class SeveralGenres:
         )
         unknown = [genre for genre in own if not own[genre]["num_films"]]
         lacking = (
-            f" No film there is of {_listed(unknown)}: the threshold is "
+            f" None of these films is of {_listed(unknown)}: the threshold is "
             f"{_THRESHOLD}."
             if unknown
             else ""
@@ -360,21 +361,23 @@ class SeveralGenres:
             scores: Float array (pairs, genres).
             scene: Integer array (pairs,), or None.
         """
-        firsts, means = scoring.means_of(film, scores)
-        counts = [len(places) for places in scoring.places_of(film)]
-        films = [
-            {
-                "film": str(film[first]),
-                "genres": self.true_genres(label[first]),
-                "verdict": [self.genres[place] for place in self.named(mean)],
-                "num_pairs": count,
-                "scores": dict(zip(self.genres, mean.tolist(), strict=True)),
-            }
-            for first, mean, count in zip(firsts, means, counts, strict=True)
-        ]
+        films = []
+        for places in scoring.places_of(film):
+            mean = scoring.film_scores(scores[places])
+            films.append(
+                {
+                    "film": str(film[places[0]]),
+                    "genres": self.true_genres(label[places[0]]),
+                    "verdict": self.named_genres(mean),
+                    "num_pairs": len(places),
+                    "scores": dict(
+                        zip(self.genres, mean.tolist(), strict=True)
+                    ),
+                }
+            )
         measured = {
             "pair": self._scores_of(label, scores),
-            "film": self._scores_of(label[firsts], means),
+            "film": self.measure_films(films),
             "films": films,
             "thresholds": self.thresholds,
         }
@@ -443,8 +446,6 @@ def _number(value):
     return "-" if value is None else f"{value:.3f}"
 
 
-def _listed(genres, most=8):
+def _listed(genres):
     """Names some genres in a sentence."""
-    more = len(genres) - most
-    rest = f" and {more} more" if more > 0 else ""
-    return ", ".join(map(genre_words, genres[:most])) + rest
+    return listing(list(map(genre_words, genres)), _MOST_NAMED)

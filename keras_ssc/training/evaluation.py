@@ -121,12 +121,17 @@ def read(run_dir):
         return None
     metrics = files.read_json(path)
     if not isinstance(metrics, dict):
-        raise ValueError(
-            f"Expected in {path} what evaluate writes. Measure the run again: "
-            f"python -m keras_ssc.evaluate {run_dir}"
-        )
+        raise malformed(run_dir)
     is_whole = "calibration" in metrics and "data" in metrics
     return metrics if is_whole else None
+
+
+def malformed(run_dir):
+    """Returns the `ValueError` for a run whose metrics cannot be used."""
+    return ValueError(
+        f"Expected in {run_dir}/metrics.json what evaluate writes. Measure the "
+        f"run again: python -m keras_ssc.evaluate {run_dir}"
+    )
 
 
 def _split_to_measure(splits):
@@ -154,7 +159,7 @@ def markdown(metrics):
         f"# {metrics['model']}, {metrics['split']} split of "
         f"{metrics['dataset']}\n\n"
         + tables.metrics_table(metrics["pair"], metrics["film"], task.measures)
-        + f"\nBelow the first lines, the {task.per_genre}, by genre.\n\n"
+        + f"\nThe row of a genre has the {task.per_genre}.\n\n"
         + tables.markdown_table(*films)
         + f"\n{task.calibration_text(metrics)}\n"
     )

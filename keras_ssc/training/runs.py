@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_ssc import __version__
 from keras_ssc import files
+from keras_ssc import genres
 from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import datasets
@@ -132,9 +133,7 @@ def check_task(run_dir, splits):
 
 def _told(task):
     """Says a task and its first genres."""
-    more = len(task.genres) - _MOST_TOLD
-    rest = f" and {more} more" if more > 0 else ""
-    return f"{task.name}, {', '.join(task.genres[:_MOST_TOLD])}{rest}"
+    return f"{task.name}, {genres.listing(task.genres, _MOST_TOLD)}"
 
 
 def _read(run_dir, read):

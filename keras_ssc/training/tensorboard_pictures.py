@@ -103,7 +103,7 @@ class Pictures(keras.callbacks.Callback):
     def _answer(self, label, scores):
         scored = dict(zip(self.task.genres, scores.tolist(), strict=True))
         true = self.task.true_genres(label)
-        named = [self.task.genres[place] for place in self.task.named(scores)]
+        named = self.task.named_genres(scores)
         is_right = sorted(true) == sorted(named)
         return _listed(true, scored), _listed(named, scored), is_right
 

@@ -5,6 +5,7 @@ import pytest
 
 from keras_ssc.data import datasets
 from keras_ssc.data import extraction
+from keras_ssc.data import folds
 from keras_ssc.data import provenance
 from keras_ssc.films import cleaning
 from keras_ssc.films import image_files
@@ -146,6 +147,15 @@ def test_train_says_that_its_data_set_is_older(frames, tmp_path, capsys):
     ):
         source.write_text(text)
         assert provenance.warning(source.parent, "scene_genre/small") == ""
+
+
+def test_a_fold_says_that_its_data_set_is_older(frames, tmp_path):
+    scene_genre.build(tmp_path / "data", frames, source="frames")
+    builder = datasets.open_dataset("scene_genre/small", tmp_path / "data")
+    splits = folds.FoldSplits(builder, num_folds=2, fold=0)
+    assert splits.warning == ""
+    add_film(frames)
+    assert "changed since: film 'horror_movie7' is new" in splits.warning
 
 
 def test_a_list_that_changed_is_built_anew_where_that_is_asked_for(

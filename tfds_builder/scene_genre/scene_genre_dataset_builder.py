@@ -219,8 +219,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if source == "films":
             listed = self._read_list(root)
             return tasks.of(listed.task, listed.genres)
-        found = (pair.genre for pair in pair_files.list_pairs(root)[0])
-        return tasks.of(*frame_folder.read_task(root, found))
+        return tasks.of(*frame_folder.read_task(root, _genres_in(root)))
 
     def _read_list(self, root):
         return read_film_list(root / "films.csv", **self._reading())
@@ -361,6 +360,12 @@ def _fail_on(problems, source):
 
 def _holds_pairs(root):
     return root.is_dir() and bool(pair_files.list_pairs(root)[0])
+
+
+def _genres_in(root):
+    """Yields the genres of a folder's pairs; lists them when it is asked."""
+    for pair in pair_files.list_pairs(root)[0]:
+        yield pair.genre
 
 
 def _movie_name(pair):

@@ -1,0 +1,13 @@
+"""What both tasks have in common."""
+
+
+class GenreTask:
+    """A base of `OneGenre` and `SeveralGenres`, which have `name`, `genres`."""
+
+    def described(self):
+        """Returns what files say of the task; `tasks.read` reads it."""
+        return {"task": self.name, "genres": list(self.genres)}
+
+    def named_genres(self, scores):
+        """Returns the genres that scores (genres,) name, a list of strings."""
+        return [self.genres[place] for place in self.named(scores)]
