@@ -54,7 +54,7 @@ def test_flow_is_computed_once_for_all_trainings(builder, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(datasets, "_examples", never)
+    monkeypatch.setattr(datasets, "examples", never)
     datasets.prepare(builder, "test", SIZE, ["frame"])
     again = datasets.prepare(builder, "test", SIZE, ALL)
     assert set(again.features) == set(ALL)
@@ -73,7 +73,7 @@ def test_a_killed_preparation_is_not_trusted(builder, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(datasets, "_examples", dies)
+        patched.setattr(datasets, "examples", dies)
         with pytest.raises(KeyboardInterrupt):
             datasets.prepare(builder, "test", (16, 24), ALL)
     prepared = datasets.prepare(builder, "test", (16, 24), ALL)
