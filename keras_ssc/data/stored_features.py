@@ -48,11 +48,13 @@ def prepare(
     """
     prepared = datasets.prepare(builder, split, image_size, (), progress)
     folder = datasets.folder_of(builder, split, image_size)
-    starts = range(0, prepared.num_pairs, _PART)
     names = list(encoder.sizes)
     if with_mirrored:
         names += map(augmentation.mirrored, encoder.sizes)
-    paths = {name: _paths(folder, name, encoder, len(starts)) for name in names}
+    paths = {
+        name: _paths(folder, name, encoder, prepared.num_pairs)
+        for name in names
+    }
     missing = [
         name for name in names if not all(path.exists() for path in paths[name])
     ]
@@ -71,10 +73,12 @@ def prepare(
     )
 
 
-def _paths(folder, name, encoder, num_parts):
+def _paths(folder, name, encoder, num_pairs):
+    """Returns the paths of the parts, named after their first and last pair."""
     key = encoder.keys[augmentation.plain(name)]
     return [
-        folder / f"{name}_{key}_{part:04d}.npy" for part in range(num_parts)
+        folder / f"{name}_{key}_{start}-{min(start + _PART, num_pairs)}.npy"
+        for start in range(0, num_pairs, _PART)
     ]
 
 
@@ -96,7 +100,7 @@ def _tell(folder, num_pairs, encoder, missing, paths, builder):
     others = {
         path
         for name in missing
-        for path in folder.glob(f"{name}_????????????_????.npy")
+        for path in folder.glob(f"{name}_????????????_*-*.npy")
     } - {path for each in paths.values() for path in each}
     if others:
         size = sum(path.stat().st_size for path in others)
