@@ -169,7 +169,7 @@ def precision_of_machine(name):
     """
     if name != "mixed":
         return name
-    if _has_accelerator():
+    if has_accelerator():
         return "mixed_float16"
     cpu = pathlib.Path("/proc/cpuinfo")
     flags = set(cpu.read_text().split()) if cpu.exists() else set()
@@ -190,10 +190,11 @@ def flow_of_machine():
         String: `"graph"` where there is a GPU, else `"opencv"`: on a
         processor the graph computes a fifth of the pairs that OpenCV does.
     """
-    return "graph" if _has_accelerator() else "opencv"
+    return "graph" if has_accelerator() else "opencv"
 
 
-def _has_accelerator():
+def has_accelerator():
+    """Says whether there is a GPU, or anything but processors."""
     if keras.backend.backend() == "tensorflow":
         # Visible, not logical: those are made when TensorFlow starts.
         return bool(tf.config.get_visible_devices("GPU"))

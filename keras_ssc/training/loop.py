@@ -19,6 +19,7 @@ from keras_ssc.training import devices
 from keras_ssc.training import linear_head
 from keras_ssc.training import runs
 from keras_ssc.training import tensorboard_pictures
+from keras_ssc.training import time_needed
 from keras_ssc.training import train_config
 
 
@@ -44,9 +45,11 @@ def train(config, verbose=True, splits=None):
         TrainingError: If the loss is not finite any more.
         OSError: If a file cannot be written.
     """
-    config = train_config.fill_in(config)
+    config = train_config.fill_in(runs.with_start(config))
     strategy, config = _set_up(config)
     splits = _open(config, splits)
+    if config.start is not None:
+        runs.check_task(config.start, splits)
     _check_genres(splits)
     with strategy.scope():
         model = _build(config, splits.task)
@@ -228,6 +231,10 @@ def _fit(model, whole, config, run_dir, prepared, strategy, state, verbose):
         config.checkpoint_steps,
     )
     devices.synchronize(model, strategy)
+    num_steps = (config.epochs - state.epoch) * _num_steps(prepared, config)
+    is_slow = is_chief and model is whole and not devices.has_accelerator()
+    # Once for all stretches: the first one has something to compile.
+    timing = [_time_needed(num_steps, config)] if is_slow else []
     for first_epoch, first_step, end_epoch in _stretches(config, state):
         if keeper.state.is_over(config):
             break
@@ -242,7 +249,8 @@ def _fit(model, whole, config, run_dir, prepared, strategy, state, verbose):
             first_epoch,
             first_step,
             epochs=end_epoch,
-            callbacks=_callbacks(
+            callbacks=timing
+            + _callbacks(
                 *(run_dir, keeper, prepared, first_step),
                 has_pictures=is_chief and model is whole,
                 is_chief=is_chief,
@@ -257,6 +265,15 @@ def _fit(model, whole, config, run_dir, prepared, strategy, state, verbose):
         )
     devices.wait_for_all(strategy)
     return run_dir
+
+
+def _time_needed(num_steps, config):
+    return time_needed.TimeNeeded(
+        num_steps,
+        "A frozen, pretrained network takes minutes, and is the better choice "
+        "for fewer than a few hundred films: python -m keras_ssc.train "
+        f"--settings frozen --dataset {config.dataset}",
+    )
 
 
 def _stretches(config, state):
@@ -285,8 +302,10 @@ def _begin_phase(model, config, epoch, prepared):
     is_frozen = epoch < config.freeze
     if config.freeze or config.unfreeze_from:
         models.freeze(model, None if is_frozen else config.unfreeze_from)
-    is_fine = config.freeze and not is_frozen
-    rate = config.fine_learning_rate if is_fine else config.learning_rate
+    is_fine = (config.freeze or config.start) and not is_frozen
+    rate = config.learning_rate
+    if is_fine:
+        rate = config.fine_learning_rate or rate
     end = config.freeze if is_frozen else config.epochs
     steps = _num_steps(prepared, config)
     train = prepared["train"]
@@ -341,11 +360,15 @@ def _draw_curves(config, run_dir):
 def _build(config, task):
     keras.config.set_dtype_policy(config.precision)
     try:
-        model = models.build_model(
-            config.model,
-            config.image_size,
-            len(task.genres),
-            **config.model_options(),
+        model = (
+            models.build_model(
+                config.model,
+                config.image_size,
+                len(task.genres),
+                **config.model_options(),
+            )
+            if config.start is None
+            else runs.load_model(config.start)
         )
     finally:
         keras.config.set_dtype_policy("float32")

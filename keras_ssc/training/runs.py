@@ -19,7 +19,7 @@ from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 
 # What fields of a config were before there were such fields.
-_LATER = {"backbone": None, "store": False}
+_LATER = {"backbone": None, "start": None, "store": False}
 
 # Genres that an error names.
 _MOST_TOLD = 8
@@ -78,6 +78,41 @@ def read_config(run_dir):
         return config
 
     return _read(run_dir, read)
+
+
+def with_start(config):
+    """Returns a config whose model is that of the run that it starts from.
+
+    Args:
+        config: A `TrainConfig`, not filled in.
+
+    Raises:
+        ValueError: If it asks for another model than the run has, or the
+            folder is not a run.
+    """
+    if config.start is None:
+        return config
+    found = read_config(config.start)
+    options = {"image_size", "precision", *models.options_of(found.model)}
+    fields = {
+        field.name: field.default
+        for field in dataclasses.fields(TrainConfig)
+        if field.name in {"model", *options}
+    }
+    other = [
+        name
+        for name, default in fields.items()
+        if getattr(config, name) not in (default, getattr(found, name))
+    ]
+    if other:
+        raise ValueError(
+            f"Expected with --start {config.start} the model of that run, "
+            f"which has {', '.join(f'{x} {getattr(found, x)}' for x in other)}."
+            f" Received: {', '.join(f'{x} {getattr(config, x)}' for x in other)}"
+        )
+    return dataclasses.replace(
+        config, **{name: getattr(found, name) for name in fields}
+    )
 
 
 def read_task(run_dir):

@@ -49,6 +49,7 @@ class TrainConfig:
     image_size: tuple | None = None  # (height, width) of the model's frames
     backbone: str | None = None  # the trunk, of models that have one
     weights: str | None = None  # "imagenet" or a file; None for random ones
+    start: str | None = None  # the run whose model it begins with
     dense_units: tuple | None = None  # the model's fully connected layers
     trunk: str | None = None  # double_stack: shared, separate or flownet
     encoding: int | None = None  # motion_magnitude_stack: 1 in the report
@@ -299,6 +300,8 @@ _HELP = {
     "as mobilenet_v2, or hub:PRESET, a preset of KerasHub or its folder; "
     "default: the report's",
     "weights": "none, imagenet, or a file of the three-channel network",
+    "start": "a run whose model the training begins with, such as one with "
+    "--freeze all; its model, image size and options are the run's",
     "dense_units": "the fully connected layers, such as 512,256, or none",
     "trunk": "of double_stack: shared, separate or flownet",
     "encoding": "of motion_magnitude_stack: neurons for the frame",

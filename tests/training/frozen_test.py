@@ -348,3 +348,47 @@ def test_a_run_from_before_there_was_a_store_is_read(run_dir, tmp_path):
         config.replace('  "store": true,\n', "").replace('"lbfgs"', '"adam"')
     )
     assert not runs.read_config(tmp_path).is_stored()
+
+
+def test_a_training_of_the_trunk_goes_on_from_a_frozen_one(
+    run_dir, data_dir, tmp_path
+):
+    config = tiny_runs.small(
+        *(data_dir, tmp_path / "run"),
+        model="double_stack",
+        image_size=None,
+        start=str(run_dir),
+        unfreeze_from="block15",
+        epochs=1,
+    )
+    model = runs.load_model(loop.train(config, verbose=False))
+    config = runs.read_config(tmp_path / "run")
+    assert (config.image_size, config.dense_units) == (SIZE, ())
+    assert config.fine_learning_rate == config.learning_rate / 10
+    before = runs.load_model(run_dir)
+    trunk, old = (x.get_layer("efficientnet_lite0") for x in (model, before))
+    for name, is_trained in (
+        ("block14_expand", False),
+        ("block15_expand", True),
+    ):
+        changes = trunk.get_layer(name).kernel - old.get_layer(name).kernel
+        assert bool(np.abs(changes).max() > 0) == is_trained, name
+    # It begins where the other ended, and goes on with a low rate.
+    kernels = [x.get_layer("logits").kernel for x in (model, before)]
+    assert np.corrcoef(*(np.ravel(x) for x in kernels))[0, 1] > 0.9
+
+
+def test_a_start_from_another_model_or_other_genres_is_refused(
+    run_dir, data_dir, tmp_path
+):
+    config = tiny_runs.small(
+        *(data_dir, tmp_path / "run"), model="resnet50", start=str(run_dir)
+    )
+    with pytest.raises(ValueError, match="which has model double_stack"):
+        loop.train(config, verbose=False)
+    config = tiny_runs.small(
+        *(data_dir, tmp_path / "run"), start=str(tmp_path / "none")
+    )
+    with pytest.raises(ValueError, match="Expected a run's folder"):
+        loop.train(config, verbose=False)
+    assert not (tmp_path / "run").exists()
