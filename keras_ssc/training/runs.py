@@ -105,10 +105,13 @@ def with_start(config):
         if getattr(config, name) not in (default, getattr(found, name))
     ]
     if other:
+        given, its = (
+            ", ".join(f"{name} {getattr(each, name)}" for name in other)
+            for each in (config, found)
+        )
         raise ValueError(
             f"Expected with --start {config.start} the model of that run, "
-            f"which has {', '.join(f'{x} {getattr(found, x)}' for x in other)}."
-            f" Received: {', '.join(f'{x} {getattr(config, x)}' for x in other)}"
+            f"which has {its}. Received: {given}"
         )
     return dataclasses.replace(
         config, **{name: getattr(found, name) for name in fields}
