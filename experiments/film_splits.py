@@ -50,6 +50,10 @@ class FoldConfig:
             )
 
 
+# Pairs whose features are computed at once.
+_BATCH = 32
+
+
 class FoldSplits(folds.FoldSplits):
     """One fold, see `keras_ssc.data.folds.FoldSplits`, or a control of it.
 
@@ -90,6 +94,37 @@ class FoldSplits(folds.FoldSplits):
                 prepared, features, self._config.seed
             )
         return prepared
+
+    def encode(
+        self, split, image_size, encoder, with_mirrored=False, progress=False
+    ):
+        """Computes a split's features, see `datasets.DatasetSplits.encode`.
+
+        Those of a control are computed in memory, and not of mirrored pairs.
+        """
+        change = self._config.change
+        if change is None:
+            return super().encode(
+                split, image_size, encoder, with_mirrored, progress
+            )
+        if with_mirrored:
+            raise ValueError(f"Expected --no-mirror with {change}.")
+        prepared = self.prepare(split, image_size, encoder.inputs, progress)
+        computed = [
+            encoder(
+                {
+                    name: np.asarray(array[place : place + _BATCH])
+                    for name, array in prepared.features.items()
+                },
+                encoder.sizes,
+            )
+            for place in range(0, prepared.num_pairs, _BATCH)
+        ]
+        features = {
+            name: np.concatenate([each[name] for each in computed])
+            for name in encoder.sizes
+        }
+        return dataclasses.replace(prepared, features=features)
 
 
 def _split_by_pair(pairs, places, config):

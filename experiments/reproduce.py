@@ -116,6 +116,13 @@ _STRIDES = (2, 4, 8, 12)
 _SHUFFLED = {"change": "next_frame_of_another_pair"}
 _IMAGENET = {"weights": "imagenet"}
 
+
+def _frozen(model, what="", **split):
+    """Returns a variant with a linear head on a frozen, pretrained trunk."""
+    settings = train_config.settings_of("frozen", model)
+    return Variant(model, f"frozen{what}", settings, split)
+
+
 _VARIANTS = [
     *map(Variant, models.MODELS),
     Variant("double_stack", "separate trunks", {"trunk": "separate"}),
@@ -139,6 +146,10 @@ _VARIANTS = [
     Variant("inception_v3", "bars kept", drawn={"crop_bars": False}),
     Variant("inception_v3", "ImageNet's weights", _IMAGENET),
     Variant("double_stack", "ImageNet's weights", _IMAGENET),
+    _frozen("double_stack"),
+    _frozen("inception_v3"),
+    _frozen("double_stack", ", flow alone", change="no_frame"),
+    _frozen("double_stack", ", next frames shuffled", **_SHUFFLED),
 ]
 
 VARIANTS = {variant.name: variant for variant in _VARIANTS}
@@ -238,6 +249,23 @@ QUESTIONS = {
         "double_stack, ImageNet's weights",
         "double_stack",
     ),
+    "frozen: a frame and its flow beat the frame alone": (
+        "double_stack, frozen",
+        "inception_v3, frozen",
+    ),
+    "frozen: a frame and its flow beat the flow alone": (
+        "double_stack, frozen",
+        "double_stack, frozen, flow alone",
+    ),
+    "frozen: the flow alone beats the frame alone": (
+        "double_stack, frozen, flow alone",
+        "inception_v3, frozen",
+    ),
+    "control, frozen: a frame and the flow of shuffled frames beat the frame "
+    "alone": (
+        "double_stack, frozen, next frames shuffled",
+        "inception_v3, frozen",
+    ),
 }
 
 
@@ -259,7 +287,7 @@ def why_left_out(variant, films=None):
     """Says why a variant cannot be trained here; None if it can."""
     if variant.drawn is not None and films is None:
         return "its pairs are extracted anew: needs --films"
-    if variant.settings.get("weights") != "imagenet":
+    if variant.settings != _IMAGENET:
         return None
     name = backbones.BACKBONES["inception_v3"].file_name
     home = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()

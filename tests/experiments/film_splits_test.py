@@ -171,6 +171,38 @@ def test_shuffled_next_frames_are_of_the_same_film_and_their_flow(builder):
     assert np.array_equal(only_flow.features["flow"], changed.features["flow"])
 
 
+class FakeEncoder:
+    """Has the mean of a frame and the length of its flow as features."""
+
+    inputs = ("frame", "flow")
+    sizes = {"frame_features": 1, "flow_features": 1}
+
+    def __call__(self, inputs, wanted):
+        assert list(wanted) == list(self.sizes)
+        return {
+            "frame_features": inputs["frame"].mean(axis=(1, 2, 3))[:, None],
+            "flow_features": np.abs(inputs["flow"]).mean(axis=(1, 2, 3))[
+                :, None
+            ],
+        }
+
+
+@pytest.mark.parametrize("change", film_splits.CHANGES)
+def test_a_control_s_features_are_of_its_own_pairs(
+    builder, change, monkeypatch
+):
+    monkeypatch.setattr(film_splits, "_BATCH", 5)
+    encoder = FakeEncoder()
+    control = split(builder, change=change)
+    encoded = control.encode("train", SIZE, encoder)
+    pairs = control.prepare("train", SIZE, encoder.inputs)
+    inputs = {name: np.asarray(x) for name, x in pairs.features.items()}
+    for name, array in encoder(inputs, encoder.sizes).items():
+        np.testing.assert_allclose(encoded.features[name], array, rtol=1e-5)
+    with pytest.raises(ValueError, match="--no-mirror"):
+        control.encode("train", SIZE, encoder, with_mirrored=True)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
