@@ -15,10 +15,12 @@ import concurrent.futures
 import csv
 import functools
 import importlib.util
+import itertools
 import math
 import os
 import pathlib
 import random
+import shutil
 import statistics
 import tempfile
 import time
@@ -55,6 +57,7 @@ from keras_ssc.metrics import tables
 from keras_ssc.prediction import predictor
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
+from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from keras_ssc.training import train_config
 
@@ -605,6 +608,74 @@ def compare_list(arguments):
     )
 
 
+def compare_frozen(arguments, num_pairs=256, batch_size=32):
+    """Compares what trains on a frozen, pretrained trunk.
+
+    First the pass of the trunk over a data set, then a whole training, from
+    the built data set to the evaluated run.
+    """
+    settings = train_config.settings_of("frozen", "double_stack")
+    config = train_config.fill_in(
+        train_config.TrainConfig(**settings, dataset=arguments.dataset)
+    )
+    builder = _open(arguments)
+    model = models.build_model(
+        config.model, config.image_size, **config.model_options()
+    )
+    encoder = models.Encoder(model)
+    size, inputs = config.image_size, encoder.inputs
+
+    def read():
+        batches = datasets.examples(builder, "train", size, True, batch_size)
+        return itertools.islice(batches, num_pairs // batch_size)
+
+    def encode(batches):
+        for batch in batches:
+            encoder({name: batch[name] for name in inputs}, encoder.sizes)
+
+    in_memory = [next(read())] * (num_pairs // batch_size)
+    encode(in_memory[:1])  # traced
+    yield Comparison(
+        f"features of pairs by {config.backbone} at {size[1]} pixels, "
+        "with decoding and flow, against the network on a batch in memory",
+        _RATE,
+        "0.8 or more",
+        lambda: num_pairs / seconds_of(lambda: encode(read())),
+        lambda: num_pairs / seconds_of(encode, in_memory),
+    )
+    yield Comparison(
+        "double_stack with --settings frozen on the sample, from the built "
+        "data set to the evaluated run, against its own settings",
+        "s",
+        "90 s or less",
+        functools.partial(_train_anew, arguments, settings),
+        functools.partial(_train_anew, arguments, {}),
+    )
+
+
+def _train_anew(arguments, settings):
+    """Returns how long a training takes where nothing is prepared."""
+    builder = _open(arguments)
+    with tempfile.TemporaryDirectory(dir=arguments.work_dir) as folder:
+        data_dir = pathlib.Path(folder) / "data"
+        shutil.copytree(
+            builder.data_path,
+            data_dir / builder.info.full_name,
+            ignore=shutil.ignore_patterns("prepared"),
+        )
+        config = train_config.TrainConfig(
+            dataset=arguments.dataset,
+            data_dir=str(data_dir),
+            run_dir=f"{folder}/run",
+            **settings,
+        )
+        start = time.perf_counter()
+        evaluation.evaluate(loop.train(config, verbose=False), verbose=False)
+        seconds = time.perf_counter() - start
+    keras.backend.clear_session()
+    return seconds
+
+
 def _open(arguments):
     return datasets.open_dataset(arguments.dataset, arguments.data_dir)
 
@@ -618,6 +689,7 @@ PARTS = {
     "serving": compare_serving,
     "verdict": compare_verdict,
     "list": compare_list,
+    "frozen": compare_frozen,
 }
 
 

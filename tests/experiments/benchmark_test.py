@@ -139,3 +139,13 @@ def test_pairs_are_loaded_and_extracted_as_the_report_would(arguments):
     assert row["name"].startswith("input pipeline at 32 pixels, frames and")
     (row,) = measured(benchmark.compare_extraction(arguments, 24, 3))
     assert row["name"].startswith("extraction, 3 pairs of a 24-frame 1280x720")
+
+
+def test_a_frozen_trunk_is_compared(arguments):
+    found = benchmark.compare_frozen(arguments, num_pairs=8, batch_size=4)
+    rows = measured([next(found)])
+    assert "efficientnet_lite0 at 224 pixels" in rows[0]["name"]
+    settings = {"model": "fc", "image_size": (18, 32), "epochs": 1}
+    seconds = benchmark._train_anew(arguments, {**settings, "batch_size": 8})
+    assert 0 < seconds < 300
+    assert not list(arguments.work_dir.iterdir())

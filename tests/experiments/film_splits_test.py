@@ -175,7 +175,9 @@ class FakeEncoder:
     """Has the mean of a frame and the length of its flow as features."""
 
     inputs = ("frame", "flow")
-    sizes = {"frame_features": 1, "flow_features": 1}
+
+    def __init__(self):
+        self.sizes = {"frame_features": 1, "flow_features": 1}
 
     def __call__(self, inputs, wanted):
         assert list(wanted) == list(self.sizes)
