@@ -117,10 +117,19 @@ _SHUFFLED = {"change": "next_frame_of_another_pair"}
 _IMAGENET = {"weights": "imagenet"}
 
 
-def _frozen(model, what="", **split):
+def _frozen(model, what="", settings=None, **split):
     """Returns a variant with a linear head on a frozen, pretrained trunk."""
-    settings = train_config.settings_of("frozen", model)
-    return Variant(model, f"frozen{what}", settings, split)
+    given = train_config.settings_of("frozen", model)
+    return Variant(model, f"frozen{what}", {**given, **(settings or {})}, split)
+
+
+# Dense layers in the place of the linear one.
+_DENSE = {
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "epochs": 20,
+    "dense_units": (256,),
+}
 
 
 _VARIANTS = [
@@ -148,6 +157,7 @@ _VARIANTS = [
     Variant("double_stack", "ImageNet's weights", _IMAGENET),
     _frozen("double_stack"),
     _frozen("inception_v3"),
+    _frozen("double_stack", ", dense layers", _DENSE),
     _frozen("double_stack", ", flow alone", change="no_frame"),
     _frozen("double_stack", ", next frames shuffled", **_SHUFFLED),
 ]

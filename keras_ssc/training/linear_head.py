@@ -87,19 +87,19 @@ def _arrays(inputs, split):
     if augmentation.mirrored(names[0]) in split.features:
         kinds.append([augmentation.mirrored(name) for name in names])
     features = [
-        inputs.predict(
+        # Not predict, which would trace a graph for a moment's work.
+        inputs(
             {
                 name: split.features[own][:]
                 for name, own in zip(names, kind, strict=True)
             },
-            batch_size=_BATCH,
-            verbose=0,
+            training=False,
         )
         for kind in kinds
     ]
     num = len(kinds)
     return (
-        np.concatenate(features).astype(np.float32),
+        np.concatenate([np.asarray(x, np.float32) for x in features]),
         np.concatenate([split.label] * num),
         np.concatenate([split.film] * num),
     )
