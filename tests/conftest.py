@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 import time
 
 import pytest
@@ -54,6 +55,30 @@ def made_once(tmp_path_factory, name, make):
         done.touch()
     shutil.copytree(shared, own, dirs_exist_ok=True)
     return own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_encoder():
+    """A light encoder is in the embedded one's place, in this process.
+
+    Not where no test has loaded the models: that takes seconds, too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "keras_ssc.models" in sys.modules:
+            from tests.helpers import light_encoder
+
+            patch.setattr(
+                "keras_ssc.models.embedded_encoder", light_encoder.encoder
+            )
+        yield
+
+
+@pytest.fixture
+def real_encoder(monkeypatch):
+    """The embedded encoder is itself, for tests of what it sees."""
+    from keras_ssc.models import embedded
+
+    monkeypatch.setattr("keras_ssc.models.embedded_encoder", embedded.encoder)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,9 @@ import typing
 
 from keras_ssc import checks
 from keras_ssc.models.backbones import WeightsError
+from keras_ssc.models.embedded import FEATURES as EMBEDDED_FEATURES
+from keras_ssc.models.embedded import IMAGE_SIZE as EMBEDDED_SIZE
+from keras_ssc.models.embedded import encoder as embedded_encoder
 from keras_ssc.models.features import Encoder
 from keras_ssc.models.features import before
 from keras_ssc.models.features import copy_head
@@ -33,6 +36,8 @@ from keras_ssc.models.motion_models import motion_magnitude_stack
 
 __all__ = [
     "ALL_BLOCKS",
+    "EMBEDDED_FEATURES",
+    "EMBEDDED_SIZE",
     "MODELS",
     "Encoder",
     "Model",
@@ -43,6 +48,7 @@ __all__ = [
     "build_model",
     "check",
     "copy_head",
+    "embedded_encoder",
     "feature_names",
     "freeze",
     "head",

@@ -87,8 +87,11 @@ class Encoder:
         return digest.hexdigest()[:12]
 
     def _trunk_label(self, layer):
-        is_trunk = isinstance(layer, keras.Model)
-        return layer.name.removeprefix("flow_") if is_trunk else ""
+        if not isinstance(layer, keras.Model):
+            return ""
+        # With the same weights, feature maps and their means are others.
+        kind = " maps" if len(layer.output.shape) == 4 else ""
+        return layer.name.removeprefix("flow_") + kind
 
 
 def head(model):

@@ -181,7 +181,7 @@ class Page:
             pair = [_decode(image) for image in encoded]
             pictures = self._evidence(*pair, _leading(answer))
         heading = words.named(answer)
-        details = words.motion_lines(answer)
+        details = words.measured_lines(answer)
         details += [
             f"{label}: {note}"
             for label, note in zip(_FRAMES, notes, strict=True)

@@ -14,12 +14,15 @@ import functools
 import itertools
 import os
 import pathlib
+import sys
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_ssc import files
 from keras_ssc import flow
+from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
@@ -33,6 +36,7 @@ from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exported
 from keras_ssc.serving import served_model
 from keras_ssc.serving.client import Answer
+from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
 
 # Pairs asked at once.
@@ -61,8 +65,9 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480), task)
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        model = runs.load_model(path)
-        return of_model(model, _task_of_run(path), text)
+        model, metrics = runs.load_model(path), _metrics_of_run(path)
+        task = tasks.of_metrics(metrics, path)
+        return of_model(model, task, text, _familiarity_of_run(path, metrics))
     version = exported.newest_version(path)
     if version is None:
         raise ValueError(
@@ -72,21 +77,22 @@ def load(model, timeout=60.0):
     return Predictor(str(version), *_ask_export(version))
 
 
-def of_model(model, task=tasks.REPORT, name="model"):
+def of_model(model, task=tasks.REPORT, name="model", familiarity=None):
     """Makes a predictor of a Keras model that is at hand.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
         task: Its task, calibrated, see `tasks`.
         name: String, what it is called.
+        familiarity: A `familiarity.Familiarity` of its training films and the
+            embedded encoder, see `models.embedded_encoder`; None if it is not
+            known.
 
     Returns:
         A `Predictor`.
     """
-    asked = _Model(model, task)
-    return Predictor(
-        name, asked.ask, asked.image_size, lambda: task, asked.heat_maps
-    )
+    asked = _Model(model, task, familiarity)
+    return Predictor(name, asked.ask, None, lambda: task, asked.heat_maps)
 
 
 class Predictor:
@@ -95,11 +101,9 @@ class Predictor:
     Args:
         name: String, what was loaded.
         ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
-            returns scores, float32 (pairs, genres), and motion magnitudes,
-            float32 (pairs,), or None for these if the model does not see
-            motion.
+            returns what `scores` does.
         image_size: Tuple of two integers, (height, width), that images are
-            decoded to.
+            decoded to; None for their own.
         find_task: Function without arguments that returns the task, see
             `tasks`: of a server it is known when it answers.
         heat_maps: Function of two such arrays and a genre's place, see
@@ -132,7 +136,9 @@ class Predictor:
         Returns:
             A tuple: scores, float32 (pairs, genres), as `task.genres` is;
             motion magnitudes, float32 (pairs,), or None of a model that does
-            not see motion.
+            not see motion; familiarity, float32 (pairs,), 0 to 1, see
+            `familiarity.Familiarity`, or None of a model that does not know
+            its training films.
 
         Raises:
             ValueError: If the frames are something else, or the model gives
@@ -159,16 +165,16 @@ class Predictor:
             for start in range(0, len(frame), _BATCH)
         ]
         if not answers:
-            return np.zeros((0, len(self.task.genres)), np.float32), None
-        scores, magnitudes = zip(*answers, strict=True)
-        scores = np.concatenate(scores)
+            return np.zeros((0, len(self.task.genres)), np.float32), None, None
+        scores, magnitudes, familiarity = map(
+            _joined, zip(*answers, strict=True)
+        )
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"Expected scores that are numbers. {self.name} gives none: "
                 "its weights are damaged, or its training diverged."
             )
-        has_motion = all(part is not None for part in magnitudes)
-        return scores, np.concatenate(magnitudes) if has_motion else None
+        return scores, magnitudes, familiarity
 
     def predict_pair(self, frame, next_frame):
         """Classifies one pair.
@@ -180,16 +186,20 @@ class Predictor:
         Returns:
             A `serving_client.Answer`.
         """
-        scores, magnitudes = self.scores(
+        scores, *measured = self.scores(
             np.asarray(frame)[np.newaxis], np.asarray(next_frame)[np.newaxis]
         )
         named = self.task.named_genres(scores[0])
+        magnitude, familiarity = (
+            None if array is None else float(array[0]) for array in measured
+        )
         return Answer(
             named[0] if named else None,
             dict(zip(self.task.genres, scores[0].tolist(), strict=True)),
-            None if magnitudes is None else float(magnitudes[0]),
+            magnitude,
             named,
             self.task.thresholds,
+            familiarity,
         )
 
     def heat_maps(self, frame, next_frame, genre):
@@ -228,16 +238,22 @@ class Predictor:
         Raises:
             serving_client.ImageError: If an image is refused.
         """
-        if not encoded:
-            return []
         seen = serving_client.seen_pairs(encoded)
-        images = [tf.constant(part) for part in zip(*seen, strict=True)]
+        return [
+            self.predict_pair(*self._decode(pair, place))
+            for place, pair in enumerate(seen)
+        ]
+
+    def _decode(self, pair, place):
+        """Decodes a pair's images, each alone: pairs are of any size."""
         try:
-            frames = self._decode_pairs(*images)
+            frames = self._decode_pairs(*(tf.constant([x]) for x in pair))
         except tf.errors.InvalidArgumentError as error:
-            reason = serving_client.explain_error(str(error))
-            raise serving_client.ImageError(reason or error) from error
-        return [self.predict_pair(*pair) for pair in zip(*frames, strict=True)]
+            reason = serving_client.explain_error(str(error)) or str(error)
+            raise serving_client.ImageError(
+                serving_client.shifted(reason, place)
+            ) from error
+        return [frame[0] for frame in frames]
 
     def predict_film(
         self,
@@ -331,13 +347,15 @@ class Predictor:
             pairs = [item for item in batch if _is_pair(item)]
             answers = iter(())
             if pairs:
-                scores, magnitudes = self.scores(
+                found = self.scores(
                     np.stack([pair.frame for pair in pairs]),
                     np.stack([pair.next_frame for pair in pairs]),
                 )
-                if magnitudes is None:
-                    magnitudes = [None] * len(pairs)
-                answers = zip(scores, magnitudes, strict=True)
+                unknown = [None] * len(pairs)
+                answers = zip(
+                    *(unknown if each is None else each for each in found),
+                    strict=True,
+                )
             for item in batch:
                 if isinstance(item, film_reader.Picture):
                     collected.begin(item)
@@ -353,6 +371,13 @@ def _is_pair(item):
     return isinstance(item, film_reader.Pair) and not item.reason
 
 
+def _joined(parts):
+    """Joins the arrays of batches; None where there are none."""
+    if any(part is None for part in parts):
+        return None
+    return np.concatenate(parts)
+
+
 def _ask_server(client):
     def ask(frame, next_frame):
         answers = client.predict(
@@ -361,11 +386,14 @@ def _ask_server(client):
                 for pair in zip(frame, next_frame, strict=True)
             ]
         )
-        scores = [list(answer.scores.values()) for answer in answers]
-        magnitudes = [a.motion_magnitude for a in answers]
-        if None in magnitudes:
-            return np.float32(scores), None
-        return np.float32(scores), np.float32(magnitudes)
+        measured = (
+            [getattr(answer, name) for answer in answers]
+            for name in ("motion_magnitude", "familiarity")
+        )
+        return (
+            np.float32([list(answer.scores.values()) for answer in answers]),
+            *(None if None in each else np.float32(each) for each in measured),
+        )
 
     return ask
 
@@ -397,10 +425,9 @@ def _ask_export(version):
         answer = signature(
             frame=tf.constant(frame), next_frame=tf.constant(next_frame)
         )
-        magnitudes = answer.get("motion_magnitude")
-        return (
-            answer["scores"].numpy(),
-            None if magnitudes is None else magnitudes.numpy(),
+        names = ("scores", "motion_magnitude", "familiarity")
+        return tuple(
+            answer[name].numpy() if name in answer else None for name in names
         )
 
     try:
@@ -410,31 +437,52 @@ def _ask_export(version):
             f"Expected an export of keras_ssc.export. {version} says of its "
             f"genres: {error}. Export the model again."
         ) from error
-    return ask, tuple(card["image_size"]), lambda: task
+    return ask, None, lambda: task
 
 
 class _Model:
     """A Keras model, asked as evaluate does, with OpenCV's flow."""
 
-    def __init__(self, model, task):
+    def __init__(self, model, task, familiarity):
         self._model = model
         self._task = task
+        self._familiarity = familiarity
         self._grad_cam = None
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
         self._sees_flow = (
             "flow" in model.input or served_model.flow_layer(model) is not None
         )
-        self.image_size = model.input["frame"].shape[1:3]
+        self._image_size = tuple(model.input["frame"].shape[1:3])
+        outputs = {"logits": model.output}
+        if familiarity is not None and self._has_encoder():
+            # One pass for both.
+            layer = model.get_layer(models.EMBEDDED_FEATURES)
+            outputs["features"] = layer.output
+        self._network = keras.Model(model.input, outputs)
+
+    def _has_encoder(self):
+        """Says whether the model's own trunk is the embedded encoder."""
+        if self._image_size != models.EMBEDDED_SIZE:
+            return False
+        name, own = models.EMBEDDED_FEATURES, models.Encoder(self._model)
+        return own.keys.get(name) == models.embedded_encoder().keys[name]
 
     def ask(self, frame, next_frame):
         inputs = self._inputs(frame, next_frame)
-        logits = self._model.predict_on_batch(
+        answer = self._network.predict_on_batch(
             {name: inputs[name] for name in self._model.input}
         )
-        scores = self._task.scores(np.asarray(logits))
-        if not self._sees_flow:
-            return scores, None
-        return scores, flow.motion_magnitude(inputs["flow"])
+        scores = self._task.scores(np.asarray(answer["logits"]))
+        magnitudes = familiarity = None
+        if self._sees_flow:
+            magnitudes = flow.motion_magnitude(inputs["flow"])
+        if self._familiarity is not None:
+            if "features" not in answer:
+                answer["features"] = _encode(frame)
+            familiarity = self._familiarity.judge(
+                np.asarray(answer["features"])
+            )
+        return scores, magnitudes, familiarity
 
     def heat_maps(self, frame, next_frame, genre):
         if self._grad_cam is None:
@@ -446,7 +494,7 @@ class _Model:
 
     def _inputs(self, *frames):
         inputs = {
-            name: resizing.resize(array, self.image_size).numpy()
+            name: resizing.resize(array, self._image_size).numpy()
             for name, array in zip(("frame", "next_frame"), frames, strict=True)
         }
         if self._sees_flow:
@@ -456,10 +504,35 @@ class _Model:
         return inputs
 
 
-def _task_of_run(run_dir):
-    """Returns a run's task, as `evaluate` calibrated it."""
+def _encode(frame):
+    """Returns the embedded encoder's features of frames, (pairs, n)."""
+    name = models.EMBEDDED_FEATURES
+    frame = resizing.resize(frame, models.EMBEDDED_SIZE).numpy()
+    return models.embedded_encoder()({"frame": frame}, [name])[name]
+
+
+def _metrics_of_run(run_dir):
+    """Returns what `metrics.json` has, which may be malformed, or None."""
     try:
-        metrics = files.read_json(run_dir / "metrics.json")
+        return files.read_json(run_dir / "metrics.json")
     except (OSError, ValueError):
-        metrics = None
-    return tasks.of_metrics(metrics, run_dir)
+        return None
+
+
+def _familiarity_of_run(run_dir, metrics):
+    """Returns a run's `familiarity.Familiarity`; None, told, if it has none."""
+    if "familiarity" in metrics and metrics["familiarity"] is None:
+        # It could not be fitted, and evaluate said why.
+        return None
+    try:
+        found = run_familiarity.read(run_dir)
+        remedy = f"python -m keras_ssc.evaluate {run_dir}"
+    except models.WeightsError as error:
+        found, remedy = None, str(error)
+    if found is None:
+        print(
+            "note: which films are unlike the training films is not known: "
+            f"{remedy}",
+            file=sys.stderr,
+        )
+    return found

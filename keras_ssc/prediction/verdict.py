@@ -4,6 +4,7 @@ import collections
 import csv
 import dataclasses
 import io
+import typing
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from keras_ssc.errors import VideoError
 from keras_ssc.films import film_list
 from keras_ssc.genres import SEPARATOR
 from keras_ssc.metrics import scoring
+from keras_ssc.metrics.unlike import is_unlike
 from keras_ssc.prediction import words
 
 # Of `FilmVerdict.as_json`: raised when a field changes its name or meaning.
@@ -42,15 +44,20 @@ class ShotVerdict:
     Attributes:
         start_seconds: Float, presentation time of its first frame.
         end_seconds: Float, when the next shot begins.
-        num_pairs: Integer, the pairs it is judged by.
+        num_pairs: Integer, the pairs it is judged by: not those that are
+            unlike the training films, unless all are.
         genre: String, the genre of the highest score; None without a pair,
-            and where none of several is named.
+            where none of several is named, and of an unlike shot.
         genres: List of strings, all that are named, the highest score first;
-            None without a pair.
+            empty of an unlike shot, None without a pair.
         scores: Dict from each genre to a float, the mean of its pairs'; None
             without a pair.
         motion_magnitude: Float, the mean of its pairs'; None without a pair,
             and of models that do not see motion.
+        familiarity: Float, 0 to 1, the median of its pairs', unlike ones
+            included, see `familiarity.Familiarity`; None without a pair, and
+            of models that do not know their training films.
+        is_unlike: Boolean, whether it is unlike the training films.
         picture: uint8 array (135, 240, 3), RGB, the frame of the pair nearest
             to its middle. None if no pictures were asked for, or the film has
             200 longer shots.
@@ -63,6 +70,8 @@ class ShotVerdict:
     genres: list | None
     scores: dict | None
     motion_magnitude: float | None
+    familiarity: float | None = None
+    is_unlike: bool = False
     picture: np.ndarray | None = None
 
 
@@ -74,19 +83,22 @@ class FilmVerdict:
         path: String, the film's path as it was given; of stored pairs, the
             film's name.
         genre: String, the genre of the highest score; None where none of
-            several is named.
+            several is named, and of an unlike film.
         genres: List of strings, all that are named, the highest score first:
-            one, or of a model of several genres a film any number.
+            one, or of a model of several genres a film any number; none of an
+            unlike film.
         confidence: Float, the highest score.
         is_sure: Boolean, whether it reaches the least confidence asked for;
-            of several genres always: thresholds decide.
+            of several genres always: thresholds decide. False of an unlike
+            film.
         runner_up: String, the genre of the highest score that is not named;
             None if there is none.
         thresholds: Dict from each genre to the score from which on it is
             named; None where the highest score decides.
         scores: Dict from each genre to a float: the mean of its pairs' at
-            even times; the extra ones of shots that have none of these are
-            left out, unless no other can be used.
+            even times; the extra ones of shots that have none of these, and
+            those that are unlike the training films, are left out, unless no
+            other can be used.
         shares: Dict from each genre to a float: the share of the film, of
             what could be judged of it, whose shots are evidence for the genre.
         seconds: Float, when the film ends, counted as players do from the
@@ -99,8 +111,15 @@ class FilmVerdict:
         notes: List of strings, what in the file is not as it should be.
         aspect: Float, the picture's width by its height as a viewer sees it,
             without bars; None of stored pairs.
+        familiarity: Float, 0 to 1, the median of its pairs' at even times,
+            unlike ones included, see `familiarity.Familiarity`; None of models
+            that do not know their training films.
+        is_unlike: Boolean, whether the film is unlike the training films.
+        num_unlike: Integer, how many pairs were left out of all scores for
+            being unlike them.
         strongest: `film_reader.Pair`, the one with the highest score for
-            the genre that has the film's, if pictures were asked for.
+            the genre that has the film's, if pictures were asked for; of the
+            unlike ones only if there is no other.
     """
 
     path: str
@@ -119,6 +138,9 @@ class FilmVerdict:
     shots: list
     notes: list
     aspect: float | None
+    familiarity: float | None = None
+    is_unlike: bool = False
+    num_unlike: int = 0
     strongest: object = None
 
     def as_json(self):
@@ -134,13 +156,16 @@ class FilmVerdict:
         """Returns a CSV text, one row a shot.
 
         The columns: start, end (hh:mm:ss.mmm), pairs, genre (all that are
-        named, with | between them), a score for each genre, motion_magnitude;
-        cells are empty where there is no pair.
+        named, with | between them), a score for each genre, motion_magnitude,
+        familiarity; cells are empty where there is no pair.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(
-            ("start", "end", "pairs", "genre", *self.scores, "motion_magnitude")
+            (
+                *("start", "end", "pairs", "genre", *self.scores),
+                *("motion_magnitude", "familiarity"),
+            )
         )
         for shot in self.shots:
             scores = shot.scores or dict.fromkeys(self.scores)
@@ -152,6 +177,7 @@ class FilmVerdict:
                     SEPARATOR.join(shot.genres or ()),
                     *(_digits(score) for score in scores.values()),
                     _digits(shot.motion_magnitude),
+                    _digits(shot.familiarity),
                 )
             )
         return text.getvalue()
@@ -159,6 +185,15 @@ class FilmVerdict:
 
 def _digits(number):
     return None if number is None else f"{number:.6g}"
+
+
+class _Answer(typing.NamedTuple):
+    """What is kept of a pair: all but its frames."""
+
+    pair: object
+    scores: np.ndarray
+    magnitude: float | None
+    familiarity: float | None
 
 
 class Collector:
@@ -177,12 +212,12 @@ class Collector:
         self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
         self._notes, self._aspect = [], None
-        # Of each genre, the highest score of a pair, and that pair.
-        self._strongest = [(-1.0, None)] * len(task.genres)
+        # Of each genre, how strong a pair is for it, and the strongest pair.
+        self._strongest = [((False, -1.0), None)] * len(task.genres)
         self._begin_shot()
 
     def _begin_shot(self):
-        self._answers = []  # (pair, scores, magnitude), without its frames
+        self._answers = []
         self._seen = []  # (seconds, picture) of pairs
 
     def begin(self, picture):
@@ -193,21 +228,26 @@ class Collector:
         """Counts a pair that is not used."""
         self._dropped[pair.reason] += 1
 
-    def add(self, pair, scores, magnitude):
+    def add(self, pair, scores, magnitude, familiarity=None):
         """Takes the answer for a pair.
 
         Args:
             pair: A `film_reader.Pair`.
             scores: float32 array (genres,).
             magnitude: Float; None if the model does not see motion.
+            familiarity: Float; None if the model does not know its training
+                films.
         """
         without_frames = dataclasses.replace(pair, frame=None, next_frame=None)
-        self._answers.append((without_frames, scores, magnitude))
+        self._answers.append(
+            _Answer(without_frames, scores, magnitude, familiarity)
+        )
         if not self._wants_pictures:
             return
         for place, score in enumerate(scores):
-            if score > self._strongest[place][0]:
-                self._strongest[place] = (float(score), pair)
+            strength = (not is_unlike(familiarity), float(score))
+            if strength > self._strongest[place][0]:
+                self._strongest[place] = (strength, pair)
         picture = cv2.resize(
             pair.frame, _PICTURE_SIZE, interpolation=cv2.INTER_AREA
         )
@@ -237,19 +277,27 @@ class Collector:
         start, end = shot.start_seconds, shot.end_seconds
         if not answers:
             return ShotVerdict(start, end, 0, None, None, None, None)
-        _, scores, magnitudes = zip(*answers, strict=True)
-        mean = scoring.film_scores(scores)
-        genres = self._task.named_genres(mean)
+        familiarity = _median_familiarity(answers)
+        voting = _voting(answers)
+        mean = scoring.film_scores([answer.scores for answer in voting])
+        genres = self._named(mean, familiarity)
+        magnitudes = [answer.magnitude for answer in voting]
         return ShotVerdict(
             start,
             end,
-            len(answers),
+            len(voting),
             genres[0] if genres else None,
             genres,
             dict(zip(self._task.genres, mean.tolist(), strict=True)),
             None if None in magnitudes else float(np.mean(magnitudes)),
+            familiarity,
+            is_unlike(familiarity),
             picture,
         )
+
+    def _named(self, scores, familiarity):
+        """Returns the genres that are named: none of what is unlike."""
+        return [] if is_unlike(familiarity) else self._task.named_genres(scores)
 
     def verdict(self, path, min_confidence=MIN_CONFIDENCE):
         """Returns the film's `FilmVerdict`.
@@ -258,7 +306,7 @@ class Collector:
             VideoError: If none of its pairs can be used.
         """
         answers = [answer for _, own in self._shots for answer in own]
-        num_repeated = sum(pair.repeated for pair, _, _ in answers)
+        num_repeated = sum(answer.pair.repeated for answer in answers)
         if num_repeated <= _MOST_LEFT_OUT * len(answers):
             used = _moving
         else:
@@ -277,9 +325,12 @@ class Collector:
         lengths = np.array([s.end_seconds - s.start_seconds for s in judged])
         weights = lengths / lengths.sum()
         answers = used(answers)
-        even = [scores for pair, scores, _ in answers if not pair.is_extra]
-        scores = scoring.film_scores(even or [each for _, each, _ in answers])
-        names, genres = self._task.genres, self._task.named_genres(scores)
+        voting = _voting(answers)
+        scores = scoring.film_scores(
+            [answer.scores for answer in _even(voting)]
+        )
+        familiarity = _median_familiarity(_even(answers))
+        names, genres = self._task.genres, self._named(scores, familiarity)
         is_evidence = np.array(
             [[genre in shot.genres for genre in names] for shot in judged]
         )
@@ -292,7 +343,8 @@ class Collector:
             genre=genres[0] if genres else None,
             genres=genres,
             confidence=float(scores[order[0]]),
-            is_sure=self._task.is_sure(scores, min_confidence),
+            is_sure=self._task.is_sure(scores, min_confidence)
+            and not is_unlike(familiarity),
             runner_up=others[0] if others else None,
             thresholds=self._task.thresholds,
             scores=dict(zip(names, scores.tolist(), strict=True)),
@@ -304,10 +356,32 @@ class Collector:
             shots=shots,
             notes=self._notes,
             aspect=self._aspect,
+            familiarity=familiarity,
+            is_unlike=is_unlike(familiarity),
+            num_unlike=len(answers) - len(voting),
             strongest=self._strongest[order[0]][1],
         )
 
 
 def _moving(answers):
     """Returns the answers for pairs of two pictures; all if there are none."""
-    return [each for each in answers if not each[0].repeated] or answers
+    return [each for each in answers if not each.pair.repeated] or answers
+
+
+def _even(answers):
+    """Returns those of pairs at even times; all if there are none."""
+    return [each for each in answers if not each.pair.is_extra] or answers
+
+
+def _voting(answers):
+    """Returns those of pairs that look familiar; all if there are none.
+
+    Title cards, credits and logos say nothing of a genre.
+    """
+    return [x for x in answers if not is_unlike(x.familiarity)] or answers
+
+
+def _median_familiarity(answers):
+    """Returns the median of the pairs'; None if it is not known."""
+    found = [answer.familiarity for answer in answers]
+    return None if None in found else float(np.median(found))

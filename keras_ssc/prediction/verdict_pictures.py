@@ -50,7 +50,8 @@ _LETTERS, _SHARE_OF_HEIGHT, _SPACE = 12, 1 / 18, 5
 # are named. Of no more genres than the most, all are shown.
 _MOST_ROWS, _FEWEST_ROWS = 8, 4
 
-# Of a shot that is nothing the model knows: lighter than the other genres.
+# Of a shot that is nothing the model knows, or unlike its training films:
+# lighter than the other genres.
 _NO_GENRE = "#DDDDDD"
 
 _WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
@@ -101,9 +102,13 @@ def timeline(verdict):
     for axes in rows if len(verdict.shots) <= _MOST_CUTS else ():
         for shot in verdict.shots[1:]:
             axes.axvline(shot.start_seconds, color="white", linewidth=0.8)
-    label = "time"
+    remarks = []
     if len(shown) < len(names):
-        label += f" ({len(names) - len(shown):,} more genres are not shown)"
+        more = f"{len(names) - len(shown):,} more genres are not shown"
+        remarks.append(more)
+    if any(shot.is_unlike for shot in shots):
+        remarks.append(f"light grey: {words.UNLIKE_SHOT}")
+    label = f"time ({'; '.join(remarks)})" if remarks else "time"
     rows[-1].set(
         xlabel=label, xlim=(verdict.shots[0].start_seconds, verdict.seconds)
     )
@@ -152,25 +157,37 @@ def _worth_a_row(verdict, ranks):
 def _draw_stacked(axes, shots, times, colours):
     """Draws scores that sum to one as bars of the shots, genre on genre."""
     bottom, others = np.zeros(len(shots)), np.zeros(len(shots))
+    is_unlike = np.array([shot.is_unlike for shot in shots])
     for genre, colour in colours.items():
-        scores = [shot.scores[genre] for shot in shots]
+        scores = np.array([shot.scores[genre] for shot in shots])
+        scores[is_unlike] = 0
         if colour == figures.OTHER:
             others += scores
             continue
         axes.bar(height=scores, bottom=bottom, color=colour, **times)
         bottom += scores
     axes.bar(height=others, bottom=bottom, color=figures.OTHER, **times)
+    if is_unlike.any():
+        axes.bar(height=is_unlike, color=_NO_GENRE, **times)
     axes.set(ylim=(0, 1), ylabel="score")
 
 
 def _draw_row(axes, verdict, shots, times, genre, colour):
-    """Draws one genre's scores, fully coloured where shots are named so."""
+    """Draws one genre's scores, fully coloured where shots are named so.
+
+    Grey where a shot is unlike the training films.
+    """
     scores = np.array([shot.scores[genre] for shot in shots])
     is_named = np.array([genre in shot.genres for shot in shots])
-    for is_drawn, alpha in ((is_named, 1.0), (~is_named, 0.3)):
+    is_unlike = np.array([shot.is_unlike for shot in shots])
+    for is_drawn, drawn, alpha in (
+        (is_named, colour, 1.0),
+        (~is_named & ~is_unlike, colour, 0.3),
+        (is_unlike, _NO_GENRE, 1.0),
+    ):
         axes.bar(
             height=np.where(is_drawn, scores, 0),
-            color=colour,
+            color=drawn,
             alpha=alpha,
             **times,
         )

@@ -3,12 +3,17 @@
 from keras_ssc.films import film_list
 from keras_ssc.genres import genre_words
 from keras_ssc.metrics.tables import percent
+from keras_ssc.metrics.unlike import UNLIKE
 
 # Genres that a text lists, in a line and in lines.
 _MOST_GENRES, _MOST_LINES = 8, 21
 
 # What is said where none of several genres is named.
 _NONE = "none of its genres"
+
+# What is said instead of a genre, and of a shot.
+_UNLIKE = "unlike the films it was trained on"
+UNLIKE_SHOT = "unlike the training films"
 
 
 def genre_score(scores, genre):
@@ -17,14 +22,27 @@ def genre_score(scores, genre):
 
 
 def named(answer):
-    """Says the genres that a verdict or an answer names, with their scores."""
+    """Says the genres that a verdict or an answer names, with their scores.
+
+    Of what is unlike the training films it says that, and the best guess.
+    """
+    if answer.is_unlike:
+        guess = max(answer.scores, key=answer.scores.get)
+        return f"{_unlike(answer)}; best guess: " + genre_score(
+            answer.scores, guess
+        )
     told = [genre_score(answer.scores, genre) for genre in answer.genres]
     return "; ".join(told[:_MOST_GENRES]) or _NONE
 
 
+def _unlike(answer):
+    return f"{_UNLIKE} (familiarity {answer.familiarity:.2f})"
+
+
 def headline(verdict):
     """Says a `verdict.FilmVerdict` in a few words."""
-    uncertain = "" if verdict.is_sure else "uncertain; best guess: "
+    is_said = verdict.is_sure or verdict.is_unlike
+    uncertain = "" if is_said else "uncertain; best guess: "
     return uncertain + named(verdict)
 
 
@@ -32,6 +50,8 @@ def shot_text(shot):
     """Says a `verdict.ShotVerdict` in a few words."""
     if shot.genres is None:
         return "not judged"
+    if shot.is_unlike:
+        return UNLIKE_SHOT
     told = [
         f"{genre_words(genre)} {100 * shot.scores[genre]:.0f} %"
         for genre in shot.genres
@@ -71,7 +91,7 @@ def film_text(verdict):
     if verdict.dropped:
         found += f"; dropped: {reasons(verdict.dropped)}"
     then = ""
-    if verdict.runner_up is not None:
+    if verdict.runner_up is not None and not verdict.is_unlike:
         then = f"; then {genre_score(verdict.scores, verdict.runner_up)}"
     return "\n".join(
         [
@@ -88,21 +108,39 @@ def remarks(verdict):
     lines = list(verdict.notes)
     if verdict.num_repeated:
         lines.append(repeated(verdict.num_repeated, verdict.num_pairs) + ".")
+    if verdict.familiarity is not None:
+        lines.append(_familiarity_text(verdict))
     return lines
+
+
+def _familiarity_text(verdict):
+    """Says how familiar a film is, and how many of its pairs do not vote."""
+    told = f"familiarity {verdict.familiarity:.2f}"
+    if verdict.num_unlike:
+        told += (
+            f"; {verdict.num_unlike} of {verdict.num_pairs} pairs are "
+            f"{_UNLIKE} (below {UNLIKE}) and do not vote"
+        )
+    return f"{told}."
 
 
 def pair_text(answer):
     """Returns a pair's `serving_client.Answer` as lines for people."""
     lines = [f"genre: {', '.join(answer.genres) or _NONE}"]
+    if answer.is_unlike:
+        lines = [named(answer)]
     lines += _score_lines(answer.scores)
-    return "\n".join([*lines, *motion_lines(answer)])
+    return "\n".join([*lines, *measured_lines(answer)])
 
 
-def motion_lines(answer):
-    """Says a pair's motion in a line; in none if the model does not see it."""
-    if answer.motion_magnitude is None:
-        return []
-    return [f"motion magnitude: {answer.motion_magnitude:.4g}"]
+def measured_lines(answer):
+    """Says a pair's motion and familiarity, each in a line if it is known."""
+    lines = []
+    if answer.motion_magnitude is not None:
+        lines.append(f"motion magnitude: {answer.motion_magnitude:.4g}")
+    if answer.familiarity is not None:
+        lines.append(f"familiarity: {answer.familiarity:.2f}")
+    return lines
 
 
 def _score_lines(scores, shares=None):
@@ -127,7 +165,7 @@ def page_lines(verdict):
         if share
     )
     then = ""
-    if verdict.runner_up is not None:
+    if verdict.runner_up is not None and not verdict.is_unlike:
         then = f" The runner-up is {genre_words(verdict.runner_up)}."
     pairs = f"{verdict.num_pairs} pairs of {len(verdict.shots)} shots"
     if verdict.dropped:

@@ -51,7 +51,7 @@ def load(preset, genres, prompts=None):
 
     def ask(frame, next_frame):
         del next_frame
-        return task.scores(towers.logits(frame, text)), None
+        return task.scores(towers.logits(frame, text)), None, None
 
     return predictor.Predictor(
         f"zero-shot {preset}", ask, _FRAME_SIZE, lambda: task

@@ -18,6 +18,7 @@ import warnings
 from keras_ssc import checks
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import image_seen
+from keras_ssc.metrics.unlike import is_unlike
 
 # What the model is called if a URL does not say it.
 MODEL_NAME = "scene_genre"
@@ -28,8 +29,9 @@ _INPUTS = ("frame_bytes", "next_frame_bytes")
 
 # What the signature gives, see `served_model.ServedModel`; of models of one
 # genre a film this, too, and of several its thresholds; of models that see
-# motion its magnitude.
+# motion its magnitude; of those that know their training films a familiarity.
 _OUTPUTS = ("scores", "genres")
+_MEASURED = ("motion_magnitude", "familiarity")
 
 _MAX_TIMEOUT = 86400.0
 
@@ -87,14 +89,18 @@ class Answer:
 
     Attributes:
         genre: String, the genre's name; of several the one with the highest
-            score, None if none is named.
+            score. None if none is named, and of a pair that is unlike the
+            training films.
         scores: Dict from every genre's name to a float, its probability.
         motion_magnitude: Float, see `flow.motion_magnitude`; None of a model
             that does not see motion.
         genres: List of strings, all that are named, the highest score first;
-            of a model of one genre a film it is one.
+            of a model of one genre a film it is one. Empty of a pair that is
+            unlike the training films.
         thresholds: Dict from every genre's name to the score from which on it
             is named; None of a model of one genre a film.
+        familiarity: Float, 0 to 1, see `familiarity.Familiarity`; None of a
+            model that does not know its training films.
     """
 
     genre: str | None
@@ -102,10 +108,19 @@ class Answer:
     motion_magnitude: float | None = None
     genres: list | None = None
     thresholds: dict | None = None
+    familiarity: float | None = None
 
     def __post_init__(self):
+        if self.is_unlike:
+            object.__setattr__(self, "genre", None)
+            object.__setattr__(self, "genres", [])
         if self.genres is None:
             object.__setattr__(self, "genres", [self.genre])
+
+    @property
+    def is_unlike(self):
+        """Whether the pair is unlike the training films: no genre is named."""
+        return is_unlike(self.familiarity)
 
 
 class Client:
@@ -182,7 +197,7 @@ class Client:
             try:
                 answers += self._ask(batch)
             except ImageError as error:
-                raise ImageError(_shifted(str(error), start)) from error
+                raise ImageError(shifted(str(error), start)) from error
             except ServingError as error:
                 raise type(error)(f"{self.url}: {error}") from error
         return answers
@@ -420,8 +435,7 @@ def _read_row(row):
         raise _response_error(f"{', '.join(_OUTPUTS)} of each pair", row)
     scores, genres = (row[name] for name in _OUTPUTS)
     limits = row.get("thresholds", scores)
-    has_motion = "motion_magnitude" in row
-    magnitudes = [row["motion_magnitude"]] if has_motion else []
+    measured = [row[name] for name in _MEASURED if name in row]
     if not (
         isinstance(genres, list)
         and all(isinstance(name, str) for name in genres)
@@ -429,20 +443,22 @@ def _read_row(row):
         and isinstance(scores, list)
         and isinstance(limits, list)
         and len(scores) == len(limits) == len(genres) == len(set(genres))
-        and all(map(_is_finite, [*scores, *limits, *magnitudes]))
+        and all(map(_is_finite, [*scores, *limits, *measured]))
     ):
         raise _response_error(
-            "a score for each genre and a motion magnitude, all finite", row
+            "a score for each genre and what is measured, all finite", row
         )
     scores = dict(zip(genres, map(float, scores), strict=True))
-    magnitude = float(magnitudes[0]) if has_motion else None
+    magnitude, familiarity = (
+        float(row[name]) if name in row else None for name in _MEASURED
+    )
     if "thresholds" not in row:
-        return Answer(row["genre"], scores, magnitude)
+        return Answer(row["genre"], scores, magnitude, familiarity=familiarity)
     limits = dict(zip(genres, map(float, limits), strict=True))
     named = [genre for genre in genres if scores[genre] >= limits[genre]]
     named.sort(key=lambda genre: -scores[genre])
     first = named[0] if named else None
-    return Answer(first, scores, magnitude, named, limits)
+    return Answer(first, scores, magnitude, named, limits, familiarity)
 
 
 def _is_finite(value):
@@ -450,8 +466,13 @@ def _is_finite(value):
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
-def _shifted(text, start):
-    """Counts the places in an error's text on from those of a batch."""
+def shifted(text, start):
+    """Counts the places in an error's text on from those of a batch.
+
+    Args:
+        text: String, such as `frame_bytes[0] is a WebP`.
+        start: Integer, the place of the batch's first pair.
+    """
     return re.sub(
         r"(?<=frame_bytes\[)\d+",
         lambda place: str(int(place[0]) + start),

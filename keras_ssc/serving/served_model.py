@@ -170,10 +170,11 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size):
     Args:
         frame_bytes: String tensor (pairs,): JPEG or PNG.
         next_frame_bytes: The same, the frames after them.
-        image_size: Tuple of two integers, (height, width), to resize to.
+        image_size: Tuple of two integers, (height, width), to resize to; None
+            to leave the images, which are all of one size then.
 
     Returns:
-        A tuple of two uint8 tensors (pairs, *image_size, 3), RGB.
+        A tuple of two uint8 tensors (pairs, height, width, 3), RGB.
 
     Raises:
         tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
@@ -218,13 +219,15 @@ def _decode(images, name, image_size):
 
     def decode(given):
         frame, size = _decode_one(*given, name)
-        return resizing.resize(frame, image_size), size
+        if image_size is not None:
+            frame = resizing.resize(frame, image_size)
+        return frame, size
 
     return tf.map_fn(
         decode,
         (tf.range(tf.size(images)), images),
         fn_output_signature=(
-            tf.TensorSpec((*image_size, 3), tf.uint8),
+            tf.TensorSpec((*(image_size or (None, None)), 3), tf.uint8),
             tf.TensorSpec((2,), tf.int32),
         ),
         parallel_iterations=_NUM_PARALLEL,

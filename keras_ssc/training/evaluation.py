@@ -12,6 +12,7 @@ from keras_ssc.data import batching
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import tables
+from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
 
 
@@ -37,7 +38,8 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
         it was fitted on (None and 0 if the data set has no validation split),
         what the task's `calibrated` says, and the expected calibration error
         of the split's pairs before and after; `data`, the films and pairs of
-        each genre in each split. If a split is given that is not test, the
+        each genre in each split; `familiarity`, and that of each film, see
+        `run_familiarity.measure`. If a split is given that is not test, the
         files are named after it.
 
     Raises:
@@ -87,6 +89,9 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
         },
         "data": _count_films(splits, config, verbose),
     }
+    metrics |= run_familiarity.measure(
+        run_dir, splits, split, metrics["films"], verbose
+    )
     title = (
         f"{config.model}: {task.headline(metrics['pair'])}, by pair\n"
         f"{split} split of {splits.name}"
@@ -162,6 +167,7 @@ def markdown(metrics):
         + f"\nThe row of a genre has the {task.per_genre}.\n\n"
         + tables.markdown_table(*films)
         + f"\n{task.calibration_text(metrics)}\n"
+        + f"\n{run_familiarity.text(metrics)}\n"
     )
 
 

@@ -97,7 +97,7 @@ def asked():
             (1 - share)[:, None] / 5, len(REPORT_GENRES) - 1, axis=1
         )
         scores = np.column_stack([share, others]).astype(np.float32)
-        return scores, np.zeros(len(frame), np.float32)
+        return scores, np.zeros(len(frame), np.float32), None
 
     return predictor.Predictor("bright", ask, (270, 480), lambda: tasks.REPORT)
 

@@ -37,7 +37,7 @@ def answer(frame, next_frame, genre="romance"):
     """Says one genre of every pair, as `Predictor` is to be asked."""
     scores = np.full((len(frame), len(REPORT_GENRES)), 0.05, np.float32)
     scores[:, REPORT_GENRES.index(genre)] = 0.75
-    return scores, np.full(len(frame), 0.01, np.float32)
+    return scores, np.full(len(frame), 0.01, np.float32), None
 
 
 def look(frame, next_frame, genre):

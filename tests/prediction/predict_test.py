@@ -57,7 +57,7 @@ def test_stored_pairs_get_what_evaluate_says(asked, run_dir, validation_dir):
             split="test", shuffle_files=False
         ).as_numpy_iterator()
     )
-    scores, magnitudes = asked.scores(
+    scores, magnitudes, _ = asked.scores(
         *(
             np.stack([example[name] for example in stored])
             for name in ("frame", "next_frame")
@@ -113,7 +113,7 @@ def test_folder_of_pairs_is_judged_as_its_films(asked, tmp_path):
         pair_files.movie_name("romance", 2),
     ]
     first = drawn_films.shot(1, 6)
-    scores, _ = asked.scores(np.stack(first[::2]), np.stack(first[1::2]))
+    scores, *_ = asked.scores(np.stack(first[::2]), np.stack(first[1::2]))
     assert list(verdicts[0].scores.values()) == pytest.approx(
         scores.mean(axis=0).tolist(), abs=1e-6
     )
@@ -187,7 +187,7 @@ def test_name_of_a_film_is_no_formula_on_its_timeline(asked, film):
 def test_evidence_shows_the_strongest_pair(asked, film):
     found = asked.predict_film(film, film_reader.Plan(12), pictures=True)
     pair = found.strongest
-    scores, _ = asked.scores(pair.frame[None], pair.next_frame[None])
+    scores, *_ = asked.scores(pair.frame[None], pair.next_frame[None])
     best = scores[0, REPORT_GENRES.index(found.genre)]
     # No lower than the mean of any shot.
     for shot in found.shots:

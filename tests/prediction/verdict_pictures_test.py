@@ -40,6 +40,7 @@ def verdict_of(shots, names, thresholds=None, path="film.mp4"):
                 scores=scores,
                 genres=genres,
                 genre=genres[0] if genres else None,
+                is_unlike=False,
                 motion_magnitude=scores and 0.5,
                 picture=np.full((135, 240, 3), 60, np.uint8) if own else None,
             )
@@ -204,4 +205,39 @@ def test_shot_without_a_genre_is_not_wrong():
     frame = np.zeros((480, 640, 3), np.uint8)
     motion = np.full((120, 160, 3), 255, np.uint8)
     verdict_pictures._draw(frame, verdict.shots[0], motion, names[0])
+    assert not has(frame, verdict_pictures._RED)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_timeline_is_grey_where_a_shot_is_unlike(drawn, several):
+    names = names_of(3)
+    thresholds = dict.fromkeys(names, 0.5) if several else None
+    verdict = verdict_of([{names[0]: 1.0}] * 2, names, thresholds)
+    label = verdict_pictures.timeline(verdict).axes[-1].get_xlabel()
+    assert label == "time"
+    verdict.shots[1].is_unlike, verdict.shots[1].genres = True, []
+    figure = verdict_pictures.timeline(verdict)
+    grey = [
+        bar
+        for bar in figure.axes[0].patches
+        if bar.get_facecolor()[:3] == tuple(np.array(NONE) / 255)
+    ]
+    heights = {bar.get_x(): bar.get_height() for bar in grey}
+    assert heights == {0.0: 0, 1.0: 1}
+    coloured = [bar for bar in figure.axes[0].patches if bar not in grey]
+    assert all(bar.get_height() == 0 for bar in coloured if bar.get_x() == 1)
+    label = figure.axes[-1].get_xlabel()
+    assert label == "time (light grey: unlike the training films)"
+
+
+def test_unlike_shot_is_grey_on_the_sheet_and_never_wrong():
+    names = names_of(3)
+    verdict = verdict_of([{names[0]: 1.0}], names)
+    shot = verdict.shots[0]
+    shot.is_unlike, shot.genres = True, []
+    sheet = image_files.decode_frame(verdict_pictures.contact_sheet(verdict))
+    assert tuple(sheet[6 + 135 + 1, 6 + 1]) == NONE
+    frame = np.zeros((480, 640, 3), np.uint8)
+    motion = np.full((120, 160, 3), 255, np.uint8)
+    verdict_pictures._draw(frame, shot, motion, names[1])
     assert not has(frame, verdict_pictures._RED)

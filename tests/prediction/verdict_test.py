@@ -27,19 +27,22 @@ def scores_of(genre, score):
 def collect(shots, pictures=False, dropped=()):
     """Collects shots, each a length and its pairs.
 
-    A pair is (genre, score), and "extra" behind them if it is one. Pairs lie
-    at even times in their shot; their frames have their number as colour.
+    A pair is (genre, score); behind them may be its familiarity, and "extra"
+    if it is one. Pairs lie at even times in their shot; their frames have
+    their number as colour.
     """
     collector = verdict.Collector(tasks.REPORT, pictures)
     for reason in dropped:
         collector.drop(film_reader.Pair(0.0, reason))
     start, number = 0.0, 0
     for length, pairs in shots:
-        for place, (genre, score, *extra) in enumerate(pairs):
+        for place, (genre, score, *more) in enumerate(pairs):
             seconds = start + (place + 0.5) / len(pairs) * length
             frame = np.full((270, 480, 3), number % 256, np.uint8)
-            pair = film_reader.Pair(seconds, "", frame, frame, bool(extra))
-            collector.add(pair, scores_of(genre, score), 0.25 * number)
+            is_extra, known = "extra" in more, set(more) - {"extra"}
+            pair = film_reader.Pair(seconds, "", frame, frame, is_extra)
+            measured = (0.25 * number, *known)
+            collector.add(pair, scores_of(genre, score), *measured)
             number += 1
         collector.end_shot(film_reader.Shot(start, start + length))
         start += length
@@ -155,7 +158,7 @@ def test_model_that_sees_no_motion_says_nothing_of_it():
     found = collector.verdict("film.mp4")
     assert found.shots[0].motion_magnitude is None
     assert found.as_json()["shots"][0]["motion_magnitude"] is None
-    assert found.as_csv().splitlines()[1].endswith(",")
+    assert found.as_csv().splitlines()[1].endswith(",,")
 
 
 def test_json_has_plain_values_under_a_version():
@@ -166,10 +169,11 @@ def test_json_has_plain_values_under_a_version():
         *("version", "path", "genre", "genres", "confidence", "is_sure"),
         *("runner_up", "thresholds", "scores", "shares", "seconds"),
         *("num_pairs", "num_repeated", "dropped", "shots", "notes", "aspect"),
+        *("familiarity", "is_unlike", "num_unlike"),
     ]
     assert list(plain["shots"][0]) == [
         *("start_seconds", "end_seconds", "num_pairs", "genre", "genres"),
-        *("scores", "motion_magnitude"),
+        *("scores", "motion_magnitude", "familiarity", "is_unlike"),
     ]
     assert plain["version"] == verdict.VERSION == 1
 
@@ -178,7 +182,8 @@ def test_csv_has_a_row_for_each_shot_and_empty_cells_without_a_pair():
     found = judge([(1.5, [("horror", 0.9)]), (3599.0, [])])
     first, second = csv.DictReader(io.StringIO(found.as_csv()))
     assert list(first) == [
-        *("start", "end", "pairs", "genre", *REPORT_GENRES, "motion_magnitude")
+        *("start", "end", "pairs", "genre", *REPORT_GENRES),
+        *("motion_magnitude", "familiarity"),
     ]
     assert (first["start"], first["end"]) == ("00:00:00.000", "00:00:01.500")
     assert (first["pairs"], first["genre"]) == ("1", "horror")
@@ -238,10 +243,101 @@ def test_of_many_shots_the_longest_have_pictures(longest):
     assert len(found.shots) == 300
 
 
+def test_pairs_that_are_unlike_do_not_vote():
+    # A title card of one genre before, credits of another behind.
+    found = judge(
+        [
+            (1.0, [("action", 1.0, 0.0)]),
+            (4.0, [("horror", 0.9, 0.5), ("romance", 1.0, 0.049)]),
+            (4.0, [("horror", 0.7, 0.05), ("horror", 0.7, 0.9)]),
+        ]
+    )
+    assert found.genre == "horror" and not found.is_unlike
+    assert found.scores["horror"] == pytest.approx((0.9 + 0.7 + 0.7) / 3)
+    assert (found.num_pairs, found.num_unlike) == (5, 2)
+    assert found.familiarity == pytest.approx(0.05)
+    card, first, second = found.shots
+    assert first.scores["horror"] == pytest.approx(0.9)
+    assert (first.num_pairs, second.num_pairs) == (1, 2)
+    assert first.familiarity == pytest.approx((0.5 + 0.049) / 2)
+    # A shot of nothing else keeps its scores, and names no genre.
+    assert card.is_unlike and card.genre is None and card.genres == []
+    assert card.scores["action"] == 1.0 and card.num_pairs == 1
+    assert found.shares["action"] == 0.0
+    assert found.shares["horror"] == pytest.approx(8 / 9)
+
+
+def test_film_whose_pairs_are_all_unlike_keeps_its_scores_of_all():
+    found = judge([(1.0, [("action", 0.9, 0.01), ("action", 0.5, 0.03)])])
+    assert found.is_unlike and not found.is_sure
+    assert found.genre is None and found.genres == []
+    assert found.scores["action"] == found.confidence == pytest.approx(0.7)
+    assert found.familiarity == pytest.approx(0.02) and found.num_unlike == 0
+    assert words.headline(found) == (
+        "unlike the films it was trained on (familiarity 0.02); best guess: "
+        "action, 70.0 %"
+    )
+    lines = words.film_text(found).splitlines()
+    assert lines[0] == f"film.mp4: {words.headline(found)}"
+    assert lines[1] == "  action           70.0 %    0.0 % of the film"
+    assert lines[-1] == "  familiarity 0.02."
+    assert words.shot_text(found.shots[0]) == "unlike the training films"
+    assert "runner-up" not in "".join(words.page_lines(found))
+
+
+def test_film_is_unlike_by_the_median_of_its_pairs_at_even_times():
+    pairs = [("action", 0.9, 0.0)] * 3 + [("action", 0.9, 0.5)] * 2
+    found = judge([(1.0, pairs), (1.0, [("action", 0.9, 0.5, "extra")] * 3)])
+    assert found.is_unlike and found.familiarity == 0.0
+    assert found.num_unlike == 3
+
+
+def test_familiarity_is_told_to_people_and_programs():
+    found = judge(
+        [(1.0, [("horror", 0.9, 0.25), ("action", 1.0, 0.0)]), (2.0, [])]
+    )
+    assert words.remarks(found) == [
+        "familiarity 0.12; 1 of 2 pairs are unlike the films it was trained "
+        "on (below 0.05) and do not vote."
+    ]
+    plain = json.loads(json.dumps(found.as_json()))
+    assert plain["familiarity"] == 0.125 and plain["num_unlike"] == 1
+    assert plain["is_unlike"] is plain["shots"][0]["is_unlike"] is False
+    assert plain["shots"][1]["familiarity"] is None
+    first, second = csv.DictReader(io.StringIO(found.as_csv()))
+    assert (first["familiarity"], second["familiarity"]) == ("0.125", "")
+
+
+def test_without_familiarity_nothing_is_said_of_it():
+    found = judge(TWO_SHOTS)
+    assert found.familiarity is found.shots[0].familiarity is None
+    assert not found.is_unlike and found.num_unlike == 0
+    assert "famil" not in words.film_text(found)
+
+
+def test_no_genre_of_several_is_named_of_an_unlike_film():
+    task = tasks.of("several", REPORT_GENRES)
+    collector = verdict.Collector(task)
+    pair = film_reader.Pair(0.5, "", None, None)
+    scores = np.full(len(REPORT_GENRES), 0.9, np.float32)
+    collector.add(pair, scores, None, 0.0)
+    collector.end_shot(film_reader.Shot(0.0, 1.0))
+    found = collector.verdict("film.mp4")
+    assert found.is_unlike and found.genres == found.shots[0].genres == []
+    assert "best guess: " in words.headline(found)
+
+
+def test_an_unlike_pair_is_no_evidence_where_there_is_another():
+    pairs = [("action", 1.0, 0.0), ("action", 0.6, 0.5)]
+    assert (judge([(1.0, pairs)], pictures=True).strongest.frame == 1).all()
+    alone = judge([(1.0, pairs[:1])], pictures=True)
+    assert (alone.strongest.frame == 0).all()
+
+
 def brightness(frame, next_frame):
     """Scores that say how bright a frame is."""
     share = frame.mean(axis=(1, 2, 3)) / 255
-    return np.stack([scores_of("action", each) for each in share]), None
+    return np.stack([scores_of("action", x) for x in share]), None, None
 
 
 @pytest.fixture(scope="module")

@@ -57,14 +57,14 @@ def test_one_prompt_gives_what_the_backbone_gives(preset):
     backbone, images, token_ids = read_by_hand(preset, texts)
     given = backbone({"images": images, "token_ids": token_ids})
     expected = softmax(np.array(given["vision_logits"]))
-    scores, magnitudes = asked.scores(pictures(), pictures(1))
+    scores, magnitudes, _ = asked.scores(pictures(), pictures(1))
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert magnitudes is None and asked.task.genres == GENRES
     assert np.ptp(scores, axis=1).min() > 1e-3
     # Only the frame is looked at, and it is.
-    again, _ = asked.scores(pictures(), pictures(2))
+    again, *_ = asked.scores(pictures(), pictures(2))
     assert np.array_equal(again, scores)
-    other, _ = asked.scores(pictures(1), pictures())
+    other, *_ = asked.scores(pictures(1), pictures())
     assert np.abs(other - scores).max() > 1e-4
 
 
@@ -81,10 +81,10 @@ def test_prompts_are_normalised_and_averaged(preset):
         if each.name == "logit_scale"
     )
     expected = softmax(scale * image @ text.T)
-    scores, _ = zero_shot.load(preset, GENRES).scores(pictures(), pictures())
+    scores, *_ = zero_shot.load(preset, GENRES).scores(pictures(), pictures())
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     one = zero_shot.load(preset, GENRES, zero_shot.PROMPTS[:1])
-    other, _ = one.scores(pictures(), pictures())
+    other, *_ = one.scores(pictures(), pictures())
     assert np.abs(other - scores).max() > 1e-3
 
 

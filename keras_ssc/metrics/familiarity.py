@@ -1,0 +1,254 @@
+"""How much pairs look like the films that a model was trained on.
+
+How far a pair is from them is its mean distance to its nearest rows, the
+features of some of the training pairs (Sun et al. 2022, "Out-of-Distribution
+Detection with Deep Nearest Neighbors"). What is far is judged by the training
+films themselves: by how far the pairs of each are from the rows of the others
+(Bates et al. 2023, "Testing for Outliers with Conformal p-values", by film and
+without the + 1). So no other films are needed for it.
+"""
+
+import io
+import pathlib
+
+import numpy as np
+
+from keras_ssc import files
+from keras_ssc.metrics import scoring
+from keras_ssc.metrics.unlike import UNLIKE
+
+_NEIGHBOURS = 10
+
+# Of all training films together; for `strength`, which fits once a genre.
+_MOST_ROWS, _MOST_ROWS_OF_STRENGTH = 4096, 1024
+
+# Pairs compared with all rows at once.
+_BLOCK = 256
+
+
+class Familiarity:
+    """What training films look like; `fit` makes it, `load` reads it.
+
+    Args:
+        rows: Float array (rows, n), features of training pairs, those of one
+            film behind each other.
+        num_rows: Integer array (films,), how many rows are of each film.
+        distances: Float array (rows,), how far each is from the rows of the
+            other films, those of one film in ascending order.
+        encoder: String, which encoder the features are of.
+
+    Attributes:
+        rows: float32 array, as the argument.
+        num_rows: int64 array, as the argument.
+        distances: float32 array, as the argument.
+        encoder: String, as the argument.
+        neighbours: Integer, the nearest rows that a distance is the mean of:
+            10, or as many as every film has of other films.
+        weights: float64 array (rows,), what each of `distances` counts, of
+            sum 1: every film the same.
+    """
+
+    def __init__(self, rows, num_rows, distances, encoder=""):
+        self.rows = np.asarray(rows, np.float32)
+        self.num_rows = np.asarray(num_rows, np.int64)
+        self.distances = np.asarray(distances, np.float32)
+        self.encoder = encoder
+        self.neighbours = _num_neighbours(self.num_rows)
+        self.weights = np.repeat(
+            1 / (len(self.num_rows) * self.num_rows), self.num_rows
+        )
+        order = np.argsort(self.distances)
+        self._ordered = self.distances[order]
+        # What all from a place on count.
+        self._counts = np.cumsum(self.weights[order][::-1])[::-1]
+        self._counts = np.append(self._counts, 0.0)
+
+    @classmethod
+    def fit(cls, features, film, encoder="", most_rows=_MOST_ROWS):
+        """Takes rows of training films, and how far these are from another.
+
+        Args:
+            features: Float array (pairs, n), or what is indexed as one.
+            film: Array of strings (pairs,).
+            encoder: String, which encoder the features are of.
+            most_rows: Integer, the rows at most. Every film has the same
+                number, or all its pairs where they are fewer, evenly spread.
+
+        Returns:
+            A `Familiarity`.
+
+        Raises:
+            ValueError: If there are fewer than two films.
+        """
+        places = _choose(film, most_rows)
+        if len(places) < 2:
+            raise ValueError(
+                "Expected two training films or more, to compare each with "
+                f"the others. Received: {len(places)}"
+            )
+        num_rows = np.array([len(own) for own in places])
+        # As they are stored: a run that is loaded again says the same.
+        rows = np.float16(features[np.concatenate(places)]).astype(np.float32)
+        distances = _distances(
+            rows,
+            rows,
+            _num_neighbours(num_rows),
+            np.repeat(np.arange(len(places)), num_rows),
+        )
+        by_film = np.split(distances, np.cumsum(num_rows)[:-1])
+        distances = np.concatenate([np.sort(own) for own in by_film])
+        return cls(rows, num_rows, distances, encoder)
+
+    def judge(self, features):
+        """Says how familiar pairs are.
+
+        Args:
+            features: Float array (pairs, n), or what is indexed as one.
+
+        Returns:
+            float32 array (pairs,), 0 to 1: the mean over the training films
+            of the share of their pairs that are at least as far from the
+            others' rows as the pair is from all rows.
+
+        Raises:
+            ValueError: If the features are of another length.
+        """
+        if features.shape[1:] != self.rows.shape[1:]:
+            raise ValueError(
+                f"Expected features (pairs, {self.rows.shape[1]}). Received: "
+                f"{features.shape}"
+            )
+        distances = _distances(features, self.rows, self.neighbours)
+        places = np.searchsorted(self._ordered, distances)
+        return self._counts[places].astype(np.float32)
+
+    def save(self, path):
+        """Writes it to an `.npz` file, as `files.write_bytes` does."""
+        data = io.BytesIO()
+        np.savez(
+            data,
+            rows=self.rows.astype(np.float16),
+            num_rows=self.num_rows,
+            distances=self.distances,
+            encoder=np.array(self.encoder),
+        )
+        files.write_bytes(path, data.getvalue())
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: If the file is malformed.
+        """
+        path = pathlib.Path(path)
+        try:
+            # A pipe would be waited for.
+            if not path.is_file():
+                raise ValueError("not a file")
+            with np.load(path, allow_pickle=False) as stored:
+                names = ("rows", "num_rows", "distances", "encoder")
+                arrays = [stored[name] for name in names]
+            _check(*arrays)
+        # NumPy and zipfile raise errors of as many kinds as a file can be
+        # damaged in ways.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ValueError(
+                f"Expected in {path} what evaluate writes ({reason}). Measure "
+                f"the run again: python -m keras_ssc.evaluate {path.parent}"
+            ) from error
+        return cls(*arrays[:3], str(arrays[3]))
+
+
+def strength(features, film, is_of):
+    """Says how often a genre that is not there is noticed.
+
+    Each genre's films are left out in turn, and their pairs judged by the
+    films that are left, on at most 1,024 pairs of all.
+
+    Args:
+        features: Float array (pairs, n), or what is indexed as one, of the
+            training films.
+        film: Array of strings (pairs,).
+        is_of: Bool array (pairs, genres), which genres each pair's film has.
+
+    Returns:
+        A list (genres,) of floats, the share of the genre's pairs that are
+        unlike the others; None of a genre that has no film, or leaves fewer
+        than two.
+    """
+    places = np.concatenate(_choose(film, _MOST_ROWS_OF_STRENGTH))
+    features, film, is_of = (x[places] for x in (features, film, is_of))
+    return [_noticed(features, film, own) for own in is_of.T]
+
+
+def _noticed(features, film, is_own):
+    if not is_own.any() or len(np.unique(film[~is_own])) < 2:
+        return None
+    others = Familiarity.fit(features[~is_own], film[~is_own])
+    return float(np.mean(others.judge(features[is_own]) < UNLIKE))
+
+
+def _choose(film, most_rows):
+    """Returns a list with the places of the chosen pairs of each film."""
+    films = scoring.places_of(film)
+    films = [films[place] for place in _spread(len(films), most_rows)]
+    each = most_rows // len(films)
+    return [own[_spread(len(own), each)] for own in films]
+
+
+def _spread(count, most):
+    """Returns the places of at most so many out of a count, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
+def _num_neighbours(num_rows):
+    # The same number for all, whether own rows are left out or not.
+    return int(min(_NEIGHBOURS, num_rows.sum() - num_rows.max()))
+
+
+def _distances(features, rows, neighbours, film=None):
+    """Returns the mean distances to the nearest rows, float32 (pairs,).
+
+    Args:
+        features: Float array (pairs, n), or what is indexed as one.
+        rows: float32 array (rows, n).
+        neighbours: Integer, how many rows count.
+        film: Integer array (rows,) where the pairs are the rows: the film of
+            each, whose own rows do not count. None: all do.
+    """
+    found = np.empty(len(features), np.float32)
+    lengths = np.square(rows).sum(axis=1)
+    for start in range(0, len(features), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        own = np.asarray(features[block], np.float32)
+        squares = lengths - 2 * own @ rows.T
+        squares += np.square(own).sum(axis=1, keepdims=True)
+        if film is not None:
+            squares[film[block, np.newaxis] == film] = np.inf
+        nearest = np.partition(squares, neighbours - 1, axis=1)[:, :neighbours]
+        # Rounding makes a distance of none negative.
+        found[block] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
+    return found
+
+
+def _check(rows, num_rows, distances, encoder):
+    """Raises `ValueError` if arrays of a file are not those of `save`."""
+    is_whole = (
+        rows.ndim == 2
+        and num_rows.ndim == 1
+        and distances.shape == rows.shape[:1]
+        and rows.dtype == np.float16
+        and distances.dtype == np.float32
+        and num_rows.dtype == np.int64
+        and encoder.ndim == 0
+        and encoder.dtype.kind == "U"
+        and len(num_rows) >= 2
+        and num_rows.min() > 0
+        and num_rows.sum() == len(rows)
+        and np.isfinite(rows).all()
+        and np.isfinite(distances).all()
+    )
+    if not is_whole:
+        raise ValueError("its arrays do not fit together")
