@@ -40,7 +40,8 @@ def cross_validate(config, num_folds):
         films' answers; `by_film`, a dict from what is measured of a film to
         its `mean` over the films and the ends `low` and `high` of its 95 %
         interval; `comparison` of a model with a head over a film's pairs, see
-        `film_head.compare`; `left_out`, a dict from films in no fold to the reason.
+        `film_head.compare`; `left_out`, a dict from films in no fold to the
+        reason.
 
     Raises:
         ValueError: If a setting is wrong, the data set is not built, has too

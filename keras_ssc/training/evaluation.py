@@ -181,8 +181,8 @@ def markdown(metrics):
     compared = ""
     if "comparison" in metrics:
         compared = (
-            f"\n{film_head.comparison_text(metrics['comparison'])} It begins at "
-            "the mean of calibrated scores; its own are not calibrated again.\n"
+            f"\n{film_head.comparison_text(metrics['comparison'])} It began at "
+            "the mean of calibrated scores, and its own are not calibrated.\n"
         )
     return (
         f"# {metrics['model']}, {metrics['split']} split of "
