@@ -15,6 +15,7 @@ import itertools
 import os
 import pathlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -33,6 +34,7 @@ from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exported
 from keras_ssc.serving import served_model
 from keras_ssc.serving.client import Answer
+from keras_ssc.training import film_head
 from keras_ssc.training import runs
 
 # Pairs asked at once.
@@ -61,8 +63,8 @@ def load(model, timeout=60.0):
         return Predictor(client.url, _ask_server(client), (270, 480), task)
     path = pathlib.Path(model)
     if (path / "config.json").exists():
-        model = runs.load_model(path)
-        return of_model(model, _task_of_run(path), text)
+        model, over_films = runs.load_model(path), runs.load_film_head(path)
+        return of_model(model, _task_of_run(path), text, over_films)
     version = exported.newest_version(path)
     if version is None:
         raise ValueError(
@@ -72,20 +74,26 @@ def load(model, timeout=60.0):
     return Predictor(str(version), *_ask_export(version))
 
 
-def of_model(model, task=tasks.REPORT, name="model"):
+def of_model(model, task=tasks.REPORT, name="model", over_films=None):
     """Makes a predictor of a Keras model that is at hand.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
         task: Its task, calibrated, see `tasks`.
         name: String, what it is called.
+        over_films: A head over a film's pairs, see `models.film_head`; None
+            for the mean of the pairs' scores.
 
     Returns:
         A `Predictor`.
     """
-    asked = _Model(model, task)
+    film_scores = None
+    if over_films is not None:
+        film_scores = functools.partial(film_head.scores, over_films, task)
+    asked = _Model(model, task, has_features=over_films is not None)
     return Predictor(
-        name, asked.ask, asked.image_size, lambda: task, asked.heat_maps
+        *(name, asked.ask, asked.image_size, lambda: task),
+        *(asked.heat_maps, film_scores),
     )
 
 
@@ -97,17 +105,27 @@ class Predictor:
         ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
             returns scores, float32 (pairs, genres), and motion magnitudes,
             float32 (pairs,), or None for these if the model does not see
-            motion.
+            motion; and, for `film_scores`, features of the pairs (pairs, n).
         image_size: Tuple of two integers, (height, width), that images are
             decoded to.
         find_task: Function without arguments that returns the task, see
             `tasks`: of a server it is known when it answers.
         heat_maps: Function of two such arrays and a genre's place, see
             `grad_cam.GradCam`; None if what was loaded has none.
+        film_scores: See `verdict.Collector`.
     """
 
-    def __init__(self, name, ask, image_size, find_task, heat_maps=None):
+    def __init__(
+        self,
+        name,
+        ask,
+        image_size,
+        find_task,
+        heat_maps=None,
+        film_scores=None,
+    ):
         self.name = name
+        self._film_scores = film_scores
         self._ask = ask
         self._find_task = find_task
         self._heat_maps = heat_maps
@@ -138,6 +156,10 @@ class Predictor:
             ValueError: If the frames are something else, or the model gives
                 no numbers.
         """
+        return self._answers(frame, next_frame)[:2]
+
+    def _answers(self, frame, next_frame):
+        """Returns what `scores` does, and the pairs' features or None."""
         frame, next_frame = np.asarray(frame), np.asarray(next_frame)
         for name, array in (("frame", frame), ("next_frame", next_frame)):
             is_frames = array.ndim == 4 and array.shape[-1] == 3
@@ -159,8 +181,8 @@ class Predictor:
             for start in range(0, len(frame), _BATCH)
         ]
         if not answers:
-            return np.zeros((0, len(self.task.genres)), np.float32), None
-        scores, magnitudes = zip(*answers, strict=True)
+            return np.zeros((0, len(self.task.genres)), np.float32), None, None
+        scores, magnitudes, *features = zip(*answers, strict=True)
         scores = np.concatenate(scores)
         if not np.isfinite(scores).all():
             raise ValueError(
@@ -168,7 +190,11 @@ class Predictor:
                 "its weights are damaged, or its training diverged."
             )
         has_motion = all(part is not None for part in magnitudes)
-        return scores, np.concatenate(magnitudes) if has_motion else None
+        magnitudes = np.concatenate(magnitudes) if has_motion else None
+        return (
+            *(scores, magnitudes),
+            np.concatenate(features[0]) if features else None,
+        )
 
     def predict_pair(self, frame, next_frame):
         """Classifies one pair.
@@ -266,7 +292,7 @@ class Predictor:
             VideoError: If the film cannot be read, or none of its pairs can
                 be used.
         """
-        collected = verdict.Collector(self.task, pictures)
+        collected = verdict.Collector(self.task, pictures, self._film_scores)
         self._collect(
             film_reader.read_film(path, plan, progress=progress), collected
         )
@@ -294,18 +320,27 @@ class Predictor:
             raise ValueError(
                 f"Expected a folder of frames. {root} has no pair."
             )
+        records = frame_folder.read_records(root)
         names = {
             pair_files.movie_name(record["genre"], record["movie"]): record[
                 "film"
             ]
-            for record in frame_folder.read_records(root)
+            for record in records
+        }
+        # Without a record, all are at one time, as they are in training.
+        seconds = {
+            row["frame_file"]: row["seconds"]
+            for record in records
+            for row in record["pairs"]
         }
         verdicts = []
         for movie, stored in by_film.items():
-            collected = verdict.Collector(self.task)
+            collected = verdict.Collector(
+                self.task, film_scores=self._film_scores
+            )
             reading = (
                 film_reader.Pair(
-                    0.0,
+                    seconds.get("/".join(pair.frame_path.parts[-2:]), 0.0),
                     "",
                     image_files.read_frame(pair.frame_path),
                     image_files.read_frame(pair.next_frame_path),
@@ -331,13 +366,15 @@ class Predictor:
             pairs = [item for item in batch if _is_pair(item)]
             answers = iter(())
             if pairs:
-                scores, magnitudes = self.scores(
+                answers = self._answers(
                     np.stack([pair.frame for pair in pairs]),
                     np.stack([pair.next_frame for pair in pairs]),
                 )
-                if magnitudes is None:
-                    magnitudes = [None] * len(pairs)
-                answers = zip(scores, magnitudes, strict=True)
+                unknown = [None] * len(pairs)
+                answers = zip(
+                    *(unknown if each is None else each for each in answers),
+                    strict=True,
+                )
             for item in batch:
                 if isinstance(item, film_reader.Picture):
                     collected.begin(item)
@@ -416,8 +453,12 @@ def _ask_export(version):
 class _Model:
     """A Keras model, asked as evaluate does, with OpenCV's flow."""
 
-    def __init__(self, model, task):
+    def __init__(self, model, task, has_features):
         self._model = model
+        outputs = {"logits": model.output}
+        if has_features:
+            outputs["features"] = model.get_layer("logits").input
+        self._asked = keras.Model(model.input, outputs)
         self._task = task
         self._grad_cam = None
         self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
@@ -428,13 +469,15 @@ class _Model:
 
     def ask(self, frame, next_frame):
         inputs = self._inputs(frame, next_frame)
-        logits = self._model.predict_on_batch(
+        found = self._asked.predict_on_batch(
             {name: inputs[name] for name in self._model.input}
         )
-        scores = self._task.scores(np.asarray(logits))
-        if not self._sees_flow:
-            return scores, None
-        return scores, flow.motion_magnitude(inputs["flow"])
+        scores = self._task.scores(np.asarray(found.pop("logits")))
+        magnitudes = None
+        if self._sees_flow:
+            magnitudes = flow.motion_magnitude(inputs["flow"])
+        # As precise as the features that the head was trained on.
+        return scores, magnitudes, *(np.float16(x) for x in found.values())
 
     def heat_maps(self, frame, next_frame, genre):
         if self._grad_cam is None:

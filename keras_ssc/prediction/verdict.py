@@ -86,7 +86,8 @@ class FilmVerdict:
             named; None where the highest score decides.
         scores: Dict from each genre to a float: the mean of its pairs' at
             even times; the extra ones of shots that have none of these are
-            left out, unless no other can be used.
+            left out, unless no other can be used. Of a model with a head over
+            a film's pairs, what that says of the same pairs.
         shares: Dict from each genre to a float: the share of the film, of
             what could be judged of it, whose shots are evidence for the genre.
         seconds: Float, when the film ends, counted as players do from the
@@ -168,10 +169,15 @@ class Collector:
         task: The model's task, see `tasks`.
         pictures: Boolean, whether a small frame of each shot is kept, of the
             200 longest ones at most, and each genre's strongest pair.
+        film_scores: Function of pairs' features (pairs, n) and times (pairs,)
+            that returns the film's scores, an array (genres,); None for the
+            mean of the pairs' scores.
     """
 
-    def __init__(self, task, pictures=False):
+    def __init__(self, task, pictures=False, film_scores=None):
         self._task = task
+        self._film_scores = film_scores
+        self._featured = []  # (pair, features), without its frames
         self._wants_pictures = pictures
         self._shots = []
         self._pictures = {}  # from a shot's place to its picture
@@ -193,16 +199,19 @@ class Collector:
         """Counts a pair that is not used."""
         self._dropped[pair.reason] += 1
 
-    def add(self, pair, scores, magnitude):
+    def add(self, pair, scores, magnitude, features=None):
         """Takes the answer for a pair.
 
         Args:
             pair: A `film_reader.Pair`.
             scores: float32 array (genres,).
             magnitude: Float; None if the model does not see motion.
+            features: Float array (n,), where the film's scores need them.
         """
         without_frames = dataclasses.replace(pair, frame=None, next_frame=None)
         self._answers.append((without_frames, scores, magnitude))
+        if self._film_scores is not None:
+            self._featured.append((without_frames, features))
         if not self._wants_pictures:
             return
         for place, score in enumerate(scores):
@@ -277,8 +286,12 @@ class Collector:
         lengths = np.array([s.end_seconds - s.start_seconds for s in judged])
         weights = lengths / lengths.sum()
         answers = used(answers)
-        even = [scores for pair, scores, _ in answers if not pair.is_extra]
-        scores = scoring.film_scores(even or [each for _, each, _ in answers])
+        _, scores, _ = zip(*_even(answers), strict=True)
+        scores = scoring.film_scores(scores)
+        if self._film_scores is not None:
+            pairs, features = zip(*_even(used(self._featured)), strict=True)
+            seconds = [pair.seconds for pair in pairs]
+            scores = self._film_scores(np.stack(features), seconds)
         names, genres = self._task.genres, self._task.named_genres(scores)
         is_evidence = np.array(
             [[genre in shot.genres for genre in names] for shot in judged]
@@ -311,3 +324,8 @@ class Collector:
 def _moving(answers):
     """Returns the answers for pairs of two pictures; all if there are none."""
     return [each for each in answers if not each[0].repeated] or answers
+
+
+def _even(answers):
+    """Returns the answers for pairs at even times; all if there are none."""
+    return [each for each in answers if not each[0].is_extra] or answers

@@ -141,20 +141,20 @@ def of_split(head, split):
     return Films(arrays, position, places)
 
 
-def scores(head, features, seconds, task):
+def scores(head, task, features, seconds):
     """Computes the scores of one film.
 
     Args:
         head: A `keras.Model`, see `models.film_head`.
+        task: The model's task, see `tasks`.
         features: Float array (pairs, n).
         seconds: Float array (pairs,), their times.
-        task: The model's task, see `tasks`.
 
     Returns:
         float32 array (genres,), 0..1.
     """
     inputs = {
-        "features": features[None],
+        "features": np.float32(features)[None],
         "position": positions(seconds)[None],
         "mask": np.ones((1, len(features)), bool),
     }

@@ -6,9 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_ssc
 from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import datasets
+from keras_ssc.films import film_reader
 from keras_ssc.models import backbones
 from keras_ssc.training import evaluation
 from keras_ssc.training import film_head
@@ -80,7 +82,7 @@ def test_it_learns_what_the_mean_cannot_say(task, tmp_path):
     losses = [float(row.split(",")[2]) for row in rows[1:]]
     assert min(losses) < 0.7 * losses[0]
     own = films.places[3]
-    one = film_head.scores(*(head, films.arrays[0][own], own / 24.0), task)
+    one = film_head.scores(head, task, films.arrays[0][own], own / 24.0)
     np.testing.assert_allclose(one, scores[3], atol=1e-5)
 
 
@@ -139,13 +141,19 @@ def test_without_stored_features_it_is_refused(changes):
 
 
 @pytest.fixture(scope="module")
-def films_dir(tmp_path_factory):
-    """A data folder with films enough to learn from: three of each genre."""
-    folder, frames = (tmp_path_factory.mktemp(x) for x in ("data", "frames"))
+def frames(tmp_path_factory):
+    """Pairs of films enough to learn from: three of each genre."""
+    frames = tmp_path_factory.mktemp("frames")
     for place, split in enumerate((*["train"] * 3, "validation", "test")):
         for number, genre in enumerate(("action", "romance")):
             shot = drawn_films.shot(2 * place + number, 12)
             drawn_films.write_frames(frames, genre, split, place + 1, shot)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def films_dir(frames, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
     scene_genre.build(folder, frames, source="frames")
     return folder
 
@@ -180,6 +188,42 @@ def test_a_run_is_evaluated_by_both(run_dir):
         assert film["film"] == by_mean["film"]
         assert sum(film["scores"].values()) == pytest.approx(1)
     assert "The head does not pass" in (run_dir / "metrics.md").read_text()
+
+
+def test_a_folder_of_pairs_gets_what_evaluate_says(run_dir, frames):
+    films = evaluation.evaluate(run_dir, verbose=False)["films"]
+    asked = keras_ssc.load(run_dir)
+    found = {
+        (verdict.path, genre): score
+        for verdict in asked.predict_frames(frames)
+        for genre, score in verdict.scores.items()
+    }
+    for film in films:
+        for genre, score in film["scores"].items():
+            assert found[film["film"], genre] == pytest.approx(score, abs=1e-3)
+
+
+def test_a_film_is_judged_by_its_head_and_a_shot_by_the_mean(
+    run_dir, tmp_path, monkeypatch
+):
+    evaluation.evaluate(run_dir, verbose=False)
+    asked = []
+
+    def scores(head, task, features, seconds):
+        asked.append((features.shape, seconds))
+        return np.eye(6)[2]
+
+    monkeypatch.setattr(film_head, "scores", scores)
+    path = tmp_path / "film.mp4"
+    drawn_films.write_film(path, drawn_films.shot(1, 40))
+    plan = film_reader.Plan(num_pairs=4)
+    found = keras_ssc.load(run_dir).predict_film(path, plan)
+    [((num_pairs, num_features), seconds)] = asked
+    assert (num_pairs, num_features) == (found.num_pairs, 8)
+    assert list(seconds) == sorted(set(seconds))
+    assert found.scores["romance"] == 1
+    assert found.genre == "romance"
+    assert found.shots[0].scores != found.scores
 
 
 def test_a_run_without_its_head_is_refused(run_dir, tmp_path):
