@@ -121,7 +121,7 @@ def _choose_films(pairs, num_folds, fold, seed, films_per_genre):
     """Returns the films of each split, and why others are in none."""
     films, first = np.unique(pairs.film, return_index=True)
     is_of = pairs.task.is_of(pairs.label[first])
-    order, fold_of = _deal(is_of, num_folds, seed)
+    order, fold_of = deal(is_of, num_folds, seed)
     chosen = {name: {} for name in ("train", "validation", "test")}
     left_out = {}
     for genre, is_own in zip(pairs.task.genres, is_of.T, strict=True):
@@ -172,7 +172,7 @@ def _choose_films(pairs, num_folds, fold, seed, films_per_genre):
     return named, left_out
 
 
-def _deal(is_of, num_folds, seed):
+def deal(is_of, num_folds, seed):
     """Deals films to folds, those of the rarest genre first.
 
     Args:

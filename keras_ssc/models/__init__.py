@@ -19,6 +19,8 @@ from keras_ssc.models.features import before
 from keras_ssc.models.features import copy_head
 from keras_ssc.models.features import head
 from keras_ssc.models.features import names as feature_names
+from keras_ssc.models.film_attention import film_attention
+from keras_ssc.models.film_attention import film_head
 from keras_ssc.models.frame_models import fc
 from keras_ssc.models.frame_models import inception_v3
 from keras_ssc.models.frame_models import resnet50
@@ -28,6 +30,7 @@ from keras_ssc.models.freezing import all_layers
 from keras_ssc.models.freezing import freeze
 from keras_ssc.models.loading import ModelError
 from keras_ssc.models.loading import check
+from keras_ssc.models.loading import check_film_head
 from keras_ssc.models.loading import load
 from keras_ssc.models.motion_models import double_stack
 from keras_ssc.models.motion_models import flownet_fc
@@ -47,6 +50,7 @@ __all__ = [
     "before",
     "build_model",
     "check",
+    "check_film_head",
     "copy_head",
     "embedded_encoder",
     "feature_names",
@@ -75,6 +79,17 @@ SAMPLE = {
     "schedule": "cosine",
 }
 
+# Settings of minutes on a laptop, beside a model's own: nothing is trained
+# but a head on a pretrained network.
+FROZEN = {
+    "backbone": "efficientnet_lite0",
+    "weights": "imagenet",
+    "image_size": (224, 224),
+    "freeze": "all",
+    "optimizer": "lbfgs",
+    "mirror": False,
+}
+
 
 class Model(typing.NamedTuple):
     """A model as the commands know it.
@@ -88,12 +103,15 @@ class Model(typing.NamedTuple):
         sample: The same for the sample films.
         report_accuracy: Float, the report's accuracy on the test films of its
             own, in percent; None if it does not have the model.
+        film_head: The function that builds a head over all of a film's pairs,
+            see `film_head`; None: a film's scores are the mean of its pairs'.
     """
 
     build: typing.Callable
     report: dict = FILMS
     sample: dict = SAMPLE
     report_accuracy: float | None = None
+    film_head: typing.Callable | None = None
 
 
 # What the settings of several models have in common.
@@ -163,6 +181,12 @@ MODELS = {
         motion_magnitude_stack,
         _INCEPTION | {"epochs": 50},
         report_accuracy=55.2,
+    ),
+    "film_attention": Model(
+        film_attention,
+        FILMS | FROZEN,
+        SAMPLE | FROZEN,
+        film_head=film_head,
     ),
 }
 

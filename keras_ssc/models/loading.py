@@ -8,6 +8,9 @@ import keras
 # What a model may take of a pair, and the channels of each.
 _CHANNELS = {"frame": 3, "next_frame": 3, "flow": 2}
 
+# What a head over a film's pairs takes.
+_OF_FILMS = ["features", "mask", "position"]
+
 
 class ModelError(ValueError):
     """A file that is not a model of this project."""
@@ -76,6 +79,23 @@ def check(model, path, num_genres):
     if not is_ours:
         reason = f"it takes {inputs} and gives {outputs}"
         raise _error(path, num_genres, reason)
+
+
+def check_film_head(model, path, num_genres):
+    """Raises `ModelError` if a model cannot be a head over a film's pairs.
+
+    Args:
+        model: A `keras.Model`.
+        path: Where it came from, for the error.
+        num_genres: Integer, how many logits it is to give.
+    """
+    names = sorted(model.input) if isinstance(model.input, dict) else []
+    if names != _OF_FILMS or tuple(model.output.shape) != (None, num_genres):
+        raise ModelError(
+            "Expected a head over a film's pairs, which takes "
+            f"{', '.join(_OF_FILMS)} and gives {num_genres} logits. {path} is "
+            "another model: train the run again."
+        )
 
 
 def _error(path, num_genres, reason):

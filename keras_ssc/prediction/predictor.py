@@ -36,6 +36,7 @@ from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exported
 from keras_ssc.serving import served_model
 from keras_ssc.serving.client import Answer
+from keras_ssc.training import film_head
 from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
 
@@ -67,7 +68,9 @@ def load(model, timeout=60.0):
     if (path / "config.json").exists():
         model, metrics = runs.load_model(path), _metrics_of_run(path)
         task = tasks.of_metrics(metrics, path)
-        return of_model(model, task, text, _familiarity_of_run(path, metrics))
+        familiarity = _familiarity_of_run(path, metrics)
+        over_films = runs.load_film_head(path)
+        return of_model(model, task, text, familiarity, over_films)
     version = exported.newest_version(path)
     if version is None:
         raise ValueError(
@@ -77,7 +80,13 @@ def load(model, timeout=60.0):
     return Predictor(str(version), *_ask_export(version))
 
 
-def of_model(model, task=tasks.REPORT, name="model", familiarity=None):
+def of_model(
+    model,
+    task=tasks.REPORT,
+    name="model",
+    familiarity=None,
+    over_films=None,
+):
     """Makes a predictor of a Keras model that is at hand.
 
     Args:
@@ -87,12 +96,20 @@ def of_model(model, task=tasks.REPORT, name="model", familiarity=None):
         familiarity: A `familiarity.Familiarity` of its training films and the
             embedded encoder, see `models.embedded_encoder`; None if it is not
             known.
+        over_films: A head over a film's pairs, see `models.film_head`; None
+            for the mean of the pairs' scores.
 
     Returns:
         A `Predictor`.
     """
-    asked = _Model(model, task, familiarity)
-    return Predictor(name, asked.ask, None, lambda: task, asked.heat_maps)
+    film_scores = None
+    if over_films is not None:
+        film_scores = functools.partial(film_head.scores, over_films, task)
+    asked = _Model(model, task, familiarity, over_films is not None)
+    return Predictor(
+        *(name, asked.ask, None, lambda: task),
+        *(asked.heat_maps, film_scores),
+    )
 
 
 class Predictor:
@@ -101,17 +118,28 @@ class Predictor:
     Args:
         name: String, what was loaded.
         ask: Function of two uint8 arrays (pairs, height, width, 3), RGB, that
-            returns what `scores` does.
+            returns what `scores` does, and for `film_scores` the features of
+            the pairs (pairs, n).
         image_size: Tuple of two integers, (height, width), that images are
             decoded to; None for their own.
         find_task: Function without arguments that returns the task, see
             `tasks`: of a server it is known when it answers.
         heat_maps: Function of two such arrays and a genre's place, see
             `grad_cam.GradCam`; None if what was loaded has none.
+        film_scores: See `verdict.Collector`.
     """
 
-    def __init__(self, name, ask, image_size, find_task, heat_maps=None):
+    def __init__(
+        self,
+        name,
+        ask,
+        image_size,
+        find_task,
+        heat_maps=None,
+        film_scores=None,
+    ):
         self.name = name
+        self._film_scores = film_scores
         self._ask = ask
         self._find_task = find_task
         self._heat_maps = heat_maps
@@ -144,6 +172,10 @@ class Predictor:
             ValueError: If the frames are something else, or the model gives
                 no numbers.
         """
+        return self._answers(frame, next_frame)[:3]
+
+    def _answers(self, frame, next_frame):
+        """Returns what `scores` does, and the pairs' features or None."""
         frame, next_frame = np.asarray(frame), np.asarray(next_frame)
         for name, array in (("frame", frame), ("next_frame", next_frame)):
             is_frames = array.ndim == 4 and array.shape[-1] == 3
@@ -165,16 +197,17 @@ class Predictor:
             for start in range(0, len(frame), _BATCH)
         ]
         if not answers:
-            return np.zeros((0, len(self.task.genres)), np.float32), None, None
-        scores, magnitudes, familiarity = map(
-            _joined, zip(*answers, strict=True)
-        )
+            none = np.zeros((0, len(self.task.genres)), np.float32)
+            return none, None, None, None
+        answers = map(_joined, zip(*answers, strict=True))
+        scores, magnitudes, familiarity, *features = answers
         if not np.isfinite(scores).all():
             raise ValueError(
                 f"Expected scores that are numbers. {self.name} gives none: "
                 "its weights are damaged, or its training diverged."
             )
-        return scores, magnitudes, familiarity
+        features = features[0] if features else None
+        return scores, magnitudes, familiarity, features
 
     def predict_pair(self, frame, next_frame):
         """Classifies one pair.
@@ -282,7 +315,7 @@ class Predictor:
             VideoError: If the film cannot be read, or none of its pairs can
                 be used.
         """
-        collected = verdict.Collector(self.task, pictures)
+        collected = verdict.Collector(self.task, pictures, self._film_scores)
         self._collect(
             film_reader.read_film(path, plan, progress=progress), collected
         )
@@ -310,18 +343,27 @@ class Predictor:
             raise ValueError(
                 f"Expected a folder of frames. {root} has no pair."
             )
+        records = frame_folder.read_records(root)
         names = {
             pair_files.movie_name(record["genre"], record["movie"]): record[
                 "film"
             ]
-            for record in frame_folder.read_records(root)
+            for record in records
+        }
+        # Without a record, all are at one time, as they are in training.
+        seconds = {
+            row["frame_file"]: row["seconds"]
+            for record in records
+            for row in record["pairs"]
         }
         verdicts = []
         for movie, stored in by_film.items():
-            collected = verdict.Collector(self.task)
+            collected = verdict.Collector(
+                self.task, film_scores=self._film_scores
+            )
             reading = (
                 film_reader.Pair(
-                    0.0,
+                    seconds.get("/".join(pair.frame_path.parts[-2:]), 0.0),
                     "",
                     image_files.read_frame(pair.frame_path),
                     image_files.read_frame(pair.next_frame_path),
@@ -347,13 +389,13 @@ class Predictor:
             pairs = [item for item in batch if _is_pair(item)]
             answers = iter(())
             if pairs:
-                found = self.scores(
+                answers = self._answers(
                     np.stack([pair.frame for pair in pairs]),
                     np.stack([pair.next_frame for pair in pairs]),
                 )
                 unknown = [None] * len(pairs)
                 answers = zip(
-                    *(unknown if each is None else each for each in found),
+                    *(unknown if each is None else each for each in answers),
                     strict=True,
                 )
             for item in batch:
@@ -443,7 +485,7 @@ def _ask_export(version):
 class _Model:
     """A Keras model, asked as evaluate does, with OpenCV's flow."""
 
-    def __init__(self, model, task, familiarity):
+    def __init__(self, model, task, familiarity, has_features):
         self._model = model
         self._task = task
         self._familiarity = familiarity
@@ -457,7 +499,9 @@ class _Model:
         if familiarity is not None and self._has_encoder():
             # One pass for both.
             layer = model.get_layer(models.EMBEDDED_FEATURES)
-            outputs["features"] = layer.output
+            outputs["embedded"] = layer.output
+        if has_features:
+            outputs["features"] = model.get_layer("logits").input
         self._network = keras.Model(model.input, outputs)
 
     def _has_encoder(self):
@@ -477,12 +521,16 @@ class _Model:
         if self._sees_flow:
             magnitudes = flow.motion_magnitude(inputs["flow"])
         if self._familiarity is not None:
-            if "features" not in answer:
-                answer["features"] = _encode(frame)
+            if "embedded" not in answer:
+                answer["embedded"] = _encode(frame)
             familiarity = self._familiarity.judge(
-                np.asarray(answer["features"])
+                np.asarray(answer["embedded"])
             )
-        return scores, magnitudes, familiarity
+        if "features" not in answer:
+            return scores, magnitudes, familiarity
+        # As precise as the features that the head was trained on.
+        features = np.float16(answer["features"])
+        return scores, magnitudes, familiarity, features
 
     def heat_maps(self, frame, next_frame, genre):
         if self._grad_cam is None:

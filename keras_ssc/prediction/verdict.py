@@ -98,7 +98,8 @@ class FilmVerdict:
         scores: Dict from each genre to a float: the mean of its pairs' at
             even times; the extra ones of shots that have none of these, and
             those that are unlike the training films, are left out, unless no
-            other can be used.
+            other can be used. Of a model with a head over a film's pairs, what
+            that says of the same pairs.
         shares: Dict from each genre to a float: the share of the film, of
             what could be judged of it, whose shots are evidence for the genre.
         seconds: Float, when the film ends, counted as players do from the
@@ -194,6 +195,7 @@ class _Answer(typing.NamedTuple):
     scores: np.ndarray
     magnitude: float | None
     familiarity: float | None
+    features: np.ndarray | None
 
 
 class Collector:
@@ -203,10 +205,14 @@ class Collector:
         task: The model's task, see `tasks`.
         pictures: Boolean, whether a small frame of each shot is kept, of the
             200 longest ones at most, and each genre's strongest pair.
+        film_scores: Function of pairs' features (pairs, n) and times (pairs,)
+            that returns the film's scores, an array (genres,); None for the
+            mean of the pairs' scores.
     """
 
-    def __init__(self, task, pictures=False):
+    def __init__(self, task, pictures=False, film_scores=None):
         self._task = task
+        self._film_scores = film_scores
         self._wants_pictures = pictures
         self._shots = []
         self._pictures = {}  # from a shot's place to its picture
@@ -228,7 +234,7 @@ class Collector:
         """Counts a pair that is not used."""
         self._dropped[pair.reason] += 1
 
-    def add(self, pair, scores, magnitude, familiarity=None):
+    def add(self, pair, scores, magnitude, familiarity=None, features=None):
         """Takes the answer for a pair.
 
         Args:
@@ -237,10 +243,11 @@ class Collector:
             magnitude: Float; None if the model does not see motion.
             familiarity: Float; None if the model does not know its training
                 films.
+            features: Float array (n,), where the film's scores need them.
         """
         without_frames = dataclasses.replace(pair, frame=None, next_frame=None)
         self._answers.append(
-            _Answer(without_frames, scores, magnitude, familiarity)
+            _Answer(without_frames, scores, magnitude, familiarity, features)
         )
         if not self._wants_pictures:
             return
@@ -295,6 +302,15 @@ class Collector:
             picture,
         )
 
+    def _scores_of(self, answers):
+        """Returns the film's scores, an array (genres,)."""
+        if self._film_scores is None:
+            return scoring.film_scores([answer.scores for answer in answers])
+        return self._film_scores(
+            np.stack([answer.features for answer in answers]),
+            [answer.pair.seconds for answer in answers],
+        )
+
     def _named(self, scores, familiarity):
         """Returns the genres that are named: none of what is unlike."""
         return [] if is_unlike(familiarity) else self._task.named_genres(scores)
@@ -326,9 +342,7 @@ class Collector:
         weights = lengths / lengths.sum()
         answers = used(answers)
         voting = _voting(answers)
-        scores = scoring.film_scores(
-            [answer.scores for answer in _even(voting)]
-        )
+        scores = self._scores_of(_even(voting))
         familiarity = _median_familiarity(_even(answers))
         names, genres = self._task.genres, self._named(scores, familiarity)
         is_evidence = np.array(

@@ -32,9 +32,15 @@ class OneGenre(genre_task.GenreTask):
     # The training's metric, as Keras' history calls it.
     metric = "accuracy"
 
+    # What makes scores of logits, as Keras calls it.
+    activation = "softmax"
+
     # Of `measure`, what a table shows, and its words.
     measures: typing.ClassVar = {"accuracy": "accuracy", "macro_f1": "macro F1"}
     per_genre = "share of its pairs or films that are right"
+
+    # Of `film_values`, what heads are compared by.
+    film_value = "films right"
 
     genres: tuple
     temperature: float = 1.0
@@ -144,9 +150,18 @@ class OneGenre(genre_task.GenreTask):
         """
         return calibration.probabilities(logits, self.temperature)
 
+    @property
+    def scaling(self):
+        """What calibration multiplies logits with, and then adds to them."""
+        return 1 / self.temperature, 0.0
+
     def named(self, scores):
         """Decides: the places of the genres that scores (genres,) name."""
         return [int(scoring.best(np.asarray(scores)))]
+
+    def verdict(self, scores):
+        """Returns the genre that scores (genres,) name, as `measure` has it."""
+        return self.named_genres(scores)[0]
 
     def is_sure(self, scores, min_confidence):
         """Says whether an answer is certain: its score is high enough."""
@@ -274,12 +289,9 @@ class OneGenre(genre_task.GenreTask):
                 {
                     "film": str(film[places[0]]),
                     "genre": self.genres[true],
-                    "verdict": self.named_genres(mean)[0],
                     "num_pairs": len(places),
                     "pair_accuracy": float(np.mean(is_right)),
-                    "scores": dict(
-                        zip(self.genres, mean.tolist(), strict=True)
-                    ),
+                    **self.answered(mean),
                 }
             )
         pair = self._scores_of(label, scores)

@@ -92,6 +92,8 @@ class SeveralGenres(genre_task.GenreTask):
         "micro_f1": "micro F1",
     }
     per_genre = "average precision"
+    film_value = "average precision of a film's genres"
+    activation = "sigmoid"
 
     genres: tuple
     scales: tuple | None = None
@@ -193,17 +195,26 @@ class SeveralGenres(genre_task.GenreTask):
             What `logits` is, float32 (pairs, genres).
         """
         is_array = isinstance(logits, np.ndarray)
-        logits = ops.cast(logits, "float32")
-        if self.scales is not None:
-            logits = logits * np.float32(self.scales) + np.float32(self.biases)
-        scores = ops.sigmoid(logits)
+        scale, bias = map(np.float32, self.scaling)
+        scores = ops.sigmoid(ops.cast(logits, "float32") * scale + bias)
         return ops.convert_to_numpy(scores) if is_array else scores
+
+    @property
+    def scaling(self):
+        """See `OneGenre.scaling`."""
+        if self.scales is None:
+            return 1.0, 0.0
+        return np.array(self.scales), np.array(self.biases)
 
     def named(self, scores):
         """Decides: the places of the genres that scores (genres,) name."""
         scores = np.asarray(scores)
         places = np.flatnonzero(self._is_named(scores))
         return places[np.argsort(-scores[places], kind="stable")].tolist()
+
+    def verdict(self, scores):
+        """Returns the genres that scores (genres,) name."""
+        return self.named_genres(scores)
 
     def _is_named(self, scores):
         # In float32, as a served model compares them.
@@ -368,11 +379,8 @@ class SeveralGenres(genre_task.GenreTask):
                 {
                     "film": str(film[places[0]]),
                     "genres": self.true_genres(label[places[0]]),
-                    "verdict": self.named_genres(mean),
                     "num_pairs": len(places),
-                    "scores": dict(
-                        zip(self.genres, mean.tolist(), strict=True)
-                    ),
+                    **self.answered(mean),
                 }
             )
         measured = {

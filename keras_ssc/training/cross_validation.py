@@ -14,6 +14,7 @@ from keras_ssc.data import folds
 from keras_ssc.metrics import intervals
 from keras_ssc.metrics import tables
 from keras_ssc.training import evaluation
+from keras_ssc.training import film_head
 from keras_ssc.training import runs
 from keras_ssc.training import train_config
 from keras_ssc.training import trainings
@@ -38,7 +39,9 @@ def cross_validate(config, num_folds):
         each; `films`, each film's answer; `together`, the measures of all
         films' answers; `by_film`, a dict from what is measured of a film to
         its `mean` over the films and the ends `low` and `high` of its 95 %
-        interval; `left_out`, a dict from films in no fold to the reason.
+        interval; `comparison` of a model with a head over a film's pairs, see
+        `film_head.compare`; `left_out`, a dict from films in no fold to the
+        reason.
 
     Raises:
         ValueError: If a setting is wrong, the data set is not built, has too
@@ -93,6 +96,10 @@ def _summarise(task, measured):
     for words in values[0]:
         mean, low, high = intervals.mean_of_films([x[words] for x in values])
         by_film[words] = {"mean": mean, "low": low, "high": high}
+    compared = {}
+    if "films_mean" in measured[0]:
+        by_mean = [film for x in measured for film in x["films_mean"]]
+        compared["comparison"] = film_head.compare(task, films, by_mean)
     return {
         **task.described(),
         "folds": [
@@ -102,6 +109,7 @@ def _summarise(task, measured):
         "films": films,
         "together": task.measure_films(films),
         "by_film": by_film,
+        **compared,
     }
 
 
@@ -134,6 +142,8 @@ def markdown(summary, task):
         )
         for words, each in summary["by_film"].items()
     ]
+    if "comparison" in summary:
+        lines.append(f"- {film_head.comparison_text(summary['comparison'])}")
     lines += [
         f"- in no fold: {film}, {reason}"
         for film, reason in summary["left_out"].items()

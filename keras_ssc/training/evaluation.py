@@ -12,6 +12,7 @@ from keras_ssc.data import batching
 from keras_ssc.metrics import calibration
 from keras_ssc.metrics import figures
 from keras_ssc.metrics import tables
+from keras_ssc.training import film_head
 from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
 
@@ -39,8 +40,10 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
         what the task's `calibrated` says, and the expected calibration error
         of the split's pairs before and after; `data`, the films and pairs of
         each genre in each split; `familiarity`, and that of each film, see
-        `run_familiarity.measure`. If a split is given that is not test, the
-        files are named after it.
+        `run_familiarity.measure`. Of a model with a head over a film's pairs,
+        `film` and `films` are the head's; `film_mean` and `films_mean` are the
+        same of the mean, and `comparison` is what `film_head.compare` returned.
+        If a split is given that is not test, the files are named after it.
 
     Raises:
         ValueError: If the folder is not a run with a model, or the data set or
@@ -53,6 +56,7 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
         splits = runs.open_splits(run_dir, data_dir)
     task = runs.check_task(run_dir, splits)
     model = runs.load_model(run_dir)
+    over_films = runs.load_film_head(run_dir)
     _check_size(model, config, run_dir)
     suffix = "" if split in (None, "test") else f"_{split}"
     split = split or _split_to_measure(splits)
@@ -89,6 +93,10 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
         },
         "data": _count_films(splits, config, verbose),
     }
+    if over_films is not None:
+        films = film_head.of_split(models.head(model), prepared)
+        found = films.scores(over_films, task)
+        metrics |= _with_head(calibrated, metrics, found)
     metrics |= run_familiarity.measure(
         run_dir, splits, split, metrics["films"], verbose
     )
@@ -107,6 +115,21 @@ def evaluate(run_dir, split=None, data_dir=None, verbose=True, splits=None):
     files.write_text(run_dir / f"metrics{suffix}.md", markdown(metrics))
     files.write_json(run_dir / f"metrics{suffix}.json", metrics)
     return metrics
+
+
+def _with_head(task, metrics, scores):
+    """Returns what changes in metrics by a head's scores (films, genres)."""
+    films = [
+        film | task.answered(own)
+        for film, own in zip(metrics["films"], scores, strict=True)
+    ]
+    return {
+        "film": task.measure_films(films),
+        "films": films,
+        "film_mean": metrics["film"],
+        "films_mean": metrics["films"],
+        "comparison": film_head.compare(task, films, metrics["films"]),
+    }
 
 
 def read(run_dir):
@@ -160,11 +183,17 @@ def markdown(metrics):
     """
     task = tasks.read(metrics)
     films = task.film_rows(metrics["films"])
+    compared = ""
+    if "comparison" in metrics:
+        compared = (
+            f"\n{film_head.comparison_text(metrics['comparison'])} It began at "
+            "the mean of calibrated scores, and its own are not calibrated.\n"
+        )
     return (
         f"# {metrics['model']}, {metrics['split']} split of "
         f"{metrics['dataset']}\n\n"
         + tables.metrics_table(metrics["pair"], metrics["film"], task.measures)
-        + f"\nThe row of a genre has the {task.per_genre}.\n\n"
+        + f"{compared}\nThe row of a genre has the {task.per_genre}.\n\n"
         + tables.markdown_table(*films)
         + f"\n{task.calibration_text(metrics)}\n"
         + f"\n{run_familiarity.text(metrics)}\n"

@@ -40,41 +40,58 @@ def fit(head, prepared, balanced, history_path):
         balanced: Boolean, whether genres and films count equally.
         history_path: `pathlib.Path` of the CSV file with a row for each
             strength of L2.
+
+    Returns:
+        The strength of L2 that was best, a float.
     """
     layer = head.get_layer("logits")
     task = prepared["train"].task
     inputs = models.before(head, "logits")
-    arrays = {name: _arrays(inputs, split) for name, split in prepared.items()}
-    features, label, film = arrays["train"]
+    arrays = {name: arrays_of(inputs, each) for name, each in prepared.items()}
+    features, label, _ = arrays["train"]
+    measured = keras.Sequential([keras.Input(features.shape[1:]), _twin(layer)])
+    measured.compile(loss=task.loss(label), metrics=task.metrics())
+    rows, fitted = [], []
+    for weights in fits(task, arrays["train"], balanced, STRENGTHS):
+        fitted.append(weights)
+        measured.layers[-1].set_weights(weights)
+        rows.append(
+            {"epoch": len(rows), "l2": STRENGTHS[len(rows)]}
+            | _measure(measured, task, arrays)
+        )
+    best = _best(rows)
+    layer.set_weights(fitted[best])
+    files.write_csv(history_path, rows[0], (row.values() for row in rows))
+    return STRENGTHS[best]
+
+
+def fits(task, arrays, balanced, strengths):
+    """Yields the linear layer's kernel and bias for each strength of L2.
+
+    Args:
+        task: See `tasks`.
+        arrays: What `arrays_of` returned, of the pairs to fit to.
+        balanced: See `fit`.
+        strengths: Sequence of floats, from strong to weak.
+    """
+    features, label, film = arrays
     scale, offset = _standardization(features)
     shares = (
         task.balanced_shares(label, film)
         if balanced
         else np.full(len(label), 1 / len(label))
     )
-    measured = keras.Sequential([keras.Input(features.shape[1:]), _twin(layer)])
-    measured.compile(loss=task.loss(label), metrics=task.metrics())
-    rows, fitted = [], []
-    for strength, (kernel, bias) in zip(
-        STRENGTHS,
-        task.linear_fits(features * scale + offset, label, shares, STRENGTHS),
-        strict=True,
+    for kernel, bias in task.linear_fits(
+        features * scale + offset, label, shares, strengths
     ):
-        fitted.append((kernel * scale[:, None], bias + offset @ kernel))
-        measured.layers[-1].set_weights(fitted[-1])
-        rows.append(
-            {"epoch": len(rows), "l2": strength}
-            | _measure(measured, task, arrays)
-        )
-    layer.set_weights(fitted[_best(rows)])
-    files.write_csv(history_path, rows[0], (row.values() for row in rows))
+        yield kernel * scale[:, None], bias + offset @ kernel
 
 
 def _twin(layer):
     return keras.layers.Dense(layer.units, dtype="float32")
 
 
-def _arrays(inputs, split):
+def arrays_of(inputs, split):
     """Returns what the linear layer sees of a split, labels and films.
 
     Args:

@@ -16,6 +16,7 @@ from keras_ssc.data import datasets
 from keras_ssc.metrics import figures
 from keras_ssc.training import checkpoints
 from keras_ssc.training import devices
+from keras_ssc.training import film_head
 from keras_ssc.training import linear_head
 from keras_ssc.training import runs
 from keras_ssc.training import tensorboard_pictures
@@ -216,10 +217,12 @@ def _fit(model, whole, config, run_dir, prepared, strategy, state, verbose):
     is_chief = devices.is_chief(strategy)
     if config.optimizer == "lbfgs":
         if is_chief:
-            linear_head.fit(
+            strength = linear_head.fit(
                 *(model, prepared, config.balanced, run_dir / "history.csv")
             )
             _draw_curves(config, run_dir)
+            if models.MODELS[config.model].film_head:
+                film_head.fit(model, strength, prepared, config, run_dir)
             checkpoints.write_model(whole, run_dir / "model.keras")
         devices.wait_for_all(strategy)
         return run_dir

@@ -252,6 +252,26 @@ def load_model(run_dir):
     return model
 
 
+def load_film_head(run_dir):
+    """Loads the head over a film's pairs of a finished run.
+
+    Args:
+        run_dir: The run's folder, see `train`.
+
+    Returns:
+        A `keras.Model`, see `models.film_head`; None of a model without one.
+
+    Raises:
+        ValueError: If it is missing, damaged or another model.
+    """
+    if models.MODELS[read_config(run_dir).model].film_head is None:
+        return None
+    path = pathlib.Path(run_dir) / "film.keras"
+    head = models.load(path)
+    models.check_film_head(head, path, len(read_task(run_dir).genres))
+    return head
+
+
 def summary(run_dir):
     """Says in a line how a finished run ended."""
     config, history = read_config(run_dir), read_history(run_dir)

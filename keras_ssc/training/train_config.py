@@ -23,15 +23,7 @@ ALL_EPOCHS = "all"
 # Settings for a purpose, which take the place of a model's own.
 SETTINGS = {
     # Minutes on a laptop: nothing is trained but a linear head.
-    "frozen": {
-        "backbone": "efficientnet_lite0",
-        "weights": "imagenet",
-        "image_size": (224, 224),
-        "freeze": ALL_EPOCHS,
-        "dense_units": (),
-        "optimizer": "lbfgs",
-        "mirror": False,
-    },
+    "frozen": models.FROZEN | {"dense_units": ()},
 }
 
 # Who computes the flow, and the models' own word for it.
@@ -55,7 +47,7 @@ class TrainConfig:
     encoding: int | None = None  # motion_magnitude_stack: 1 in the report
     single_frame: bool | None = None  # flownet_fc: one frame, as the report
     flow: str = "auto"  # where a model sees it: graph on GPUs, else opencv
-    freeze: int | str = 0  # epochs with the pretrained part as it is; all
+    freeze: int | str | None = None  # epochs with the pretrained part as it is
     store: bool = True  # the features of a part that is frozen throughout
     unfreeze_from: str | None = None  # the block to train from, then; all
     fine_learning_rate: float | None = None  # then; a tenth of the other
@@ -67,7 +59,7 @@ class TrainConfig:
     warmup_steps: int = 0  # steps over which a cosine's rate rises from 0
     label_smoothing: float = 0.0  # share of the label spread over all genres
     balanced: bool = False  # sample genres, and films in each, equally often
-    mirror: bool = True  # half of the pairs; genres know no left and right
+    mirror: bool | None = None  # half of the pairs; genres know no left, right
     crop: float = 0.0  # largest share of each side cut away; 0, as the report
     colour: float = 0.0  # of brightness, contrast, saturation; 0, as the report
     patience: int | None = None  # epochs without a better validation loss
@@ -158,7 +150,7 @@ def fill_in(config):
     is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
     model = models.MODELS[config.model]
     settings = model.sample if is_sample else model.report
-    defaults = {"schedule": "constant", **settings}
+    defaults = {"schedule": "constant", "freeze": 0, "mirror": True, **settings}
     config = dataclasses.replace(
         config,
         **{
@@ -228,6 +220,12 @@ def check(config):
         )
     if config.optimizer == "lbfgs":
         _check_linear(config)
+    elif models.MODELS[config.model].film_head:
+        raise ValueError(
+            f"Expected --freeze all and --optimizer lbfgs with {config.model}, "
+            "whose head over a film's pairs needs their stored features. Train "
+            f"it so: --model {config.model} --settings frozen"
+        )
     if not 0 <= config.label_smoothing < 1:
         raise ValueError(
             "Expected label_smoothing of 0 or more, below 1. "
