@@ -39,10 +39,17 @@ class GradCam:
         names = {layer.name for layer in model.layers}
         # One trunk for two stems: frame and flow in one batch.
         self._takes_both = "flow_stem" in names and len(found) == 1
+        branches = [_branch(owner, names, model.input) for owner in found]
+        # The frame first, whichever the graph has first.
+        order = sorted(range(len(found)), key=lambda x: branches[x] == "flow")
+        *maps, logits = keras.tree.flatten(self._exposed.output)
+        self._exposed = keras.Model(
+            self._exposed.input, [*(maps[place] for place in order), logits]
+        )
         self.branches = (
             ("frame", "flow")
             if self._takes_both
-            else tuple(_branch(owner, names, model.input) for owner in found)
+            else tuple(branches[place] for place in order)
         )
 
     def __call__(self, inputs, genre):
