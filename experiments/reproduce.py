@@ -579,7 +579,7 @@ def _table_of_models(results):
             len(some),
             _with_interval(some),
             *(_mean_and_spread(some, *column[1:]) for column in _COLUMNS),
-            reported.get(name, "-"),
+            reported.get(name) or "-",
         ]
         for name, some in results.items()
     ]
