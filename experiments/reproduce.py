@@ -66,7 +66,7 @@ _COLUMNS = (
     ("seconds", "seconds", 1, 0),
 )
 _KEPT = (
-    *("pair", "per_genre", "inputs", "parameters"),
+    *("pair", "per_genre", "inputs", "parameters", "gains"),
     *(name for _, name, *_ in _COLUMNS),
 )
 
@@ -554,9 +554,27 @@ def text_of(summary):
             "not corrected for multiple comparisons.",
             _table_of_questions(answered),
         ]
+    text += [
+        _gain_text(name, some)
+        for name, some in results.items()
+        if "gains" in some[0]
+    ]
     for what, names in summary["notes"].items():
         text.append(f"{what}: {'; '.join(names)}.")
     return "\n\n".join(part.strip() for part in text) + "\n"
+
+
+def _gain_text(name, results):
+    """Says whether a head over a film's pairs passes their mean."""
+    points, low, high, num_films = accuracy(
+        [{"films": each["gains"]} for each in results]
+    )
+    interval = "" if low is None else f" ({low:+.1f} to {high:+.1f})"
+    return (
+        f"{name}, its head over a film's pairs beats their mean: "
+        f"{points:+.1f} points{interval} of {num_films} films right, in "
+        f"{len(results)} trainings: {answer(low, high)}."
+    )
 
 
 def _hours(results):
@@ -617,7 +635,7 @@ def _table_of_models(results):
             len(some),
             _with_interval(some),
             *(_mean_and_spread(some, *column[1:]) for column in _COLUMNS),
-            reported.get(name, "-"),
+            reported.get(name) or "-",
         ]
         for name, some in results.items()
     ]

@@ -31,7 +31,8 @@ def train_and_evaluate(config, splits=None):
     Returns:
         A dict: `model`, `seed`; `dataset`, the splits' name; `pair`, `scene`
         and `film`, accuracies on the test split; `macro_f1` and `per_genre`,
-        by pair; `films`, as `evaluate` has them; the
+        by pair; `films`, as `evaluate` has them; `gains`, of a model with a
+        head over a film's pairs, see `_gains`; the
         `expected_calibration_error`; `seconds` that the training took, None
         if it was interrupted; `inputs`, names of what the model sees of a
         pair; `parameters`, their number.
@@ -59,6 +60,7 @@ def train_and_evaluate(config, splits=None):
             "macro_f1": metrics["pair"]["macro_f1"],
             "per_genre": metrics["pair"]["per_genre"],
             "films": metrics["films"],
+            **_gains(metrics),
             "expected_calibration_error": metrics["calibration"][
                 "expected_calibration_error"
             ]["after"],
@@ -78,6 +80,22 @@ def train_and_evaluate(config, splits=None):
     shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
     keras.backend.clear_session()
     return measured
+
+
+def _gains(metrics):
+    """Says of which films a head is right and the mean is not.
+
+    Returns:
+        A dict: `gains`, a dict from each film to 1, or to -1 where it is the
+        other way, or to 0; empty of a model without such a head.
+    """
+    if "films_mean" not in metrics:
+        return {}
+    head, mean = (
+        {x["film"]: int(x["verdict"] == x["genre"]) for x in metrics[name]}
+        for name in ("films", "films_mean")
+    )
+    return {"gains": {film: head[film] - mean[film] for film in head}}
 
 
 def in_a_process(config, splits=None):

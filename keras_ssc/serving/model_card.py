@@ -51,7 +51,11 @@ def card(config, metrics, model_format, parity):
         "dataset": metrics["dataset"],
         "data": metrics["data"],
         "split": metrics["split"],
-        "metrics": {name: metrics[name] for name in ("pair", "film")},
+        "metrics": {
+            "pair": metrics["pair"],
+            # A head over a film's pairs is not exported.
+            "film": metrics.get("film_mean", metrics["film"]),
+        },
         "calibration": metrics["calibration"],
         "parity": parity,
         "report_accuracy": accuracy and accuracy / 100,
@@ -106,7 +110,7 @@ def markdown(card):
 
 
 def _compared(card, task):
-    if task != tasks.REPORT:
+    if task != tasks.REPORT or card["report_accuracy"] is None:
         return []
     return [
         f"The 2019 report measured {tables.percent(card['report_accuracy'])} "

@@ -23,8 +23,9 @@ _WEIGHT_DECAY = 1e-2
 _EPOCHS = 100
 _PATIENCE = 10
 
-# Of the labels: a handful of films makes nothing certain.
-_SMOOTHING = 0.1
+# By how much the validation loss is to fall: where the mean is right already,
+# a head can only be more certain of it, and a handful of films proves nothing.
+_LEAST_GAIN = 0.01
 
 # Without validation films to stop by.
 _DEFAULT_EPOCHS = 10
@@ -106,7 +107,7 @@ class Films:
     def loss(self, head, task):
         """Returns a head's mean loss on the films, a float."""
         targets = np.asarray(task.targets(self.label))
-        loss = task.loss(self.label, _SMOOTHING)(targets, self._logits(head))
+        loss = task.loss(self.label)(targets, self._logits(head))
         return float(keras.ops.convert_to_numpy(loss))
 
     def _logits(self, head):
@@ -216,8 +217,8 @@ def fit(head, strength, prepared, config, run_dir):
     """Trains the head over films' pairs, and stores it as `film.keras`.
 
     It begins at the mean of the pairs' calibrated scores, and stays there if
-    no epoch does better on the validation films. `film_history.csv` has a row
-    for each epoch, the first one the mean's.
+    no epoch does clearly better on the validation films. `film_history.csv`
+    has a row for each epoch, the first one the mean's.
 
     Args:
         head: The head of the model of pairs, fitted by `linear_head.fit`.
@@ -287,7 +288,7 @@ def _train(found, weights, parts, films, task, config):
     trained = keras.Model(found.input, found.output)
     trained.compile(
         keras.optimizers.AdamW(_LEARNING_RATE, weight_decay=_WEIGHT_DECAY),
-        task.loss(train.label, _SMOOTHING, config.balanced),
+        task.loss(train.label, balanced=config.balanced),
         jit_compile=config.jit_compile,
     )
     layer = found.get_layer("pair_scores")
@@ -312,7 +313,7 @@ def _train(found, weights, parts, films, task, config):
         row["val_loss"] = validation.loss(found, task) if validation else "NA"
         rows.append(row)
         if not (epoch and validation) or (
-            row["val_loss"] < rows[best]["val_loss"]
+            row["val_loss"] < rows[best]["val_loss"] - _LEAST_GAIN
         ):
             best, kept = epoch, found.get_weights()
         elif epoch - best >= _PATIENCE:

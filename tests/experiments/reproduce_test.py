@@ -96,6 +96,18 @@ def test_an_interval_answers(interval, answer):
     assert reproduce.answer(*interval) == answer
 
 
+def test_a_head_over_pairs_is_compared_with_their_mean():
+    results = [
+        {**result_of(0, a=0.9, b=0.8), "gains": {"a": 1, "b": 0}},
+        {**result_of(1, c=0.6), "gains": {"c": -1}},
+    ]
+    assert reproduce._gain_text("model", results) == (
+        "model, its head over a film's pairs beats their mean: +0.0 points "
+        "(-100.0 to +100.0) of 3 films right, in 2 trainings: "
+        "no significant difference."
+    )
+
+
 def test_hours_are_of_trainings_that_were_not_interrupted():
     results = [{"seconds": 1800.0}, {"seconds": None}, {"macro_f1": 0.5}]
     told = "0.5 hours in all (1 of 2 were interrupted and are not counted)."

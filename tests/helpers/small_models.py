@@ -13,6 +13,7 @@ SMALL = {
     "resnet50": {"image_size": (32, 40)},
     "flownet_fc": {"image_size": (64, 65), "dense_units": (8,)},
     "double_stack": {"image_size": (75, 80), "dense_units": (8, 4)},
+    "film_attention": {"image_size": (32, 40), "backbone": "vgg16"},
 }
 
 

@@ -67,6 +67,6 @@ def test_a_stored_head_is_loaded_and_another_model_is_refused(tmp_path):
     np.testing.assert_array_equal(loaded(inputs), head(inputs))
     with pytest.raises(models.ModelError, match=r"4 logits.*film\.keras"):
         models.check_film_head(loaded, path, 4)
-    other = models.build_model("fc", (9, 16), 3)
-    with pytest.raises(models.ModelError, match="over a film's pairs"):
-        models.check_film_head(other, path, 3)
+    for other in (models.build_model("fc", (9, 16), 3), keras.Sequential()):
+        with pytest.raises(models.ModelError, match="over a film's pairs"):
+            models.check_film_head(other, path, 3)
