@@ -46,6 +46,9 @@ class Familiarity:
             10, or as many as every film has of other films.
         weights: float64 array (rows,), what each of `distances` counts, of
             sum 1: every film the same.
+        ordered: float32 array (rows,), `distances` in ascending order.
+        counts: float32 array (rows + 1,), what all from a place in `ordered`
+            on count, 0 to 1.
     """
 
     def __init__(self, rows, num_rows, distances, encoder=""):
@@ -58,10 +61,9 @@ class Familiarity:
             1 / (len(self.num_rows) * self.num_rows), self.num_rows
         )
         order = np.argsort(self.distances)
-        self._ordered = self.distances[order]
-        # What all from a place on count.
-        self._counts = np.cumsum(self.weights[order][::-1])[::-1]
-        self._counts = np.append(self._counts, 0.0)
+        self.ordered = self.distances[order]
+        counts = np.cumsum(self.weights[order][::-1])[::-1]
+        self.counts = np.append(counts, 0.0).astype(np.float32)
 
     @classmethod
     def fit(cls, features, film, encoder="", most_rows=_MOST_ROWS):
@@ -113,14 +115,31 @@ class Familiarity:
         Raises:
             ValueError: If the features are of another length.
         """
+        return self.shares(self.distances_of(features))
+
+    def distances_of(self, features):
+        """Says how far pairs are from the rows, see `judge`.
+
+        Returns:
+            float32 array (pairs,).
+        """
         if features.shape[1:] != self.rows.shape[1:]:
             raise ValueError(
                 f"Expected features (pairs, {self.rows.shape[1]}). Received: "
                 f"{features.shape}"
             )
-        distances = _distances(features, self.rows, self.neighbours)
-        places = np.searchsorted(self._ordered, distances)
-        return self._counts[places].astype(np.float32)
+        return _distances(features, self.rows, self.neighbours)
+
+    def shares(self, distances):
+        """Says how familiar pairs are that are so far from the rows.
+
+        Args:
+            distances: float32 array (pairs,).
+
+        Returns:
+            See `judge`.
+        """
+        return self.counts[np.searchsorted(self.ordered, distances)]
 
     def save(self, path):
         """Writes it to an `.npz` file, as `files.write_bytes` does."""

@@ -160,6 +160,7 @@ def markdown(metrics):
     """
     task = tasks.read(metrics)
     films = task.film_rows(metrics["films"])
+    unlike = run_familiarity.text(metrics["familiarity"], len(metrics["films"]))
     return (
         f"# {metrics['model']}, {metrics['split']} split of "
         f"{metrics['dataset']}\n\n"
@@ -167,7 +168,7 @@ def markdown(metrics):
         + f"\nThe row of a genre has the {task.per_genre}.\n\n"
         + tables.markdown_table(*films)
         + f"\n{task.calibration_text(metrics)}\n"
-        + f"\n{run_familiarity.text(metrics)}\n"
+        + f"\n{unlike}\n"
     )
 
 
