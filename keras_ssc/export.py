@@ -49,15 +49,15 @@ def main():
     size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())
     print(
         f"exported in {time.monotonic() - start:.0f} s: {version}, "
-        f"{size / 2**20:.1f} MiB"
+        f"{size / 2**20:.0f} MiB"
     )
     familiarity = exported.read_card(version)["familiarity"]
     if familiarity:
-        without = size - familiarity["num_bytes"]
+        added = familiarity["num_bytes"]
         print(
-            "what tells films that are unlike the training films is "
-            f"{familiarity['num_bytes'] / 2**20:.1f} MiB of it: "
-            f"{without / 2**20:.1f} MiB with --no-familiarity"
+            f"{added / 2**20:.0f} MiB of it tell films that are unlike the "
+            "training films: with --no-familiarity, it is about "
+            f"{(size - added) / 2**20:.0f} MiB"
         )
     print(f"what it is and what it can do: {version}/model_card.md")
     if arguments.model_format == "savedmodel":

@@ -11,8 +11,15 @@ class GraphFamiliarity(tf.Module):
 
     Args:
         fitted: A `familiarity.Familiarity` of the embedded encoder.
-        encodes: Boolean, whether it has the encoder; if not, it is given the
-            features.
+        encodes: Boolean, whether it has the encoder and judges frames, uint8
+            (pairs, 224, 224, 3), RGB; if not, it judges what the encoder has
+            made of them, float32 (pairs, n).
+
+    Attributes:
+        judge: Function of either tensor that returns a float32 tensor (pairs,),
+            0 to 1.
+        rows: tf.Variable, the rows of `fitted`.
+        weights: List of tf.Variable, the encoder's, if it has it.
     """
 
     def __init__(self, fitted, encodes):
@@ -20,16 +27,20 @@ class GraphFamiliarity(tf.Module):
         self._fitted = fitted
         # As in the run's file: float32 would be twice as large.
         self.rows = tf.Variable(np.float16(fitted.rows), trainable=False)
-        self._encode, self.weights = None, []
+        spec = tf.TensorSpec((None, fitted.rows.shape[1]), tf.float32)
+        judge, self.weights = self._judge, []
         if encodes:
-            network = models.embedded_encoder().network(
-                [models.EMBEDDED_FEATURES]
-            )
+            name = models.EMBEDDED_FEATURES
+            network = models.embedded_encoder().network([name])
+            spec = tf.TensorSpec((None, *models.EMBEDDED_SIZE, 3), tf.uint8)
             # The network itself would be written with each weight twice.
-            self._encode = lambda frame: network(
-                {"frame": frame}, training=False
-            )
             self.weights = [variable.value for variable in network.variables]
+
+            def judge(frame):
+                features = network({"frame": frame}, training=False)[name]
+                return self._judge(features)
+
+        self.judge = tf.function(judge, input_signature=[spec])
 
     @property
     def num_bytes(self):
@@ -38,29 +49,13 @@ class GraphFamiliarity(tf.Module):
             x.dtype.size * x.shape.num_elements() for x in self.variables
         )
 
-    def __call__(self, frame, features=None):
-        """Says how familiar pairs are.
-
-        Args:
-            frame: uint8 tensor (pairs, 224, 224, 3), RGB.
-            features: float32 tensor (pairs, n), what the encoder makes of
-                them; None if this is to compute it.
-
-        Returns:
-            float32 tensor (pairs,), 0 to 1.
-        """
-        if features is None:
-            features = self._encode(frame)[models.EMBEDDED_FEATURES]
-        places = tf.searchsorted(
-            self._fitted.ordered, self._distances(features), out_type=tf.int64
-        )
-        return tf.gather(self._fitted.counts, places)
-
-    def _distances(self, features):
+    def _judge(self, features):
         rows = tf.cast(self.rows, tf.float32)
         squares = np.square(self._fitted.rows).sum(axis=1)
         squares = squares - 2 * tf.matmul(features, rows, transpose_b=True)
         squares += tf.reduce_sum(features**2, axis=1, keepdims=True)
         nearest = -tf.math.top_k(-squares, self._fitted.neighbours).values
         # Rounding makes a distance of none negative.
-        return tf.reduce_mean(tf.sqrt(tf.maximum(nearest, 0)), axis=1)
+        distances = tf.reduce_mean(tf.sqrt(tf.maximum(nearest, 0)), axis=1)
+        places = tf.searchsorted(self._fitted.ordered, distances)
+        return tf.gather(self._fitted.counts, places)

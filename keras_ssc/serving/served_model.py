@@ -282,8 +282,8 @@ def _answer(frames, task, familiarity, frame, next_frame, *others):
     outputs = frames({"frame": frame, "next_frame": next_frame}, training=False)
     features = outputs.pop(models.EMBEDDED_FEATURES, None)
     if familiarity is not None:
-        encoded = (frame, *others)[-1]
-        outputs["familiarity"] = familiarity(encoded, features)
+        given = (frame, *others)[-1] if features is None else features
+        outputs["familiarity"] = familiarity.judge(given)
     scores, names = outputs["scores"], tf.constant(task.genres)
     return {
         **outputs,
