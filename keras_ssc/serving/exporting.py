@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_ssc import __version__
 from keras_ssc import checks
 from keras_ssc import files
+from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import resizing
 from keras_ssc.errors import OutsideError
@@ -33,9 +34,9 @@ from keras_ssc.training import runs
 # float32, in other orders of summation.
 LARGEST_DIFFERENCE = 1e-5
 
-# The same of their familiarity, whose distances may be rounded by so much of
-# themselves: past a training pair, familiarity is another.
-_FAMILIARITY_DIFFERENCE, _ROUNDING = 1e-3, 1e-4
+# The same of their familiarity; and of the distances that it is computed of,
+# by which share of themselves. Past a training pair, familiarity is another.
+_FAMILIARITY_DIFFERENCE, _DISTANCE_DIFFERENCE = 1e-3, 1e-3
 
 
 class ExportError(OutsideError):
@@ -174,12 +175,14 @@ def _write_model(model, task, model_format, fitted, folder):
     if model_format == "savedmodel":
         bounds = {"float32": LARGEST_DIFFERENCE}
         served = served_model.ServedModel(model, task, fitted)
-        answers = _write_saved_model(served, folder, frames)
+        stored, answers = _write_saved_model(served, folder, frames)
         keras_model = served_model.frames_model(model, task)
         expected = keras_model(resized, training=False)["scores"]
         differences = {"float32": _compare_scores(expected, answers)}
         if fitted is not None:
-            _compare_familiarity(fitted, frames["frame"], answers)
+            _compare_familiarity(
+                fitted, served, stored, frames["frame"], answers
+            )
             familiarity_bytes = served.familiarity.num_bytes
     else:
         bounds = export_formats.SCORE_BOUNDS[model_format]
@@ -203,19 +206,20 @@ def _write_saved_model(served, folder, frames):
     """Writes a SavedModel and what TF Serving wants beside it.
 
     Returns:
-        A list: what each signature of the stored model answers to the frames.
+        A tuple: the stored model, and a list: what each of its signatures
+        answers to the frames.
     """
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
-    stored = tf.saved_model.load(str(folder)).signatures
+    stored = tf.saved_model.load(str(folder))
     encoded = {
         f"{name}_bytes": [image_files.encode_frame(frame) for frame in part]
         for name, part in frames.items()
     }
     answers = [
-        stored["serving_default"](
+        stored.signatures["serving_default"](
             **{name: tf.constant(part) for name, part in encoded.items()}
         ),
-        stored["frames"](
+        stored.signatures["frames"](
             **{name: tf.constant(part) for name, part in frames.items()}
         ),
     ]
@@ -225,7 +229,7 @@ def _write_saved_model(served, folder, frames):
         {name: value.numpy()[0] for name, value in answers[0].items()},
         served.image_size,
     )
-    return answers
+    return stored, answers
 
 
 def _compare_scores(expected, answers):
@@ -233,30 +237,40 @@ def _compare_scores(expected, answers):
     difference = float(
         max(np.abs(answer["scores"] - expected).max() for answer in answers)
     )
-    # Not the other way round: one that is no number is refused too.
-    if not difference <= LARGEST_DIFFERENCE:
-        raise ExportError(
-            "Expected the stored model's scores to be the run's to "
-            f"{LARGEST_DIFFERENCE}. They differ by {difference}."
-        )
+    _refuse("scores", difference, LARGEST_DIFFERENCE)
     return difference
 
 
-def _compare_familiarity(fitted, frame, answers):
-    """Raises `ExportError` if stored answers are not as familiar as frames."""
-    distances = fitted.distances_of(run_familiarity.encode(frame))
+def _compare_familiarity(fitted, served, stored, frame, answers):
+    """Raises `ExportError` if familiarity is not what it is of the run."""
+    features = run_familiarity.encode(frame)
+    expected = fitted.distances_of(features)
+    # What is unlike all films is 0 whatever its distance, so that is compared.
+    given = features
+    if served.familiarity.encodes:
+        given = resizing.resize(frame, models.EMBEDDED_SIZE)
+    found = stored.familiarity.distances(given).numpy()
+    _refuse(
+        "distances", np.abs(found / expected - 1).max(), _DISTANCE_DIFFERENCE
+    )
     least, most = (
-        fitted.shares(distances * np.float32(1 + way * _ROUNDING))
+        fitted.shares(expected * np.float32(1 + way * _DISTANCE_DIFFERENCE))
         for way in (1, -1)
     )
     for answer in answers:
         found = answer["familiarity"].numpy()
         difference = np.maximum(least - found, found - most).max()
-        if not difference <= _FAMILIARITY_DIFFERENCE:
-            raise ExportError(
-                "Expected the stored model's familiarity to be the run's to "
-                f"{_FAMILIARITY_DIFFERENCE}. They differ by {difference}."
-            )
+        _refuse("familiarity", difference, _FAMILIARITY_DIFFERENCE)
+
+
+def _refuse(what, difference, bound):
+    """Raises `ExportError` if a difference is above a bound."""
+    # Not the other way round: one that is no number is refused too.
+    if not difference <= bound:
+        raise ExportError(
+            f"Expected the stored model's {what} to be the run's to {bound}. "
+            f"They differ by {difference}."
+        )
 
 
 def _textured_pairs():

@@ -11,24 +11,25 @@ class GraphFamiliarity(tf.Module):
 
     Args:
         fitted: A `familiarity.Familiarity` of the embedded encoder.
-        encodes: Boolean, whether it has the encoder and judges frames, uint8
-            (pairs, 224, 224, 3), RGB; if not, it judges what the encoder has
+        encodes: Boolean, whether it has the encoder and takes frames, uint8
+            (pairs, 224, 224, 3), RGB; if not, it takes what the encoder has
             made of them, float32 (pairs, n).
 
     Attributes:
-        judge: Function of either tensor that returns a float32 tensor (pairs,),
-            0 to 1.
+        encodes: Boolean, as the argument.
+        distances: Function of what it takes that returns a float32 tensor
+            (pairs,), see `Familiarity.distances_of`.
         rows: tf.Variable, the rows of `fitted`.
         weights: List of tf.Variable, the encoder's, if it has it.
     """
 
     def __init__(self, fitted, encodes):
         super().__init__(name="familiarity")
-        self._fitted = fitted
+        self._fitted, self.encodes = fitted, encodes
         # As in the run's file: float32 would be twice as large.
         self.rows = tf.Variable(np.float16(fitted.rows), trainable=False)
         spec = tf.TensorSpec((None, fitted.rows.shape[1]), tf.float32)
-        judge, self.weights = self._judge, []
+        distances, self.weights = self._distances, []
         if encodes:
             name = models.EMBEDDED_FEATURES
             network = models.embedded_encoder().network([name])
@@ -36,11 +37,11 @@ class GraphFamiliarity(tf.Module):
             # The network itself would be written with each weight twice.
             self.weights = [variable.value for variable in network.variables]
 
-            def judge(frame):
+            def distances(frame):
                 features = network({"frame": frame}, training=False)[name]
-                return self._judge(features)
+                return self._distances(features)
 
-        self.judge = tf.function(judge, input_signature=[spec])
+        self.distances = tf.function(distances, input_signature=[spec])
 
     @property
     def num_bytes(self):
@@ -49,13 +50,16 @@ class GraphFamiliarity(tf.Module):
             x.dtype.size * x.shape.num_elements() for x in self.variables
         )
 
-    def _judge(self, features):
+    def judge(self, given):
+        """Returns how familiar pairs are, float32 (pairs,), 0 to 1."""
+        places = tf.searchsorted(self._fitted.ordered, self.distances(given))
+        return tf.gather(self._fitted.counts, places)
+
+    def _distances(self, features):
         rows = tf.cast(self.rows, tf.float32)
         squares = np.square(self._fitted.rows).sum(axis=1)
         squares = squares - 2 * tf.matmul(features, rows, transpose_b=True)
         squares += tf.reduce_sum(features**2, axis=1, keepdims=True)
         nearest = -tf.math.top_k(-squares, self._fitted.neighbours).values
         # Rounding makes a distance of none negative.
-        distances = tf.reduce_mean(tf.sqrt(tf.maximum(nearest, 0)), axis=1)
-        places = tf.searchsorted(self._fitted.ordered, distances)
-        return tf.gather(self._fitted.counts, places)
+        return tf.reduce_mean(tf.sqrt(tf.maximum(nearest, 0)), axis=1)

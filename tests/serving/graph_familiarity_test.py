@@ -103,7 +103,7 @@ def test_a_model_s_own_features_need_no_second_network(fitted, is_own):
     served = served_model.ServedModel(model, tiny_served.TASK, fitted)
     found = answer(served.from_frames, frame)
     np.testing.assert_allclose(found, expected, atol=1e-3)
-    [judged] = served.familiarity.judge.input_signature
+    [judged] = served.familiarity.distances.input_signature
     assert judged.dtype == (tf.float32 if is_own else tf.uint8)
 
 
