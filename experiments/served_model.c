@@ -3,8 +3,9 @@
    served_model FOLDER NAME=TENSOR... FRAME NEXT_FRAME...
 
    Loads the SavedModel in FOLDER and feeds pairs of image files as they are, as
-   one batch. The tensors of serving_default's inputs and outputs (five, and
-   motion_magnitude of a model that sees motion) are given by its names, as
+   one batch. The tensors of serving_default's inputs and outputs (five,
+   motion_magnitude of a model that sees motion, and familiarity of one that
+   knows its training films) are given by its names, as
    `saved_model_cli show --all --dir FOLDER` prints them:
    frame_bytes=serving_default_frame_bytes:0 and so on. Prints what TensorFlow
    Serving's REST API would; errors go to standard error, with exit code 1.
@@ -28,13 +29,16 @@ enum {
   SCORES,
   GENRES,
   MOTION_MAGNITUDE,
+  FAMILIARITY,
   NUM_TENSORS
 };
 #define NUM_INPUTS 2
+/* From here on, a model need not have them. */
+#define NUM_ALWAYS MOTION_MAGNITUDE
 
 static const char* const names[NUM_TENSORS] = {
-    "frame_bytes", "next_frame_bytes", "genre",
-    "scores",      "genres",           "motion_magnitude"};
+    "frame_bytes", "next_frame_bytes", "genre",      "scores",
+    "genres",      "motion_magnitude", "familiarity"};
 
 static _Noreturn void fail(const char* subject, const char* reason) {
   fprintf(stderr, "error: %s: %s\n", subject, reason);
@@ -126,7 +130,9 @@ static void print_string(const TF_TString* string) {
          TF_StringGetDataPointer(string));
 }
 
-static void print_answers(TF_Tensor** results, int num_tensors, int64_t rows) {
+/* Which of the names the tensor at a place has is in `which`. */
+static void print_answers(TF_Tensor** results, const int* which,
+                          int num_tensors, int64_t rows) {
   TF_Tensor* scores_tensor = results[SCORES - NUM_INPUTS];
   int64_t columns =
       TF_NumDims(scores_tensor) == 2 ? TF_Dim(scores_tensor, 1) : 0;
@@ -135,7 +141,7 @@ static void print_answers(TF_Tensor** results, int num_tensors, int64_t rows) {
   for (int i = NUM_INPUTS; i < num_tensors; ++i) {
     int is_string = i == GENRE || i == GENRES;
     int is_table = i == SCORES || i == GENRES;
-    check_result(results[i - NUM_INPUTS], names[i],
+    check_result(results[i - NUM_INPUTS], names[which[i]],
                  is_string ? TF_STRING : TF_FLOAT, rows,
                  is_table ? columns : 0);
     data[i] = TF_TensorData(results[i - NUM_INPUTS]);
@@ -155,9 +161,8 @@ static void print_answers(TF_Tensor** results, int num_tensors, int64_t rows) {
       print_string((const TF_TString*)data[GENRES] + i);
     }
     printf("]");
-    if (num_tensors > MOTION_MAGNITUDE) {
-      printf(", \"motion_magnitude\": %.9g",
-             ((const float*)data[MOTION_MAGNITUDE])[row]);
+    for (int i = NUM_ALWAYS; i < num_tensors; ++i) {
+      printf(", \"%s\": %.9g", names[which[i]], ((const float*)data[i])[row]);
     }
     printf("}");
   }
@@ -166,15 +171,16 @@ static void print_answers(TF_Tensor** results, int num_tensors, int64_t rows) {
 
 int main(int count, char** arguments) {
   const char* program = arguments[0];
-  /* The last one is there only if the model sees motion. */
-  int num_tensors = NUM_TENSORS;
-  if (!find_argument(names[MOTION_MAGNITUDE], arguments + 1, count - 1)) {
-    --num_tensors;
+  int which[NUM_TENSORS], num_tensors = 0;
+  for (int i = 0; i < NUM_TENSORS; ++i) {
+    if (i < NUM_ALWAYS || find_argument(names[i], arguments + 1, count - 1)) {
+      which[num_tensors++] = i;
+    }
   }
   int num_files = count - 2 - num_tensors;
   if (num_files < NUM_INPUTS || num_files % NUM_INPUTS) {
     fail(program,
-         "expected FOLDER, five or six NAME=TENSOR, FRAME NEXT_FRAME...");
+         "expected FOLDER, five to seven NAME=TENSOR, FRAME NEXT_FRAME...");
   }
   int64_t pairs = num_files / NUM_INPUTS;
   char** files = arguments + 2 + num_tensors;
@@ -189,7 +195,7 @@ int main(int count, char** arguments) {
 
   TF_Output tensors[NUM_TENSORS];
   for (int i = 0; i < num_tensors; ++i) {
-    tensors[i] = find_tensor(graph, names[i], arguments + 2, num_tensors);
+    tensors[i] = find_tensor(graph, names[which[i]], arguments + 2, num_tensors);
   }
   TF_Tensor* images[NUM_INPUTS] = {image_tensor(files, pairs),
                                    image_tensor(files + 1, pairs)};
@@ -198,7 +204,7 @@ int main(int count, char** arguments) {
                 tensors + NUM_INPUTS, results, num_tensors - NUM_INPUTS, NULL,
                 0, NULL, status);
   check(status, "the model");
-  print_answers(results, num_tensors, pairs);
+  print_answers(results, which, num_tensors, pairs);
 
   for (int i = 0; i < NUM_INPUTS; ++i) {
     TF_TString* strings = TF_TensorData(images[i]);

@@ -9,6 +9,7 @@ import argparse
 import time
 
 from keras_ssc import command
+from keras_ssc.serving import exported
 from keras_ssc.serving import exporting
 from keras_ssc.serving import tf_serving
 
@@ -35,6 +36,13 @@ def main():
         help=f"{', '.join(exporting.FORMATS)}; default: savedmodel",
     )
     parser.add_argument("--data-dir", metavar="DIR", help="default: the run's")
+    parser.add_argument(
+        "--no-familiarity",
+        dest="familiarity",
+        action="store_false",
+        help="leave out what tells films that are unlike the training films; "
+        "only a savedmodel has it",
+    )
     arguments = parser.parse_args()
     start = time.monotonic()
     version = exporting.export(**vars(arguments))
@@ -43,6 +51,14 @@ def main():
         f"exported in {time.monotonic() - start:.0f} s: {version}, "
         f"{size / 2**20:.0f} MiB"
     )
+    familiarity = exported.read_card(version)["familiarity"]
+    if familiarity:
+        added = familiarity["num_bytes"]
+        print(
+            f"{added / 2**20:.0f} MiB of it tell films that are unlike the "
+            "training films: with --no-familiarity, it is about "
+            f"{(size - added) / 2**20:.0f} MiB"
+        )
     print(f"what it is and what it can do: {version}/model_card.md")
     if arguments.model_format == "savedmodel":
         print(f"next: {tf_serving.docker_command(version)}")

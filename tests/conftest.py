@@ -148,3 +148,14 @@ def served_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "scene_genre" / "1"
     tiny_served.save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def familiar_dir(tmp_path_factory):
+    """The same, of a model that sees no motion and knows its films."""
+    from tests.helpers import tiny_served
+
+    folder = tmp_path_factory.mktemp("served") / "scene_genre" / "1"
+    fitted = tiny_served.familiarity()
+    tiny_served.save_model(tiny_served.build(), folder, fitted)
+    return folder

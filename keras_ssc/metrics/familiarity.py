@@ -22,6 +22,9 @@ _NEIGHBOURS = 10
 # Of all training films together; for `strength`, which fits once a genre.
 _MOST_ROWS, _MOST_ROWS_OF_STRENGTH = 4096, 1024
 
+# Of a direction: what is no longer has none.
+LEAST_LENGTH = 1e-6
+
 # Pairs compared with all rows at once.
 _BLOCK = 256
 
@@ -36,41 +39,58 @@ class Familiarity:
         distances: Float array (rows,), how far each is from the rows of the
             other films, those of one film in ascending order.
         encoder: String, which encoder the features are of.
+        centre: Float array (n,): rows, and pairs that are judged, are less
+            this and then of unit length, as in Sun et al.; None: they are as
+            they are.
 
     Attributes:
         rows: float32 array, as the argument.
         num_rows: int64 array, as the argument.
         distances: float32 array, as the argument.
         encoder: String, as the argument.
+        centre: float32 array or None, as the argument.
         neighbours: Integer, the nearest rows that a distance is the mean of:
             10, or as many as every film has of other films.
         weights: float64 array (rows,), what each of `distances` counts, of
             sum 1: every film the same.
+        ordered: float32 array (rows,), `distances` in ascending order.
+        counts: float32 array (rows + 1,), what all from a place in `ordered`
+            on count, 0 to 1.
     """
 
-    def __init__(self, rows, num_rows, distances, encoder=""):
+    def __init__(self, rows, num_rows, distances, encoder="", centre=None):
         self.rows = np.asarray(rows, np.float32)
         self.num_rows = np.asarray(num_rows, np.int64)
         self.distances = np.asarray(distances, np.float32)
         self.encoder = encoder
+        self.centre = None if centre is None else np.asarray(centre, np.float32)
         self.neighbours = _num_neighbours(self.num_rows)
         self.weights = np.repeat(
             1 / (len(self.num_rows) * self.num_rows), self.num_rows
         )
         order = np.argsort(self.distances)
-        self._ordered = self.distances[order]
-        # What all from a place on count.
-        self._counts = np.cumsum(self.weights[order][::-1])[::-1]
-        self._counts = np.append(self._counts, 0.0)
+        self.ordered = self.distances[order]
+        counts = np.cumsum(self.weights[order][::-1])[::-1]
+        self.counts = np.append(counts, 0.0).astype(np.float32)
 
     @classmethod
-    def fit(cls, features, film, encoder="", most_rows=_MOST_ROWS):
+    def fit(
+        cls,
+        features,
+        film,
+        encoder="",
+        is_centred=False,
+        most_rows=_MOST_ROWS,
+    ):
         """Takes rows of training films, and how far these are from another.
 
         Args:
             features: Float array (pairs, n), or what is indexed as one.
             film: Array of strings (pairs,).
             encoder: String, which encoder the features are of.
+            is_centred: Boolean, whether features are compared by their
+                directions from the training pairs' mean. Lengths differ with
+                contrast, and a mean that all share hides how they differ.
             most_rows: Integer, the rows at most. Every film has the same
                 number, or all its pairs where they are fewer, evenly spread.
 
@@ -88,7 +108,9 @@ class Familiarity:
             )
         num_rows = np.array([len(own) for own in places])
         # As they are stored: a run that is loaded again says the same.
-        rows = np.float16(features[np.concatenate(places)]).astype(np.float32)
+        rows = np.asarray(features[np.concatenate(places)], np.float32)
+        centre = rows.mean(axis=0) if is_centred else None
+        rows = np.float16(_directions(rows, centre)).astype(np.float32)
         distances = _distances(
             rows,
             rows,
@@ -97,7 +119,7 @@ class Familiarity:
         )
         by_film = np.split(distances, np.cumsum(num_rows)[:-1])
         distances = np.concatenate([np.sort(own) for own in by_film])
-        return cls(rows, num_rows, distances, encoder)
+        return cls(rows, num_rows, distances, encoder, centre)
 
     def judge(self, features):
         """Says how familiar pairs are.
@@ -113,14 +135,33 @@ class Familiarity:
         Raises:
             ValueError: If the features are of another length.
         """
+        return self.shares(self.distances_of(features))
+
+    def distances_of(self, features):
+        """Says how far pairs are from the rows, see `judge`.
+
+        Returns:
+            float32 array (pairs,).
+        """
         if features.shape[1:] != self.rows.shape[1:]:
             raise ValueError(
                 f"Expected features (pairs, {self.rows.shape[1]}). Received: "
                 f"{features.shape}"
             )
-        distances = _distances(features, self.rows, self.neighbours)
-        places = np.searchsorted(self._ordered, distances)
-        return self._counts[places].astype(np.float32)
+        return _distances(
+            features, self.rows, self.neighbours, centre=self.centre
+        )
+
+    def shares(self, distances):
+        """Says how familiar pairs are that are so far from the rows.
+
+        Args:
+            distances: float32 array (pairs,).
+
+        Returns:
+            See `judge`.
+        """
+        return self.counts[np.searchsorted(self.ordered, distances)]
 
     def save(self, path):
         """Writes it to an `.npz` file, as `files.write_bytes` does."""
@@ -131,6 +172,7 @@ class Familiarity:
             num_rows=self.num_rows,
             distances=self.distances,
             encoder=np.array(self.encoder),
+            centre=np.float32([] if self.centre is None else self.centre),
         )
         files.write_bytes(path, data.getvalue())
 
@@ -147,7 +189,7 @@ class Familiarity:
             if not path.is_file():
                 raise ValueError("not a file")
             with np.load(path, allow_pickle=False) as stored:
-                names = ("rows", "num_rows", "distances", "encoder")
+                names = ("rows", "num_rows", "distances", "encoder", "centre")
                 arrays = [stored[name] for name in names]
             _check(*arrays)
         # NumPy and zipfile raise errors of as many kinds as a file can be
@@ -158,7 +200,8 @@ class Familiarity:
                 f"Expected in {path} what evaluate writes ({reason}). Measure "
                 f"the run again: python -m keras_ssc.evaluate {path.parent}"
             ) from error
-        return cls(*arrays[:3], str(arrays[3]))
+        *parts, encoder, centre = arrays
+        return cls(*parts, str(encoder), centre if len(centre) else None)
 
 
 def strength(features, film, is_of):
@@ -186,7 +229,7 @@ def strength(features, film, is_of):
 def _noticed(features, film, is_own):
     if not is_own.any() or len(np.unique(film[~is_own])) < 2:
         return None
-    others = Familiarity.fit(features[~is_own], film[~is_own])
+    others = Familiarity.fit(features[~is_own], film[~is_own], is_centred=True)
     return float(np.mean(others.judge(features[is_own]) < UNLIKE))
 
 
@@ -208,7 +251,16 @@ def _num_neighbours(num_rows):
     return int(min(_NEIGHBOURS, num_rows.sum() - num_rows.max()))
 
 
-def _distances(features, rows, neighbours, film=None):
+def _directions(features, centre):
+    """Returns features less a centre, of unit length; as they are without."""
+    if centre is None:
+        return features
+    features = features - centre
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(lengths, LEAST_LENGTH)
+
+
+def _distances(features, rows, neighbours, film=None, centre=None):
     """Returns the mean distances to the nearest rows, float32 (pairs,).
 
     Args:
@@ -217,12 +269,13 @@ def _distances(features, rows, neighbours, film=None):
         neighbours: Integer, how many rows count.
         film: Integer array (rows,) where the pairs are the rows: the film of
             each, whose own rows do not count. None: all do.
+        centre: See `Familiarity`.
     """
     found = np.empty(len(features), np.float32)
     lengths = np.square(rows).sum(axis=1)
     for start in range(0, len(features), _BLOCK):
         block = slice(start, start + _BLOCK)
-        own = np.asarray(features[block], np.float32)
+        own = _directions(np.asarray(features[block], np.float32), centre)
         squares = lengths - 2 * own @ rows.T
         squares += np.square(own).sum(axis=1, keepdims=True)
         if film is not None:
@@ -233,7 +286,7 @@ def _distances(features, rows, neighbours, film=None):
     return found
 
 
-def _check(rows, num_rows, distances, encoder):
+def _check(rows, num_rows, distances, encoder, centre):
     """Raises `ValueError` if arrays of a file are not those of `save`."""
     is_whole = (
         rows.ndim == 2
@@ -242,6 +295,9 @@ def _check(rows, num_rows, distances, encoder):
         and rows.dtype == np.float16
         and distances.dtype == np.float32
         and num_rows.dtype == np.int64
+        and centre.dtype == np.float32
+        and centre.shape in ((0,), rows.shape[1:])
+        and np.isfinite(centre).all()
         and encoder.ndim == 0
         and encoder.dtype.kind == "U"
         and len(num_rows) >= 2

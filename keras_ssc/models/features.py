@@ -59,17 +59,22 @@ class Encoder:
         """
         wanted = tuple(wanted)
         if wanted not in self._networks:
-            self._networks[wanted] = self._network(wanted)
+            self._networks[wanted] = self.network(wanted)
         return self._networks[wanted].predict_on_batch(inputs)
 
-    def _network(self, wanted):
+    def network(self, wanted):
+        """Returns a `keras.Model` of `inputs` that gives features.
+
+        Args:
+            wanted: Iterable of names of features, the keys of its output.
+        """
         outputs = {name: self._outputs[name] for name in wanted}
         return keras.Model(self._model.input, outputs)
 
     def _key(self, name):
         """Hashes the weights that the features depend on."""
         own_stem = f"{name.removesuffix(_SUFFIX)}_stem"
-        found = [x for x in self._network([name]).layers if x.weights]
+        found = [x for x in self.network([name]).layers if x.weights]
         if any(layer.name == own_stem for layer in found):
             # A trunk that is called once for all has several.
             found = [

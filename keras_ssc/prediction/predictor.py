@@ -14,7 +14,6 @@ import functools
 import itertools
 import os
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -68,9 +67,9 @@ def load(model, timeout=60.0):
     if (path / "config.json").exists():
         model, metrics = runs.load_model(path), _metrics_of_run(path)
         task = tasks.of_metrics(metrics, path)
-        familiarity = _familiarity_of_run(path, metrics)
+        known = run_familiarity.find(path, metrics)
         over_films = runs.load_film_head(path)
-        return of_model(model, task, text, familiarity, over_films)
+        return of_model(model, task, text, known, over_films)
     version = exported.newest_version(path)
     if version is None:
         raise ValueError(
@@ -496,20 +495,13 @@ class _Model:
         )
         self._image_size = tuple(model.input["frame"].shape[1:3])
         outputs = {"logits": model.output}
-        if familiarity is not None and self._has_encoder():
+        if familiarity is not None and run_familiarity.has_encoder(model):
             # One pass for both.
             layer = model.get_layer(models.EMBEDDED_FEATURES)
             outputs["embedded"] = layer.output
         if has_features:
             outputs["features"] = model.get_layer("logits").input
         self._network = keras.Model(model.input, outputs)
-
-    def _has_encoder(self):
-        """Says whether the model's own trunk is the embedded encoder."""
-        if self._image_size != models.EMBEDDED_SIZE:
-            return False
-        name, own = models.EMBEDDED_FEATURES, models.Encoder(self._model)
-        return own.keys.get(name) == models.embedded_encoder().keys[name]
 
     def ask(self, frame, next_frame):
         inputs = self._inputs(frame, next_frame)
@@ -522,7 +514,7 @@ class _Model:
             magnitudes = flow.motion_magnitude(inputs["flow"])
         if self._familiarity is not None:
             if "embedded" not in answer:
-                answer["embedded"] = _encode(frame)
+                answer["embedded"] = run_familiarity.encode(frame)
             familiarity = self._familiarity.judge(
                 np.asarray(answer["embedded"])
             )
@@ -552,35 +544,9 @@ class _Model:
         return inputs
 
 
-def _encode(frame):
-    """Returns the embedded encoder's features of frames, (pairs, n)."""
-    name = models.EMBEDDED_FEATURES
-    frame = resizing.resize(frame, models.EMBEDDED_SIZE).numpy()
-    return models.embedded_encoder()({"frame": frame}, [name])[name]
-
-
 def _metrics_of_run(run_dir):
     """Returns what `metrics.json` has, which may be malformed, or None."""
     try:
         return files.read_json(run_dir / "metrics.json")
     except (OSError, ValueError):
         return None
-
-
-def _familiarity_of_run(run_dir, metrics):
-    """Returns a run's `familiarity.Familiarity`; None, told, if it has none."""
-    if "familiarity" in metrics and metrics["familiarity"] is None:
-        # It could not be fitted, and evaluate said why.
-        return None
-    try:
-        found = run_familiarity.read(run_dir)
-        remedy = f"python -m keras_ssc.evaluate {run_dir}"
-    except models.WeightsError as error:
-        found, remedy = None, str(error)
-    if found is None:
-        print(
-            "note: which films are unlike the training films is not known: "
-            f"{remedy}",
-            file=sys.stderr,
-        )
-    return found

@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_ssc import __version__
 from keras_ssc import checks
 from keras_ssc import files
+from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import resizing
 from keras_ssc.errors import OutsideError
@@ -26,11 +27,16 @@ from keras_ssc.serving.exported import CARD
 from keras_ssc.serving.exported import FORMATS
 from keras_ssc.serving.exported import read_card
 from keras_ssc.training import evaluation
+from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
 
 # How far a stored model's scores may be from the run's. Both compute in
 # float32, in other orders of summation.
 LARGEST_DIFFERENCE = 1e-5
+
+# The same of their familiarity; and of the distances that it is computed of,
+# by which share of themselves. Past a training pair, familiarity is another.
+_FAMILIARITY_DIFFERENCE, _DISTANCE_DIFFERENCE = 1e-3, 1e-3
 
 
 class ExportError(OutsideError):
@@ -38,7 +44,12 @@ class ExportError(OutsideError):
 
 
 def export(
-    run_dir, out, model_format="savedmodel", data_dir=None, verbose=True
+    run_dir,
+    out,
+    model_format="savedmodel",
+    data_dir=None,
+    familiarity=True,
+    verbose=True,
 ):
     """Writes the next version of a served model.
 
@@ -48,6 +59,8 @@ def export(
         model_format: String, one of `FORMATS`.
         data_dir: Where data sets are, if not where the run had them; asked
             only if the run has not been evaluated.
+        familiarity: Boolean, whether a SavedModel says how much pairs look
+            like the training films, where the run knows them.
         verbose: Boolean, whether to show progress.
 
     Returns:
@@ -75,14 +88,19 @@ def export(
     task = tasks.of_metrics(metrics, run_dir)
     if task.described() != runs.read_task(run_dir).described():
         raise evaluation.malformed(run_dir)
+    fitted = None
+    if familiarity and model_format == "savedmodel":
+        fitted = run_familiarity.find(run_dir, metrics)
     out.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(out)
     folder = out / f".{os.getpid()}.unfinished"
     folder.mkdir()
     try:
         with files.named(folder):
-            parity = _write_model(model, task, model_format, folder)
-            _write_card(folder, run_dir, config, metrics, model_format, parity)
+            measured = _write_model(model, task, model_format, fitted, folder)
+            _write_card(
+                *(folder, run_dir, config, metrics, model_format), *measured
+            )
             write_sums(folder)
             return _move(folder, out)
     finally:
@@ -140,8 +158,14 @@ def read_or_measure(run_dir, data_dir=None, verbose=True):
     return evaluation.evaluate(run_dir, data_dir=data_dir, verbose=verbose)
 
 
-def _write_model(model, task, model_format, folder):
-    """Writes the model; returns how far its scores are from the run's."""
+def _write_model(model, task, model_format, fitted, folder):
+    """Writes the model.
+
+    Returns:
+        A tuple: a dict, how far its scores are from the run's; and an integer,
+        the bytes that familiarity takes of it, None where it has none.
+    """
+    familiarity_bytes = None
     frames = _textured_pairs()
     size = model.input["frame"].shape[1:3]
     resized = {
@@ -150,14 +174,22 @@ def _write_model(model, task, model_format, folder):
     }
     if model_format == "savedmodel":
         bounds = {"float32": LARGEST_DIFFERENCE}
-        difference = _write_saved_model(model, task, folder, frames, resized)
-        differences = {"float32": difference}
+        served = served_model.ServedModel(model, task, fitted)
+        stored, answers = _write_saved_model(served, folder, frames)
+        keras_model = served_model.frames_model(model, task)
+        expected = keras_model(resized, training=False)["scores"]
+        differences = {"float32": _compare_scores(expected, answers)}
+        if fitted is not None:
+            _compare_familiarity(
+                fitted, served, stored, frames["frame"], answers
+            )
+            familiarity_bytes = served.familiarity.num_bytes
     else:
         bounds = export_formats.SCORE_BOUNDS[model_format]
         differences = export_formats.write(
             model, task, folder, model_format, **resized
         )
-    return {
+    parity = {
         "num_pairs": len(frames["frame"]),
         "computed_in": {
             precision: {
@@ -167,48 +199,78 @@ def _write_model(model, task, model_format, folder):
             for precision, difference in differences.items()
         },
     }
+    return parity, familiarity_bytes
 
 
-def _write_saved_model(model, task, folder, frames, resized):
+def _write_saved_model(served, folder, frames):
     """Writes a SavedModel and what TF Serving wants beside it.
 
     Returns:
-        Float, the largest difference of a score to the Keras model's, of both
-        signatures.
+        A tuple: the stored model, and a list: what each of its signatures
+        answers to the frames.
     """
-    served = served_model.ServedModel(model, task)
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
-    stored = tf.saved_model.load(str(folder)).signatures
+    stored = tf.saved_model.load(str(folder))
     encoded = {
         f"{name}_bytes": [image_files.encode_frame(frame) for frame in part]
         for name, part in frames.items()
     }
     answers = [
-        stored["serving_default"](
+        stored.signatures["serving_default"](
             **{name: tf.constant(part) for name, part in encoded.items()}
         ),
-        stored["frames"](
+        stored.signatures["frames"](
             **{name: tf.constant(part) for name, part in frames.items()}
         ),
     ]
-    keras_model = served_model.frames_model(model, task)
-    expected = keras_model(resized, training=False)["scores"]
-    difference = float(
-        max(np.abs(answer["scores"] - expected).max() for answer in answers)
-    )
-    # Not the other way round: one that is no number is refused too.
-    if not difference <= LARGEST_DIFFERENCE:
-        raise ExportError(
-            "Expected the stored model's scores to be the run's to "
-            f"{LARGEST_DIFFERENCE}. They differ by {difference}."
-        )
     tf_serving.write_files(
         folder,
         [images[0] for images in encoded.values()],
         {name: value.numpy()[0] for name, value in answers[0].items()},
         served.image_size,
     )
+    return stored, answers
+
+
+def _compare_scores(expected, answers):
+    """Returns the largest difference of a score; refuses large ones."""
+    difference = float(
+        max(np.abs(answer["scores"] - expected).max() for answer in answers)
+    )
+    _refuse("scores", difference, LARGEST_DIFFERENCE)
     return difference
+
+
+def _compare_familiarity(fitted, served, stored, frame, answers):
+    """Raises `ExportError` if familiarity is not what it is of the run."""
+    features = run_familiarity.encode(frame)
+    expected = fitted.distances_of(features)
+    # What is unlike all films is 0 whatever its distance, so that is compared.
+    given = features
+    if served.familiarity.encodes:
+        given = resizing.resize(frame, models.EMBEDDED_SIZE)
+    found = stored.familiarity.distances(given).numpy()
+    _refuse(
+        "distances", np.abs(found / expected - 1).max(), _DISTANCE_DIFFERENCE
+    )
+    least, most = (
+        fitted.shares(expected * np.float32(1 + way * _DISTANCE_DIFFERENCE))
+        for way in (1, -1)
+    )
+    for answer in answers:
+        found = answer["familiarity"].numpy()
+        difference = np.maximum(least - found, found - most).max()
+        _refuse("familiarity", difference, _FAMILIARITY_DIFFERENCE)
+
+
+def _refuse(what, difference, bound):
+    """Raises `ExportError` if a difference is above a bound."""
+    # Not the other way round: one that is no number is refused too.
+    if not difference <= bound:
+        raise ExportError(
+            f"Expected the stored model's {what} to be the run's to {bound}. "
+            f"They differ by {difference}."
+        )
 
 
 def _textured_pairs():
@@ -237,10 +299,10 @@ def _textured_pairs():
     return {"frame": frame, "next_frame": next_frame}
 
 
-def _write_card(folder, run_dir, config, metrics, model_format, parity):
+def _write_card(folder, run_dir, config, metrics, model_format, *measured):
     """Writes what people and programs read beside the model."""
     try:
-        card = model_card.card(config, metrics, model_format, parity)
+        card = model_card.card(config, metrics, model_format, *measured)
         text = model_card.markdown(card)
     # Anyone may have written the metrics.
     except (LookupError, TypeError, ValueError, AttributeError) as error:

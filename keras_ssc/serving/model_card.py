@@ -7,7 +7,9 @@ from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.films import image_limits
 from keras_ssc.metrics import tables
+from keras_ssc.metrics.unlike import UNLIKE
 from keras_ssc.serving import export_formats
+from keras_ssc.training import run_familiarity
 
 _LIMITS = (
     "It was measured on the films of the split above; on other kinds of films "
@@ -20,8 +22,14 @@ _LIMITS = (
     "read fails all pairs of its batch.",
 )
 
+_FAMILIARITY_LIMITS = (
+    "Familiarity is of single frames: it does not notice a new genre that "
+    "differs in motion alone, nor one that looks like those it knows.",
+    "Training films that are very unlike each other make all films familiar.",
+)
 
-def card(config, metrics, model_format, parity):
+
+def card(config, metrics, model_format, parity, familiarity_bytes=None):
     """Puts together what is known of a model.
 
     Args:
@@ -29,6 +37,8 @@ def card(config, metrics, model_format, parity):
         metrics: What `evaluation.evaluate` returned.
         model_format: String, what it is exported as.
         parity: Dict, how far the exported model's scores are from the run's.
+        familiarity_bytes: Integer, what familiarity takes of the exported
+            model; None if it does not have it.
 
     Returns:
         A dict of plain values, as `model_card.json` has it; `card_version` is
@@ -36,6 +46,17 @@ def card(config, metrics, model_format, parity):
     """
     task = tasks.of_metrics(metrics, metrics["run"])
     accuracy = models.MODELS[config.model].report_accuracy
+    has_familiarity = familiarity_bytes is not None
+    limits = [task.limits_text(has_familiarity), *_LIMITS]
+    familiarity = None
+    if has_familiarity:
+        limits += _FAMILIARITY_LIMITS
+        familiarity = {
+            **metrics["familiarity"],
+            "num_judged": len(metrics["films"]),
+            "threshold": UNLIKE,
+            "num_bytes": familiarity_bytes,
+        }
     return {
         "card_version": 1,
         "model": config.model,
@@ -59,7 +80,8 @@ def card(config, metrics, model_format, parity):
         "calibration": metrics["calibration"],
         "parity": parity,
         "report_accuracy": accuracy and accuracy / 100,
-        "limits": [task.limits_text(), *_LIMITS],
+        "familiarity": familiarity,
+        "limits": limits,
     }
 
 
@@ -102,6 +124,7 @@ def markdown(card):
                 for precision, measured in card["parity"]["computed_in"].items()
             ],
         ),
+        *_familiarity(card),
         *_loading(card["format"]),
         "## Limits\n",
         "".join(f"- {limit}\n" for limit in card["limits"]),
@@ -116,6 +139,19 @@ def _compared(card, task):
         f"The 2019 report measured {tables.percent(card['report_accuracy'])} "
         "by pair with its model of this name, on films of its own: not "
         "comparable.\n"
+    ]
+
+
+def _familiarity(card):
+    found = card["familiarity"]
+    if found is None:
+        return []
+    return [
+        "## Films unlike the training films\n",
+        "The output `familiarity` says how much a pair looks like the training "
+        f"films, of which {found['num_rows']:,} pairs are in the model. Below "
+        f"{found['threshold']}, do not take its genre. On the {card['split']} "
+        f"split, {run_familiarity.text(found, found['num_judged'])}\n",
     ]
 
 

@@ -6,12 +6,15 @@ import keras
 import tensorflow as tf
 
 from keras_ssc import flow
+from keras_ssc import models
 from keras_ssc.data import resizing
 from keras_ssc.films import image_limits
 from keras_ssc.films.file_kinds import IMAGE_MARKS
 from keras_ssc.films.file_kinds import PNG
 from keras_ssc.films.image_limits import MAX_PIXELS
 from keras_ssc.films.image_limits import MIN_SIDE
+from keras_ssc.serving.graph_familiarity import GraphFamiliarity
+from keras_ssc.training import run_familiarity
 
 # Images of a batch whose place an error of the decoder names.
 _NUM_NAMED = 32
@@ -20,12 +23,14 @@ _NUM_NAMED = 32
 _NUM_PARALLEL = 4
 
 
-def frames_model(model, task):
+def frames_model(model, task, with_features=False):
     """Builds the functional model from two frames to scores.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
         task: Its task, calibrated, see `tasks`.
+        with_features: Boolean, whether the model's `frame_features`, float32
+            (batch, n), are an output, too.
 
     Returns:
         A `keras.Model` of `frame` and `next_frame`, uint8 (batch, height,
@@ -43,13 +48,16 @@ def frames_model(model, task):
         motion = flow.OpticalFlow(name="flow")(list(inputs.values()))
         given["flow"] = motion
     given = {name: given[name] for name in model.input}
-    inside = flow_layer(model)
+    wanted, inside = {"logits": model.output}, flow_layer(model)
     if inside:  # trained with the flow in its graph
-        both = keras.Model(model.input, [model.output, inside.output])
-        logits, motion = both(given)
-    else:
-        logits = model(given)
-    outputs = {"scores": task.scores(logits)}
+        wanted["flow"] = inside.output
+    if with_features:
+        name = models.EMBEDDED_FEATURES
+        wanted[name] = model.get_layer(name).output
+    found = keras.Model(model.input, wanted)(given)
+    outputs = {"scores": task.scores(found.pop("logits"))}
+    motion = found.pop("flow", motion)
+    outputs |= found
     if motion is not None:
         outputs["motion_magnitude"] = flow.motion_magnitude(motion)
     return keras.Model(inputs, outputs, name="frames")
@@ -67,28 +75,44 @@ class ServedModel(tf.Module):
     Both return a dict: `scores`, float32 (pairs, genres), probabilities;
     `genres`, string (pairs, genres), their names; of one genre a film `genre`,
     string (pairs,), the name, and of several `thresholds`, float32 (pairs,
-    genres), the score from which on each is named; and of models that see flow
-    `motion_magnitude`, float32 (pairs,), see `flow.motion_magnitude`.
+    genres), the score from which on each is named; of models that see flow
+    `motion_magnitude`, float32 (pairs,), see `flow.motion_magnitude`; and of
+    models that know their training films `familiarity`, float32 (pairs,), see
+    `familiarity.Familiarity`.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
         task: Its task, calibrated, see `tasks`.
+        familiarity: A `familiarity.Familiarity` of its training films and the
+            embedded encoder; None if it is not known.
+
+    Attributes:
+        image_size: Tuple of two integers, (height, width), the model's.
+        familiarity: The `GraphFamiliarity`, or None.
     """
 
-    def __init__(self, model, task):
+    def __init__(self, model, task, familiarity=None):
         super().__init__(name="scene_genre")
         self.image_size = tuple(model.input["frame"].shape[1:3])
         # Only these are stored: the Keras model itself would be written with
         # all that it was trained with, each weight twice.
         self.weights = [variable.value for variable in model.variables]
-        frames = frames_model(model, task)
+        self.familiarity, has_encoder = None, False
+        # What the frame is needed in beside the model's size.
+        self._other_sizes = ()
+        if familiarity is not None:
+            has_encoder = run_familiarity.has_encoder(model)
+            self.familiarity = GraphFamiliarity(familiarity, not has_encoder)
+            if self.image_size != models.EMBEDDED_SIZE:
+                self._other_sizes = (models.EMBEDDED_SIZE,)
+        frames = frames_model(model, task, has_encoder)
+        sizes = [self.image_size, self.image_size, *self._other_sizes]
         # One function for both signatures, so that it is stored once.
         self._answer = tf.function(
-            lambda *pair: _answer(frames, task, *pair),
+            lambda *images: _answer(frames, task, self.familiarity, *images),
             input_signature=[
-                tf.TensorSpec((None, *self.image_size, 3), tf.uint8)
-            ]
-            * 2,
+                tf.TensorSpec((None, *size, 3), tf.uint8) for size in sizes
+            ],
         )
 
     @tf.function(
@@ -116,7 +140,12 @@ class ServedModel(tf.Module):
                 one size; it names the input and the place in the batch.
         """
         return self._answer(
-            *decode_pairs(frame_bytes, next_frame_bytes, self.image_size)
+            *decode_pairs(
+                frame_bytes,
+                next_frame_bytes,
+                self.image_size,
+                *self._other_sizes,
+            )
         )
 
     @tf.function(
@@ -152,9 +181,11 @@ class ServedModel(tf.Module):
             "Received: ",
             tf.strings.format("{}", shape),
         )
-        frame = resizing.resize(frame, self.image_size)
-        next_frame = resizing.resize(next_frame, self.image_size)
-        return self._answer(frame, next_frame)
+        return self._answer(
+            resizing.resize(frame, self.image_size),
+            resizing.resize(next_frame, self.image_size),
+            *(resizing.resize(frame, size) for size in self._other_sizes),
+        )
 
     def signatures(self):
         """Returns the signatures by their names, for `tf.saved_model.save`."""
@@ -164,7 +195,7 @@ class ServedModel(tf.Module):
         }
 
 
-def decode_pairs(frame_bytes, next_frame_bytes, image_size):
+def decode_pairs(frame_bytes, next_frame_bytes, image_size, *other_sizes):
     """Decodes pairs of images, as a served model does.
 
     Args:
@@ -172,9 +203,11 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size):
         next_frame_bytes: The same, the frames after them.
         image_size: Tuple of two integers, (height, width), to resize to; None
             to leave the images, which are all of one size then.
+        *other_sizes: The same, of what the frame is resized to besides.
 
     Returns:
-        A tuple of two uint8 tensors (pairs, height, width, 3), RGB.
+        A tuple of uint8 tensors (pairs, height, width, 3), RGB: the frame, the
+        next frame, and the frame in each other size.
 
     Raises:
         tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
@@ -188,7 +221,9 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size):
         " and ",
         num_next,
     )
-    frame, size = _decode(frame_bytes, "frame_bytes", image_size)
+    frame, *others, size = _decode(
+        frame_bytes, "frame_bytes", image_size, *other_sizes
+    )
     next_frame, next_size = _decode(
         next_frame_bytes, "next_frame_bytes", image_size
     )
@@ -210,33 +245,45 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size):
         "] is ",
         next_size,
     )
-    return frame, next_frame
+    return frame, next_frame, *others
 
 
-def _decode(images, name, image_size):
-    """Returns a batch of images, resized, and the sizes that they had."""
+def _decode(images, name, *image_sizes):
+    """Returns a batch of images in each size, and the sizes that they had."""
     images = _check_formats(images, name)
 
     def decode(given):
         frame, size = _decode_one(*given, name)
-        if image_size is not None:
-            frame = resizing.resize(frame, image_size)
-        return frame, size
+        resized = [
+            frame if each is None else resizing.resize(frame, each)
+            for each in image_sizes
+        ]
+        return *resized, size
 
     return tf.map_fn(
         decode,
         (tf.range(tf.size(images)), images),
         fn_output_signature=(
-            tf.TensorSpec((*(image_size or (None, None)), 3), tf.uint8),
+            *(
+                tf.TensorSpec((*(each or (None, None)), 3), tf.uint8)
+                for each in image_sizes
+            ),
             tf.TensorSpec((2,), tf.int32),
         ),
         parallel_iterations=_NUM_PARALLEL,
     )
 
 
-def _answer(frames, task, frame, next_frame):
-    """Returns what the signatures do, of frames of the model's size."""
+def _answer(frames, task, familiarity, frame, next_frame, *others):
+    """Returns what the signatures do, of frames of the model's size.
+
+    The others are the frame in the embedded encoder's, if that is another.
+    """
     outputs = frames({"frame": frame, "next_frame": next_frame}, training=False)
+    features = outputs.pop(models.EMBEDDED_FEATURES, None)
+    if familiarity is not None:
+        given = (frame, *others)[-1] if features is None else features
+        outputs["familiarity"] = familiarity.judge(given)
     scores, names = outputs["scores"], tf.constant(task.genres)
     return {
         **outputs,

@@ -218,11 +218,23 @@ class OneGenre(genre_task.GenreTask):
             self, temperature=calibration.checked_temperature(told)
         )
 
-    def limits_text(self):
-        """Says what the answers of a model cannot be, for its card."""
-        return (
-            f"It knows {len(self.genres)} genres and always names one: a film "
-            "of none of them, or of two, gets one nevertheless."
+    def limits_text(self, has_familiarity=False):
+        """Says what the answers of a model cannot be, for its card.
+
+        Args:
+            has_familiarity: Boolean, whether it tells films that are unlike
+                the training films.
+        """
+        known = f"It knows {len(self.genres)} genres and "
+        if has_familiarity:
+            return known + (
+                "names one, unless a film is unlike the training films: a film "
+                "of none of them that looks like these, or of two, gets one "
+                "nevertheless."
+            )
+        return known + (
+            "always names one: a film of none of them, or of two, gets one "
+            "nevertheless."
         )
 
     def calibration_text(self, measured):

@@ -309,12 +309,15 @@ class SeveralGenres(genre_task.GenreTask):
             self, **{name: tuple(each) for name, each in columns.items()}
         )
 
-    def limits_text(self):
-        """Says what the answers of a model cannot be, for its card."""
-        return (
+    def limits_text(self, has_familiarity=False):
+        """Says what the answers of a model cannot be, see `OneGenre`."""
+        text = (
             f"It knows {len(self.genres)} genres and judges each by itself: a "
             "film of another genre gets none of them, or the wrong ones."
         )
+        if has_familiarity:
+            text += " A film that is unlike the training films gets none."
+        return text
 
     def calibration_text(self, measured):
         """Says in some sentences how the scores are calibrated."""

@@ -189,6 +189,7 @@ def markdown(metrics):
             f"\n{film_head.comparison_text(metrics['comparison'])} It began at "
             "the mean of calibrated scores, and its own are not calibrated.\n"
         )
+    unlike = run_familiarity.text(metrics["familiarity"], len(metrics["films"]))
     return (
         f"# {metrics['model']}, {metrics['split']} split of "
         f"{metrics['dataset']}\n\n"
@@ -196,7 +197,7 @@ def markdown(metrics):
         + f"{compared}\nThe row of a genre has the {task.per_genre}.\n\n"
         + tables.markdown_table(*films)
         + f"\n{task.calibration_text(metrics)}\n"
-        + f"\n{run_familiarity.text(metrics)}\n"
+        + f"\n{unlike}\n"
     )
 
 

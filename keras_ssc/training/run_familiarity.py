@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 from keras_ssc import models
+from keras_ssc.data import resizing
 from keras_ssc.genres import listing
 from keras_ssc.metrics import familiarity
 from keras_ssc.metrics import scoring
@@ -49,8 +50,10 @@ def measure(run_dir, splits, split, films, progress=False):
     """
     path = run_dir / FILE
     try:
-        train, features = _encode(splits, "train", progress)
-        fitted = familiarity.Familiarity.fit(features, train.film, _key())
+        train, features = _encode_split(splits, "train", progress)
+        fitted = familiarity.Familiarity.fit(
+            features, train.film, _key(), is_centred=True
+        )
     # Weights that are not installed, no training split, or a single film.
     except ValueError as error:
         print(
@@ -65,7 +68,7 @@ def measure(run_dir, splits, split, films, progress=False):
     strength = familiarity.strength(
         features, train.film, splits.task.is_of(train.label)
     )
-    medians = _medians(fitted, *_encode(splits, split, progress))
+    medians = _medians(fitted, *_encode_split(splits, split, progress))
     films = [{**film, "familiarity": medians[film["film"]]} for film in films]
     return {
         "familiarity": {
@@ -88,7 +91,7 @@ def _medians(fitted, prepared, features):
 
 
 def read(run_dir):
-    """Reads what `fit` wrote.
+    """Reads what `measure` wrote.
 
     Args:
         run_dir: `pathlib.Path` of a run's folder.
@@ -108,13 +111,73 @@ def read(run_dir):
     return found if found.encoder == _key() else None
 
 
-def text(metrics):
-    """Says in some sentences what `measure` found."""
-    found = metrics["familiarity"]
+def find(run_dir, metrics):
+    """Reads what `measure` wrote; tells what to do if there is nothing.
+
+    Args:
+        run_dir: `pathlib.Path` of a run's folder.
+        metrics: Dict, the run's metrics.
+
+    Returns:
+        See `read`; None if the encoder's weights cannot be had, too.
+
+    Raises:
+        ValueError: If the file is malformed.
+    """
+    if "familiarity" in metrics and metrics["familiarity"] is None:
+        # It could not be fitted, and evaluate said why.
+        return None
+    try:
+        found = read(run_dir)
+        remedy = f"python -m keras_ssc.evaluate {run_dir}"
+    except models.WeightsError as error:
+        found, remedy = None, str(error)
+    if found is None:
+        print(
+            "note: which films are unlike the training films is not known: "
+            f"{remedy}",
+            file=sys.stderr,
+        )
+    return found
+
+
+def encode(frame):
+    """Returns the embedded encoder's features of frames.
+
+    Args:
+        frame: uint8 array (pairs, height, width, 3), RGB, of any size.
+
+    Returns:
+        float32 array (pairs, n), what `familiarity.Familiarity` judges.
+    """
+    name = models.EMBEDDED_FEATURES
+    frame = resizing.resize(frame, models.EMBEDDED_SIZE).numpy()
+    return models.embedded_encoder()({"frame": frame}, [name])[name]
+
+
+def has_encoder(model):
+    """Says whether a model's own features are the embedded encoder's.
+
+    Args:
+        model: A `keras.Model` of `models.MODELS`.
+    """
+    if tuple(model.input["frame"].shape[1:3]) != models.EMBEDDED_SIZE:
+        return False
+    name, own = models.EMBEDDED_FEATURES, models.Encoder(model)
+    return own.keys.get(name) == models.embedded_encoder().keys[name]
+
+
+def text(found, num_judged):
+    """Says in some sentences what `measure` found.
+
+    Args:
+        found: Dict, the `familiarity` of what it returned.
+        num_judged: Integer, how many films were judged.
+    """
     if found is None:
         return "Which films are unlike the training films is not known."
     told = (
-        f"{found['num_unlike']} of {len(metrics['films'])} films are unlike "
+        f"{found['num_unlike']} of {num_judged:,} films are unlike "
         f"the {found['num_films']:,} training films (familiarity below "
         f"{UNLIKE})."
     )
@@ -131,7 +194,7 @@ def text(metrics):
     return told
 
 
-def _encode(splits, split, progress):
+def _encode_split(splits, split, progress):
     """Returns a split, and the embedded encoder's features of its pairs."""
     encoder = models.embedded_encoder()
     prepared = splits.encode(

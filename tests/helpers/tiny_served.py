@@ -2,14 +2,17 @@
 
 import cv2
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.genres import REPORT_GENRES
+from keras_ssc.metrics.familiarity import Familiarity
 from keras_ssc.serving import served_model
 from keras_ssc.serving.client import Answer
+from keras_ssc.training import run_familiarity
 from tests.helpers import drawn_films
 
 SIZE = (68, 120)
@@ -36,10 +39,17 @@ def save(folder):
     save_model(keras.Model(given, model({"frame": frame})), folder)
 
 
-def save_model(model, folder):
+def save_model(model, folder, familiarity=None):
     """Writes a Keras model as a SavedModel."""
-    served = served_model.ServedModel(model, TASK)
+    served = served_model.ServedModel(model, TASK, familiarity)
     tf.saved_model.save(served, str(folder), signatures=served.signatures())
+
+
+def familiarity():
+    """Returns what the places of 16 drawn films look like."""
+    drawn = np.stack([drawn_films.shot(place, 1)[0] for place in range(16)])
+    film = np.arange(16).astype(str)
+    return Familiarity.fit(run_familiarity.encode(drawn), film)
 
 
 def frames(num_pairs):

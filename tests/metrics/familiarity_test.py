@@ -55,6 +55,19 @@ def test_films_weigh_the_same_whatever_their_number_of_pairs():
     assert fitted.judge(column(3)).tolist() == pytest.approx([1 / 3])
 
 
+def test_directions_from_the_mean_are_compared_where_that_is_asked_for():
+    # From the mean, 0: to the right a and b, to the left c and d.
+    features = np.float32([[9, 1], [9, -1], [-9, 1], [-9, -1]]) + 50
+    film = np.array(list("abcd"))
+    fitted = familiarity.Familiarity.fit(features, film, is_centred=True)
+    assert fitted.centre.tolist() == [50.0, 50.0]
+    assert np.linalg.norm(fitted.rows, axis=1) == pytest.approx(1, abs=1e-3)
+    # However long, the same direction; and one that no film has.
+    asked = np.float32([[59, 51], [950, 150], [50, 60]])
+    near, far, other = fitted.distances_of(asked)
+    assert near == pytest.approx(far, abs=1e-3) and other > near + 0.01
+
+
 def test_pairs_in_any_order_give_the_same():
     features, film = noise(1, 60), np.repeat(["b", "a", "c"], 20)
     mixed = np.random.default_rng(0).permutation(60)
@@ -94,13 +107,14 @@ def test_own_films_are_seldom_unlike_and_others_are():
 
 def test_strength_is_of_each_genre_left_out():
     films = [f"film {place}" for place in range(9)]
-    features = [noise(place, 30, 6.0 * (place // 3)) for place in range(9)]
-    features[6:] = [noise(place, 30) for place in (6, 7, 8)]
+    features = noise(0, 270, size=64)
     genre = np.repeat(np.arange(9) // 3, 30)
     # The second genre is elsewhere; the third looks like the first. The
     # fourth has no film.
+    features[genre == 1, :4] += 9
+    features[genre != 1, 4:8] += np.resize([9, -9], 180)[:, np.newaxis]
     found = familiarity.strength(
-        np.concatenate(features),
+        features,
         np.repeat(films, 30),
         genre[:, np.newaxis] == np.arange(4),
     )
@@ -137,6 +151,8 @@ def test_what_is_stored_says_the_same(tmp_path):
         {"distances": np.zeros((4, 1), np.float32)},
         {"distances": np.array([None] * 4)},
         {"encoder": np.array(3)},
+        {"centre": np.zeros(3, np.float32)},
+        {"centre": np.full(2, np.inf, np.float32)},
     ],
 )
 def test_a_malformed_file_is_one_error(tmp_path, change):
@@ -145,6 +161,7 @@ def test_a_malformed_file_is_one_error(tmp_path, change):
         "num_rows": np.array([2, 2]),
         "distances": np.zeros(4, np.float32),
         "encoder": np.array("key"),
+        "centre": np.zeros(2, np.float32),
     }
     path = tmp_path / "familiarity.npz"
     np.savez(path, **whole)

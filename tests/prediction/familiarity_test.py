@@ -181,7 +181,7 @@ def test_one_pass_says_what_two_say(name, monkeypatch, stored):
         **options,
     )
     frame, next_frame, _ = (each[:8] for each in stored)
-    features = predictor._encode(frame)
+    features = run_familiarity.encode(frame)
     fitted = familiarity.Familiarity.fit(features, np.arange(8).astype(str))
     one = predictor.of_model(model, familiarity=fitted)
 
@@ -189,9 +189,9 @@ def test_one_pass_says_what_two_say(name, monkeypatch, stored):
         raise AssertionError("a second pass")
 
     with monkeypatch.context() as patch:
-        patch.setattr(predictor, "_encode", refuse)
+        patch.setattr(run_familiarity, "encode", refuse)
         scores, _, judged = one.scores(frame, next_frame)
-    monkeypatch.setattr(predictor._Model, "_has_encoder", lambda self: False)
+    monkeypatch.setattr(run_familiarity, "has_encoder", lambda model: False)
     two = predictor.of_model(model, familiarity=fitted)
     other_scores, _, other = two.scores(frame, next_frame)
     np.testing.assert_allclose(scores, other_scores, atol=1e-6)

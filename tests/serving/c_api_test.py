@@ -1,4 +1,5 @@
 import pytest
+import tensorflow as tf
 
 from keras_ssc.serving import client as serving_client
 from tests.helpers import c_api
@@ -38,6 +39,18 @@ def test_c_asks_a_model_that_sees_no_motion(program, tmp_path):
     assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-5)
 
 
+def test_c_asks_how_familiar_pairs_are(program, familiar_dir, tmp_path):
+    pairs = tiny_served.pairs(4)
+    paths = write(tmp_path, [image for pair in pairs for image in pair])
+    body = c_api.ask(program, familiar_dir, paths)
+    answers = serving_client.read_response(body, 4)
+    signature = tf.saved_model.load(str(familiar_dir)).signatures
+    expected = tiny_served.ask(signature["serving_default"], pairs)
+    told = [answer.familiarity for answer in answers]
+    assert told == pytest.approx(expected["familiarity"].tolist(), abs=1e-3)
+    assert answers[0].motion_magnitude is None
+
+
 def test_c_tells_of_a_bad_image_by_its_place(program, served_dir, tmp_path):
     frame, next_frame = tiny_served.pairs(1)[0]
     paths = write(tmp_path, (frame, next_frame, frame, next_frame[:3000]))
@@ -56,7 +69,7 @@ def test_c_tells_of_a_bad_image_by_its_place(program, served_dir, tmp_path):
         ("folder", "error: {}/none: "),
         ("image", "error: {}/none: cannot be opened"),
         ("tensor", "error: scores: expected NAME=TENSOR"),
-        ("frame", "expected FOLDER, five or six NAME=TENSOR, FRAME NEXT_FRAME"),
+        ("frame", "expected FOLDER, five to seven NAME=TENSOR, FRAME"),
     ],
 )
 def test_c_tells_what_is_missing(

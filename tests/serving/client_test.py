@@ -8,6 +8,7 @@ import sys
 import warnings
 
 import pytest
+import tensorflow as tf
 
 from keras_ssc.errors import OutsideError
 from keras_ssc.genres import REPORT_GENRES
@@ -88,6 +89,33 @@ def test_a_request_is_of_the_documented_form():
             for first, second in pairs
         ],
     }
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_familiarity_is_told_by_a_model_that_knows_its_films(
+    familiar_dir, server, images, way
+):
+    pairs = tiny_served.pairs(8)
+    signature = tf.saved_model.load(str(familiar_dir)).signatures
+    expected = tiny_served.ask(signature["serving_default"], pairs)
+    with serving_stand_in.StandIn(familiar_dir).running() as familiar:
+        url = getattr(familiar, way)
+        answers = serving_client.Client(url).predict(pairs)
+        code, printed = programs.run_here(
+            *("keras_ssc.predict", "--server", url),
+            *(images / "1.png", images / "2.png"),
+        )
+    told = [answer.familiarity for answer in answers]
+    assert told == pytest.approx(expected["familiarity"].tolist(), abs=1e-3)
+    assert 0 <= min(told) < max(told) <= 1
+    for answer in answers:
+        assert answer.is_unlike == (answer.familiarity < 0.05)
+        assert (answer.genre is None) == answer.is_unlike
+    assert code == 0
+    assert printed.splitlines()[-1] == f"familiarity: {told[0]:.2f}"
+    # A model that does not say it, of an earlier version.
+    [answer] = serving_client.Client(getattr(server, way)).predict(pairs[:1])
+    assert answer.familiarity is None and not answer.is_unlike
 
 
 @pytest.mark.parametrize("way", ["rest", "grpc"])

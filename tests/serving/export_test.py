@@ -19,7 +19,9 @@ from keras_ssc.serving import exporting
 from keras_ssc.serving import tf_serving
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
+from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
+from tests.helpers import programs
 from tests.helpers import tiny_runs
 
 SIGNATURES = ("serving_default", "frames")
@@ -185,6 +187,78 @@ def test_card_says_what_the_model_is(version, small_run):
     assert str(small_run) not in config and '"data_dir": null' in config
 
 
+def test_familiarity_is_the_run_s_and_the_card_tells_of_it(
+    small_run, version, signatures, validation_dir
+):
+    fitted = run_familiarity.read(small_run)
+    builder = datasets.open_dataset("scene_genre/small", validation_dir)
+    train = datasets.prepare(builder, "train", (135, 240), ("frame",))
+    # Pairs that the run knows, and others: shades of them.
+    frame = np.array(train.features["frame"][::8])
+    frame = np.concatenate([frame, frame // 2, frame // 4])
+    expected = fitted.judge(run_familiarity.encode(frame))
+    assert expected.min() == 0 and expected.max() > 0.5
+    frame = tf.constant(frame)
+    answer = signatures["frames"](frame=frame, next_frame=frame)
+    np.testing.assert_allclose(answer["familiarity"], expected, atol=1e-3)
+    response = json.loads((version / "sample_response.json").read_text())
+    assert 0 <= response["predictions"][0]["familiarity"] <= 1
+    metrics = json.loads((small_run / "metrics.json").read_text())
+    told = exported.read_card(version)["familiarity"]
+    assert told == {
+        **metrics["familiarity"],
+        "num_judged": len(metrics["films"]),
+        "threshold": 0.05,
+        "num_bytes": 2 * fitted.rows.size,
+    }
+    text = (version / "model_card.md").read_text()
+    assert f"{told['num_rows']} pairs are in the model" in text
+    assert f"{told['num_unlike']} of 2 films are unlike the" in text
+    assert "differs in motion alone" in text
+    assert "unlike each other make all films familiar" in text
+    assert "names one, unless a film is unlike" in text
+
+
+def test_familiarity_is_left_out_where_it_is_asked(small_run, tmp_path):
+    said = {}
+    for name, more in (("with", ()), ("without", ("--no-familiarity",))):
+        code, said[name] = programs.run_here(
+            *("keras_ssc.export", small_run, "--out", tmp_path / name, *more)
+        )
+        assert code == 0
+    assert "MiB of it tell films that are unlike" in said["with"]
+    assert "with --no-familiarity, it is about" in said["with"]
+    assert "unlike" not in said["without"]
+    version = tmp_path / "without" / "1"
+    assert exported.read_card(version)["familiarity"] is None
+    text = (version / "model_card.md").read_text()
+    assert "always names one" in text and "amiliar" not in text
+    for signature in tf.saved_model.load(str(version)).signatures.values():
+        assert "familiarity" not in signature.structured_outputs
+
+
+def test_a_run_that_does_not_know_its_films_is_told_how_to(
+    small_run, tmp_path, capsys
+):
+    old = shutil.copytree(small_run, tmp_path / "old")
+    (old / run_familiarity.FILE).unlink()
+    version = exporting.export(old, tmp_path / "out", verbose=False)
+    assert f"python -m keras_ssc.evaluate {old}" in capsys.readouterr().err
+    assert exported.read_card(version)["familiarity"] is None
+
+
+def test_a_model_of_another_familiarity_is_not_exported(
+    small_run, tmp_path, monkeypatch
+):
+    size = run_familiarity.read(small_run).rows.shape[1]
+    monkeypatch.setattr(
+        run_familiarity, "encode", lambda frame: np.full((len(frame), size), 9)
+    )
+    with pytest.raises(exporting.ExportError, match="distances to be the"):
+        exporting.export(small_run, tmp_path / "out", verbose=False)
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_command_writes_the_next_version(
     small_run, version, tmp_path, monkeypatch, capsys
 ):
@@ -311,4 +385,6 @@ def test_without_validation_films_the_card_says_so(data_dir, tmp_path):
     card = exported.read_card(version)
     assert card["calibration"]["temperature"] == 1
     assert card["calibration"]["split"] is None
-    assert "Not calibrated" in (version / "model_card.md").read_text()
+    text = (version / "model_card.md").read_text()
+    assert "Not calibrated" in text
+    assert "If a genre is left out of the training films" in text

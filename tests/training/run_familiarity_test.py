@@ -46,7 +46,7 @@ def test_evaluate_says_what_the_training_films_look_like(run_dir):
 def test_what_is_written_judges_as_evaluate_did(run_dir):
     metrics = evaluation.evaluate(run_dir, "train", verbose=False)
     fitted = run_familiarity.read(run_dir)
-    prepared, features = run_familiarity._encode(
+    prepared, features = run_familiarity._encode_split(
         runs.open_splits(run_dir), "train", False
     )
     judged = fitted.judge(features)
