@@ -145,9 +145,9 @@ def _leave_out(train, test, place):
     ((kernel, bias),) = linear_head.fits(task, arrays, False, [_L2])
     of_test = np.float32(test.features[name][:])
     measured = {
-        "familiarity": familiarity.Familiarity.fit(
-            features, film, is_centred=True
-        ).judge(of_test),
+        "familiarity": familiarity.Familiarity.fit(features, film).judge(
+            of_test
+        ),
         "confidence": task.scores(np.float32(of_test @ kernel + bias)).max(1),
     }
     is_known = test.label != place

@@ -39,16 +39,15 @@ class Familiarity:
         distances: Float array (rows,), how far each is from the rows of the
             other films, those of one film in ascending order.
         encoder: String, which encoder the features are of.
-        centre: Float array (n,): rows, and pairs that are judged, are less
-            this and then of unit length, as in Sun et al.; None: they are as
-            they are.
+        is_unit: Boolean, whether rows are of unit length, and pairs that are
+            judged are brought to it, as in Sun et al.
 
     Attributes:
         rows: float32 array, as the argument.
         num_rows: int64 array, as the argument.
         distances: float32 array, as the argument.
         encoder: String, as the argument.
-        centre: float32 array or None, as the argument.
+        is_unit: Boolean, as the argument.
         neighbours: Integer, the nearest rows that a distance is the mean of:
             10, or as many as every film has of other films.
         weights: float64 array (rows,), what each of `distances` counts, of
@@ -58,12 +57,12 @@ class Familiarity:
             on count, 0 to 1.
     """
 
-    def __init__(self, rows, num_rows, distances, encoder="", centre=None):
+    def __init__(self, rows, num_rows, distances, encoder="", is_unit=True):
         self.rows = np.asarray(rows, np.float32)
         self.num_rows = np.asarray(num_rows, np.int64)
         self.distances = np.asarray(distances, np.float32)
         self.encoder = encoder
-        self.centre = None if centre is None else np.asarray(centre, np.float32)
+        self.is_unit = is_unit
         self.neighbours = _num_neighbours(self.num_rows)
         self.weights = np.repeat(
             1 / (len(self.num_rows) * self.num_rows), self.num_rows
@@ -79,7 +78,7 @@ class Familiarity:
         features,
         film,
         encoder="",
-        is_centred=False,
+        is_unit=True,
         most_rows=_MOST_ROWS,
     ):
         """Takes rows of training films, and how far these are from another.
@@ -88,9 +87,8 @@ class Familiarity:
             features: Float array (pairs, n), or what is indexed as one.
             film: Array of strings (pairs,).
             encoder: String, which encoder the features are of.
-            is_centred: Boolean, whether features are compared by their
-                directions from the training pairs' mean. Lengths differ with
-                contrast, and a mean that all share hides how they differ.
+            is_unit: Boolean, whether features are compared by their
+                directions alone: their lengths differ with contrast.
             most_rows: Integer, the rows at most. Every film has the same
                 number, or all its pairs where they are fewer, evenly spread.
 
@@ -107,10 +105,11 @@ class Familiarity:
                 f"the others. Received: {len(places)}"
             )
         num_rows = np.array([len(own) for own in places])
-        # As they are stored: a run that is loaded again says the same.
         rows = np.asarray(features[np.concatenate(places)], np.float32)
-        centre = rows.mean(axis=0) if is_centred else None
-        rows = np.float16(_directions(rows, centre)).astype(np.float32)
+        if is_unit:
+            rows = _directions(rows)
+        # As they are stored: a run that is loaded again says the same.
+        rows = np.float16(rows).astype(np.float32)
         distances = _distances(
             rows,
             rows,
@@ -119,7 +118,7 @@ class Familiarity:
         )
         by_film = np.split(distances, np.cumsum(num_rows)[:-1])
         distances = np.concatenate([np.sort(own) for own in by_film])
-        return cls(rows, num_rows, distances, encoder, centre)
+        return cls(rows, num_rows, distances, encoder, is_unit)
 
     def judge(self, features):
         """Says how familiar pairs are.
@@ -149,7 +148,7 @@ class Familiarity:
                 f"{features.shape}"
             )
         return _distances(
-            features, self.rows, self.neighbours, centre=self.centre
+            features, self.rows, self.neighbours, is_unit=self.is_unit
         )
 
     def shares(self, distances):
@@ -172,7 +171,7 @@ class Familiarity:
             num_rows=self.num_rows,
             distances=self.distances,
             encoder=np.array(self.encoder),
-            centre=np.float32([] if self.centre is None else self.centre),
+            is_unit=np.array(self.is_unit),
         )
         files.write_bytes(path, data.getvalue())
 
@@ -189,7 +188,7 @@ class Familiarity:
             if not path.is_file():
                 raise ValueError("not a file")
             with np.load(path, allow_pickle=False) as stored:
-                names = ("rows", "num_rows", "distances", "encoder", "centre")
+                names = ("rows", "num_rows", "distances", "encoder", "is_unit")
                 arrays = [stored[name] for name in names]
             _check(*arrays)
         # NumPy and zipfile raise errors of as many kinds as a file can be
@@ -200,8 +199,8 @@ class Familiarity:
                 f"Expected in {path} what evaluate writes ({reason}). Measure "
                 f"the run again: python -m keras_ssc.evaluate {path.parent}"
             ) from error
-        *parts, encoder, centre = arrays
-        return cls(*parts, str(encoder), centre if len(centre) else None)
+        *parts, encoder, is_unit = arrays
+        return cls(*parts, str(encoder), bool(is_unit))
 
 
 def strength(features, film, is_of):
@@ -229,7 +228,7 @@ def strength(features, film, is_of):
 def _noticed(features, film, is_own):
     if not is_own.any() or len(np.unique(film[~is_own])) < 2:
         return None
-    others = Familiarity.fit(features[~is_own], film[~is_own], is_centred=True)
+    others = Familiarity.fit(features[~is_own], film[~is_own])
     return float(np.mean(others.judge(features[is_own]) < UNLIKE))
 
 
@@ -251,16 +250,13 @@ def _num_neighbours(num_rows):
     return int(min(_NEIGHBOURS, num_rows.sum() - num_rows.max()))
 
 
-def _directions(features, centre):
-    """Returns features less a centre, of unit length; as they are without."""
-    if centre is None:
-        return features
-    features = features - centre
+def _directions(features):
+    """Returns features of unit length."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(lengths, LEAST_LENGTH)
 
 
-def _distances(features, rows, neighbours, film=None, centre=None):
+def _distances(features, rows, neighbours, film=None, is_unit=False):
     """Returns the mean distances to the nearest rows, float32 (pairs,).
 
     Args:
@@ -269,13 +265,14 @@ def _distances(features, rows, neighbours, film=None, centre=None):
         neighbours: Integer, how many rows count.
         film: Integer array (rows,) where the pairs are the rows: the film of
             each, whose own rows do not count. None: all do.
-        centre: See `Familiarity`.
+        is_unit: Boolean, whether the pairs are brought to unit length.
     """
     found = np.empty(len(features), np.float32)
     lengths = np.square(rows).sum(axis=1)
     for start in range(0, len(features), _BLOCK):
         block = slice(start, start + _BLOCK)
-        own = _directions(np.asarray(features[block], np.float32), centre)
+        own = np.asarray(features[block], np.float32)
+        own = _directions(own) if is_unit else own
         squares = lengths - 2 * own @ rows.T
         squares += np.square(own).sum(axis=1, keepdims=True)
         if film is not None:
@@ -286,7 +283,7 @@ def _distances(features, rows, neighbours, film=None, centre=None):
     return found
 
 
-def _check(rows, num_rows, distances, encoder, centre):
+def _check(rows, num_rows, distances, encoder, is_unit):
     """Raises `ValueError` if arrays of a file are not those of `save`."""
     is_whole = (
         rows.ndim == 2
@@ -295,9 +292,8 @@ def _check(rows, num_rows, distances, encoder, centre):
         and rows.dtype == np.float16
         and distances.dtype == np.float32
         and num_rows.dtype == np.int64
-        and centre.dtype == np.float32
-        and centre.shape in ((0,), rows.shape[1:])
-        and np.isfinite(centre).all()
+        and is_unit.ndim == 0
+        and is_unit.dtype == bool
         and encoder.ndim == 0
         and encoder.dtype.kind == "U"
         and len(num_rows) >= 2

@@ -58,8 +58,7 @@ class GraphFamiliarity(tf.Module):
 
     def _distances(self, features):
         rows = tf.cast(self.rows, tf.float32)
-        if self._fitted.centre is not None:
-            features = features - self._fitted.centre
+        if self._fitted.is_unit:
             lengths = tf.norm(features, axis=1, keepdims=True)
             features = features / tf.maximum(lengths, LEAST_LENGTH)
         squares = np.square(self._fitted.rows).sum(axis=1)

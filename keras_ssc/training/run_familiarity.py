@@ -51,9 +51,7 @@ def measure(run_dir, splits, split, films, progress=False):
     path = run_dir / FILE
     try:
         train, features = _encode_split(splits, "train", progress)
-        fitted = familiarity.Familiarity.fit(
-            features, train.film, _key(), is_centred=True
-        )
+        fitted = familiarity.Familiarity.fit(features, train.film, _key())
     # Weights that are not installed, no training split, or a single film.
     except ValueError as error:
         print(
