@@ -2,6 +2,7 @@ import base64
 import concurrent.futures
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -33,11 +34,25 @@ HEADING, SCORES, TIMELINE, SHEET, FIGURES = range(5)
 LIMITS = page.Limits(megabytes=1, minutes=0.5, seconds=60.0, waiting=20)
 
 
-def answer(frame, next_frame, genre="romance"):
+def answer(frame, next_frame, genre="romance", familiarity=None):
     """Says one genre of every pair, as `Predictor` is to be asked."""
     scores = np.full((len(frame), len(REPORT_GENRES)), 0.05, np.float32)
     scores[:, REPORT_GENRES.index(genre)] = 0.75
-    return scores, np.full(len(frame), 0.01, np.float32), None
+    return scores, np.full(len(frame), 0.01, np.float32), familiarity
+
+
+def unlike(frame, next_frame):
+    """The same of a model to which no pair looks familiar."""
+    familiarity = np.full(len(frame), 0.01, np.float32)
+    return answer(frame, next_frame, familiarity=familiarity)
+
+
+def half_unlike(frame, next_frame):
+    """The same of a model that knows the second of two places alone."""
+    means = [drawn_films.shot(place, 1)[0].mean((0, 1)) for place in (1, 2)]
+    far = np.abs(frame.mean((1, 2))[:, np.newaxis] - means).sum(axis=2)
+    familiarity = np.float32(np.where(far[:, 0] < far[:, 1], 0.01, 0.5))
+    return answer(frame, next_frame, familiarity=familiarity)
 
 
 def look(frame, next_frame, genre):
@@ -328,8 +343,8 @@ def test_one_who_would_wait_too_long_is_told(tmp_path, film):
 def visit(tmp_path, film):
     """A page without a server, one visitor, and the film taken."""
 
-    def make(limits=LIMITS):
-        one = make_page(tmp_path, limits)
+    def make(limits=LIMITS, ask=answer):
+        one = make_page(tmp_path, limits, ask)
         visitor = types.SimpleNamespace(session_hash="a")
         upload = tmp_path / "film.mp4"
         upload.write_bytes(film.read_bytes())
@@ -390,6 +405,44 @@ def test_name_of_a_film_never_becomes_part_of_the_page(visit, film, tmp_path):
     assert "<img src=x" not in answers[HEADING]
     assert "&lt;img src=x" in answers[HEADING]
     assert "&amp;amp;" in answers[HEADING]
+
+
+def test_film_that_is_unlike_is_shown_so_with_its_scores(visit):
+    one, visitor = visit(ask=unlike)
+    answers = one.judge_film(20, True, visitor, no_progress)
+    assert (
+        "<h2>unlike the films it was trained on (familiarity 0.01); best "
+        "guess: romance, 75.0 %</h2>" in answers[HEADING]
+    )
+    assert "Evidence for none of its genres.</p>" in answers[HEADING]
+    assert "uncertain" not in answers[HEADING]
+    assert answers[SCORES].value["confidences"][0] == {
+        "label": "romance",
+        "confidence": pytest.approx(0.75),
+    }
+    assert "evidence for romance" in answers[FIGURES]
+
+
+def test_pairs_that_do_not_vote_are_counted(visit):
+    one, visitor = visit(ask=half_unlike)
+    answers = one.judge_film(20, False, visitor, no_progress)
+    assert "<h2>romance, 75.0 %</h2>" in answers[HEADING]
+    found = re.search(r"(\d+) of (\d+) pairs are unlike", answers[HEADING])
+    assert 0 < int(found[1]) < int(found[2])
+    assert "and do not vote" in answers[HEADING]
+    share = re.search("romance in ([0-9.]+) % of the film", answers[HEADING])
+    assert 40 < float(share[1]) < 60
+
+
+def test_two_frames_that_are_unlike_are_shown_so(tmp_path):
+    one = make_page(tmp_path, ask=unlike)
+    paths = [tmp_path / "1.png", tmp_path / "2.png"]
+    for path, frame in zip(paths, drawn_films.shot(1, 2), strict=True):
+        path.write_bytes(tiny_served.encode(frame))
+    answers = one.judge_pair(*paths)
+    assert "<h2>unlike the films it was trained on" in answers[HEADING]
+    assert "<p>familiarity: 0.01</p>" in answers[HEADING]
+    assert answers[SCORES].value["label"] == "romance"
 
 
 def test_drawn_example_is_judged(visit):
