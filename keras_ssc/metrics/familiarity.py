@@ -1,9 +1,11 @@
 """How much pairs look like the films that a model was trained on.
 
-How far a pair is from them is its mean distance to its nearest rows, the
-features of some of the training pairs (Sun et al. 2022, "Out-of-Distribution
-Detection with Deep Nearest Neighbors"). What is far is judged by the training
-films themselves: by how far the pairs of each are from the rows of the others
+How far a pair is from them is its mean distance to the nearest three of them,
+and from a film to its nearest three rows, the features of some of its pairs
+(Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors").
+Of several films: one that has a twin, such as another episode, would be near
+whatever it looks like, and what has none would be far. What is far is judged by
+the training films themselves: by how far the pairs of each are from the others
 (Bates et al. 2023, "Testing for Outliers with Conformal p-values", by film and
 without the + 1). So no other films are needed for it.
 """
@@ -17,7 +19,8 @@ from keras_ssc import files
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.unlike import UNLIKE
 
-_NEIGHBOURS = 10
+# That a distance is the mean of: nearest films, and nearest rows of each.
+_FILMS, _ROWS = 3, 3
 
 # Of all training films together; for `strength`, which fits once a genre.
 _MOST_ROWS, _MOST_ROWS_OF_STRENGTH = 4096, 1024
@@ -48,8 +51,10 @@ class Familiarity:
         distances: float32 array, as the argument.
         encoder: String, as the argument.
         is_unit: Boolean, as the argument.
-        neighbours: Integer, the nearest rows that a distance is the mean of:
-            10, or as many as every film has of other films.
+        num_films: Integer, the nearest films that a distance is the mean of:
+            3, or as many others as there are.
+        rows_each: Integer, the nearest rows of each of these: 3, or as many as
+            every film has.
         weights: float64 array (rows,), what each of `distances` counts, of
             sum 1: every film the same.
         ordered: float32 array (rows,), `distances` in ascending order.
@@ -63,7 +68,7 @@ class Familiarity:
         self.distances = np.asarray(distances, np.float32)
         self.encoder = encoder
         self.is_unit = is_unit
-        self.neighbours = _num_neighbours(self.num_rows)
+        self.num_films, self.rows_each = _counts_of(self.num_rows)
         self.weights = np.repeat(
             1 / (len(self.num_rows) * self.num_rows), self.num_rows
         )
@@ -111,10 +116,7 @@ class Familiarity:
         # As they are stored: a run that is loaded again says the same.
         rows = np.float16(rows).astype(np.float32)
         distances = _distances(
-            rows,
-            rows,
-            _num_neighbours(num_rows),
-            np.repeat(np.arange(len(places)), num_rows),
+            rows, rows, num_rows, np.repeat(np.arange(len(places)), num_rows)
         )
         by_film = np.split(distances, np.cumsum(num_rows)[:-1])
         distances = np.concatenate([np.sort(own) for own in by_film])
@@ -148,7 +150,7 @@ class Familiarity:
                 f"{features.shape}"
             )
         return _distances(
-            features, self.rows, self.neighbours, is_unit=self.is_unit
+            features, self.rows, self.num_rows, is_unit=self.is_unit
         )
 
     def shares(self, distances):
@@ -245,9 +247,9 @@ def _spread(count, most):
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
-def _num_neighbours(num_rows):
-    # The same number for all, whether own rows are left out or not.
-    return int(min(_NEIGHBOURS, num_rows.sum() - num_rows.max()))
+def _counts_of(num_rows):
+    # The same numbers for all, whether an own film is left out or not.
+    return min(_FILMS, len(num_rows) - 1), int(min(_ROWS, num_rows.min()))
 
 
 def _directions(features):
@@ -256,31 +258,45 @@ def _directions(features):
     return features / np.maximum(lengths, LEAST_LENGTH)
 
 
-def _distances(features, rows, neighbours, film=None, is_unit=False):
-    """Returns the mean distances to the nearest rows, float32 (pairs,).
+def _distances(features, rows, num_rows, film=None, is_unit=False):
+    """Returns the distances from the films, float32 (pairs,).
 
     Args:
         features: Float array (pairs, n), or what is indexed as one.
-        rows: float32 array (rows, n).
-        neighbours: Integer, how many rows count.
+        rows: float32 array (rows, n), see `Familiarity`.
+        num_rows: Integer array (films,), see `Familiarity`.
         film: Integer array (rows,) where the pairs are the rows: the film of
-            each, whose own rows do not count. None: all do.
+            each, which does not count. None: all do.
         is_unit: Boolean, whether the pairs are brought to unit length.
     """
     found = np.empty(len(features), np.float32)
+    num_films, rows_each = _counts_of(num_rows)
     lengths = np.square(rows).sum(axis=1)
+    ends = np.cumsum(num_rows)[:-1]
     for start in range(0, len(features), _BLOCK):
         block = slice(start, start + _BLOCK)
         own = np.asarray(features[block], np.float32)
         own = _directions(own) if is_unit else own
         squares = lengths - 2 * own @ rows.T
         squares += np.square(own).sum(axis=1, keepdims=True)
+        by_film = np.stack(
+            [
+                _mean_root_of_least(each, rows_each)
+                for each in np.split(squares, ends, axis=1)
+            ],
+            axis=1,
+        )  # (pairs, films)
         if film is not None:
-            squares[film[block, np.newaxis] == film] = np.inf
-        nearest = np.partition(squares, neighbours - 1, axis=1)[:, :neighbours]
-        # Rounding makes a distance of none negative.
-        found[block] = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
+            by_film[np.arange(len(own)), film[block]] = np.inf
+        nearest = np.partition(by_film, num_films - 1, axis=1)[:, :num_films]
+        found[block] = nearest.mean(axis=1)
     return found
+
+
+def _mean_root_of_least(squares, count):
+    least = np.partition(squares, count - 1, axis=1)[:, :count]
+    # Rounding makes a distance of none negative.
+    return np.sqrt(np.maximum(least, 0)).mean(axis=1)
 
 
 def _check(rows, num_rows, distances, encoder, is_unit):

@@ -27,7 +27,7 @@ def test_p_values_are_those_counted_by_hand():
     # One row a film, at 0, 1 and 3. Each has two rows of other films: 0 is
     # (1 + 3) / 2 away from them, and so on.
     fitted = fit(column(0, 1, 3), np.array(list("abc")))
-    assert fitted.neighbours == 2
+    assert (fitted.num_films, fitted.rows_each) == (2, 1)
     assert fitted.distances.tolist() == [2.0, 1.5, 2.5]
     # At 0 the two nearest rows are 0 and 1 away: every film is at least as
     # far. At 5 they are 2 and 4 away, further than any; at -1 1 and 2.
@@ -55,8 +55,8 @@ def test_films_weigh_the_same_whatever_their_number_of_pairs():
     fitted = fit(features, film)
     assert fitted.num_rows.tolist() == [20, 1, 20]
     assert fitted.weights.sum() == pytest.approx(1)
-    # 2 away from c's rows: only b's pair is as far, one of three films.
-    assert fitted.judge(column(3)).tolist() == pytest.approx([1 / 3])
+    # 2 away from b and 9 from c: only b's pair is as far, one of three films.
+    assert fitted.judge(column(10)).tolist() == pytest.approx([1 / 3])
 
 
 def test_directions_are_compared_and_not_lengths():

@@ -24,10 +24,12 @@ def signatures(familiar_dir):
 
 
 def asked(num_pairs):
-    """Returns frames: of places, known or not, a dark one and white."""
+    """Returns frames: of places, known or not, a dark one and green."""
     places = range(12, 12 + num_pairs - 2)
     drawn = [drawn_films.shot(place, 1, speed=3)[0] for place in places]
-    return np.stack([*drawn, drawn[0] // 2, np.full_like(drawn[0], 255)])
+    green = np.zeros_like(drawn[0])
+    green[..., 1] = 255
+    return np.stack([*drawn, drawn[0] // 2, green])
 
 
 def answer(signature, frame):
