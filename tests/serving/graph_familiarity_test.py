@@ -24,12 +24,12 @@ def signatures(familiar_dir):
 
 
 def asked(num_pairs):
-    """Returns frames: of places, known or not, a dark one and green."""
+    """Returns frames: of places, known or not, a dark one, half a white one."""
     places = range(12, 12 + num_pairs - 2)
     drawn = [drawn_films.shot(place, 1, speed=3)[0] for place in places]
-    green = np.zeros_like(drawn[0])
-    green[..., 1] = 255
-    return np.stack([*drawn, drawn[0] // 2, green])
+    half = np.zeros_like(drawn[0])
+    half[:, : half.shape[1] // 2] = 255
+    return np.stack([*drawn, drawn[0] // 2, half])
 
 
 def answer(signature, frame):
@@ -48,7 +48,7 @@ def own_model():
 def test_both_signatures_say_what_the_run_does(signatures, fitted):
     frame = asked(20)
     expected = fitted.judge(run_familiarity.encode(frame))
-    assert expected.max() > 0.9 and expected[-1] == 0
+    assert expected.max() > 0.9 and expected[-1] < 0.1
     assert len(set(expected.tolist())) > 5
     found = signatures["frames"](
         frame=tf.constant(frame), next_frame=tf.constant(frame)
