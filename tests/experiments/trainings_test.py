@@ -63,7 +63,9 @@ def test_without_a_checkpoint_an_interrupted_training_begins_anew(
     assert not (tmp_path / "fc_0" / "something").exists()
 
 
-def test_a_process_of_its_own_gives_the_same_result(config, tmp_path):
+def test_a_process_of_its_own_gives_the_same_result(
+    config, tmp_path, real_encoder
+):
     config = dataclasses.replace(config, deterministic=True)
     result = trainings.in_a_process(config)
     other = dataclasses.replace(config, run_dir=str(tmp_path / "other"))
