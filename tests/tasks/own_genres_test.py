@@ -110,7 +110,7 @@ def test_the_export_answers_as_keras_does(made):
         }
     )
     assert set(outputs) == {
-        *("scores", "genres"),
+        *("scores", "genres", "familiarity"),
         "genre" if name == "one" else "thresholds",
     }
     text = (version / "model_card.md").read_text("utf-8")
