@@ -10,6 +10,7 @@ as the blocks are; the first word says which experiment writes them.
 import pathlib
 
 from experiments import benchmark
+from experiments import familiarity
 from experiments import reproduce
 from keras_ssc import command
 from keras_ssc import files
@@ -26,7 +27,11 @@ RESULTS = _FOLDER / "results"
 FIGURES = _FOLDER / "figures"
 
 
-WRITERS = {"benchmark": benchmark, "reproduce": reproduce}
+WRITERS = {
+    "benchmark": benchmark,
+    "familiarity": familiarity,
+    "reproduce": reproduce,
+}
 
 
 def texts():
