@@ -608,7 +608,7 @@ def compare_list(arguments):
     )
 
 
-def compare_frozen(arguments, num_pairs=256, batch_size=32):
+def compare_frozen(arguments, num_pairs=256, batch_size=8):
     """Compares what trains on a frozen, pretrained trunk.
 
     First the pass of the trunk over a data set, then a whole training, from

@@ -127,7 +127,7 @@ def _standardization(features):
     deviation = features.std(axis=0)
     scale = 1 / np.where(deviation > 0, deviation, 1.0)
     scale /= np.sqrt(features.shape[1])
-    return scale, -features.mean(axis=0) * scale
+    return scale.astype(np.float32), -features.mean(axis=0) * scale
 
 
 def _measure(model, task, arrays):
