@@ -395,6 +395,9 @@ def curves_figure(history, title, metric="accuracy"):
                 axes.plot(x, values, "o-", color=colour, label=label)
         if "l2" in history:
             axes.set(xlabel="L2 penalty", xscale="log")
+            strengths = history["l2"]
+            axes.set_xticks(strengths, [f"{x:g}" for x in strengths])
+            axes.minorticks_off()
             axes.invert_xaxis()  # as fitted, from strong to weak
         else:
             axes.set(xlabel="epoch")

@@ -410,3 +410,12 @@ def test_a_long_title_is_wrapped_and_leaves_the_legend_free(drawn):
     lowest = figure._suptitle.get_window_extent().y0
     assert max(entry.y1 for entry in entries) < lowest
     assert min(e.x0 for e in entries) > figure.axes[0].get_window_extent().x1
+
+
+def test_strengths_of_a_penalty_stand_as_numbers(drawn):
+    history = {"l2": [1.0, 0.1, 1e-5], "loss": [3, 2, 1], "accuracy": [0, 1, 1]}
+    for axes in figures.curves_figure(history, "t").axes:
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert labels == ["1", "0.1", "1e-05"]
+        assert not axes.get_xticklabels(minor=True)
+        assert axes.get_xlabel() == "L2 penalty"
