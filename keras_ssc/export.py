@@ -55,7 +55,7 @@ def main():
     if familiarity:
         added = familiarity["num_bytes"]
         print(
-            f"{added / 2**20:.0f} MiB of it tell films that are unlike the "
+            f"{added / 2**20:.0f} MiB of it are for noticing films unlike the "
             "training films: with --no-familiarity, it is about "
             f"{(size - added) / 2**20:.0f} MiB"
         )

@@ -224,7 +224,7 @@ def test_familiarity_is_left_out_where_it_is_asked(small_run, tmp_path):
             *("keras_ssc.export", small_run, "--out", tmp_path / name, *more)
         )
         assert code == 0
-    assert "MiB of it tell films that are unlike" in said["with"]
+    assert "MiB of it are for noticing films unlike" in said["with"]
     assert "with --no-familiarity, it is about" in said["with"]
     assert "unlike" not in said["without"]
     version = tmp_path / "without" / "1"
