@@ -626,7 +626,7 @@ def compare_frozen(arguments, num_pairs=256, batch_size=8):
     size, inputs = config.image_size, encoder.inputs
 
     def read():
-        batches = datasets.examples(builder, "train", size, True, batch_size)
+        batches = datasets.examples(builder, "train", size, inputs, batch_size)
         return itertools.islice(batches, num_pairs // batch_size)
 
     def encode(batches):

@@ -313,25 +313,32 @@ def _fingerprint(builder, split):
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:12]
 
 
-def examples(builder, split, image_size, with_flow, batch_size=_BATCH, start=0):
-    """Returns batches of a split in its stored order, with flow on request.
+def examples(builder, split, image_size, features, batch_size=_BATCH, start=0):
+    """Returns batches of a split in its stored order.
 
     Args:
         builder: What `open_dataset` returned.
         split: String, a split of the data set.
         image_size: Tuple of two integers, (height, width).
-        with_flow: Boolean, whether OpenCV's flow of each pair is wanted.
+        features: Iterable of names; those in `FEATURES` are wanted, the flow
+            by OpenCV. Frames that nothing needs are not decoded.
         batch_size: Integer, pairs in a batch.
         start: Integer, how many pairs are left out at the beginning.
 
     Returns:
-        An iterator of dicts of arrays: what is in `FEATURES`, and the details.
+        An iterator of dicts of arrays: what is wanted, and the details.
     """
     task = task_of(builder)
+    frames = {"frame", "next_frame"}
+    with_flow = "flow" in features
+    needed = frames if with_flow else frames & set(features)
+    skipped = dict.fromkeys(frames - needed, tfds.decode.SkipDecoding())
 
     def prepare_pair(example):
-        for name in ("frame", "next_frame"):
+        for name in needed:
             example[name] = resizing.resize(example[name], image_size)
+        for name in skipped:
+            del example[name]
         example["label"] = task.prepared_label(example["label"])
         return example
 
@@ -347,7 +354,10 @@ def examples(builder, split, image_size, with_flow, batch_size=_BATCH, start=0):
         )
         return example
 
-    dataset = builder.as_dataset(split=split, shuffle_files=False).skip(start)
+    dataset = builder.as_dataset(
+        split=split, shuffle_files=False, decoders=skipped
+    )
+    dataset = dataset.skip(start)
     dataset = dataset.map(prepare_pair, num_parallel_calls=tf.data.AUTOTUNE)
     if with_flow:
         # OpenCV releases Python's lock, so the pairs really run in parallel.
@@ -379,7 +389,7 @@ def _store(builder, split, image_size, folder, missing, progress):
     try:
         with files.named(folder):
             _write_arrays(
-                examples(builder, split, image_size, "flow" in missing),
+                examples(builder, split, image_size, missing),
                 shapes,
                 temporary,
                 tqdm.tqdm(

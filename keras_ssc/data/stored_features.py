@@ -125,7 +125,7 @@ def _store(builder, split, image_size, encoder, paths, prepared, progress):
         builder,
         split,
         image_size,
-        "flow" in encoder.inputs,
+        encoder.inputs,
         _BATCH,
         first * _PART,
     )

@@ -67,6 +67,19 @@ def test_only_what_a_model_needs_is_prepared(builder):
     assert list(both.features) == ["frame", "flow"]
 
 
+@pytest.mark.parametrize(
+    "wanted, decoded",
+    [((), set()), (["frame"], {"frame"}), (["flow"], {*ALL}), (ALL, {*ALL})],
+)
+def test_frames_that_nothing_needs_are_not_decoded(builder, wanted, decoded):
+    batch = next(datasets.examples(builder, "test", SIZE, wanted))
+    assert set(batch) & {*ALL} == decoded
+    for name in decoded:
+        whole = next(datasets.examples(builder, "test", SIZE, ALL))
+        np.testing.assert_array_equal(batch[name], whole[name])
+    assert {"label", "film", "seconds"} <= set(batch)
+
+
 def test_a_killed_preparation_is_not_trusted(builder, monkeypatch):
     def dies(*arguments):
         yield from ()
