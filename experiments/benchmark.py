@@ -618,11 +618,29 @@ def compare_frozen(arguments, num_pairs=256, batch_size=8):
     config = train_config.fill_in(
         train_config.TrainConfig(**settings, dataset=arguments.dataset)
     )
-    builder = _open(arguments)
     model = models.build_model(
         config.model, config.image_size, **config.model_options()
     )
-    encoder = models.Encoder(model)
+    encoders = {
+        "a frame": models.embedded_encoder(),
+        "a frame and its flow": models.Encoder(model),
+    }
+    for what, encoder in encoders.items():
+        yield _compare_encoding(
+            _open(arguments), encoder, what, config, num_pairs, batch_size
+        )
+    yield Comparison(
+        "double_stack with --settings frozen on the sample, from the built "
+        "data set to the evaluated run, against its own settings",
+        "s",
+        "90 s or less",
+        functools.partial(_train_anew, arguments, settings),
+        functools.partial(_train_anew, arguments, {}),
+    )
+
+
+def _compare_encoding(builder, encoder, what, config, num_pairs, batch_size):
+    """Compares a frozen trunk's pass over a data set with the trunk alone."""
     size, inputs = config.image_size, encoder.inputs
 
     def read():
@@ -635,21 +653,13 @@ def compare_frozen(arguments, num_pairs=256, batch_size=8):
 
     in_memory = [next(read())] * (num_pairs // batch_size)
     encode(in_memory[:1])  # traced
-    yield Comparison(
-        f"features of pairs by {config.backbone} at {size[1]} pixels, "
-        "with decoding and flow, against the network on a batch in memory",
+    return Comparison(
+        f"features of {what} by {config.backbone} at {size[1]} pixels, with "
+        "reading, against the network on a batch in memory",
         _RATE,
         "0.8 or more",
         lambda: num_pairs / seconds_of(lambda: encode(read())),
         lambda: num_pairs / seconds_of(encode, in_memory),
-    )
-    yield Comparison(
-        "double_stack with --settings frozen on the sample, from the built "
-        "data set to the evaluated run, against its own settings",
-        "s",
-        "90 s or less",
-        functools.partial(_train_anew, arguments, settings),
-        functools.partial(_train_anew, arguments, {}),
     )
 
 

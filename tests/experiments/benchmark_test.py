@@ -143,8 +143,9 @@ def test_pairs_are_loaded_and_extracted_as_the_report_would(arguments):
 
 def test_a_frozen_trunk_is_compared(arguments):
     found = benchmark.compare_frozen(arguments, num_pairs=8, batch_size=4)
-    rows = measured([next(found)])
-    assert "efficientnet_lite0 at 224 pixels" in rows[0]["name"]
+    frame, both = measured([next(found), next(found)])
+    assert "a frame by efficientnet_lite0 at 224 pixels" in frame["name"]
+    assert "a frame and its flow by" in both["name"]
     settings = {"model": "fc", "image_size": (18, 32), "epochs": 1}
     seconds = benchmark._train_anew(arguments, {**settings, "batch_size": 8})
     assert 0 < seconds < 300
