@@ -40,8 +40,8 @@ def main():
         "--no-familiarity",
         dest="familiarity",
         action="store_false",
-        help="leave out what tells films that are unlike the training films; "
-        "only a savedmodel has it",
+        help="leave out how much a pair looks like the training films; only a "
+        "savedmodel has it",
     )
     arguments = parser.parse_args()
     start = time.monotonic()

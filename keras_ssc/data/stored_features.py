@@ -48,21 +48,19 @@ def prepare(
         OSError: If they cannot be stored, such as on a full disk.
     """
     prepared = datasets.prepare(builder, split, image_size, (), progress)
+    num_pairs = prepared.num_pairs
     folder = datasets.folder_of(builder, split, image_size)
     names = list(encoder.sizes)
     if with_mirrored:
         names += map(augmentation.mirrored, encoder.sizes)
-    paths = {
-        name: _paths(folder, name, encoder, prepared.num_pairs)
-        for name in names
-    }
+    paths = {name: _paths(folder, name, encoder, num_pairs) for name in names}
     missing = [
         name for name in names if not all(path.exists() for path in paths[name])
     ]
     if missing:
-        _tell(folder, prepared.num_pairs, encoder, missing, paths, builder)
-        _store(builder, split, image_size, encoder, paths, prepared, progress)
-    every = np.arange(prepared.num_pairs)
+        _tell(folder, num_pairs, encoder, missing, paths, builder)
+        _store(builder, split, image_size, encoder, paths, num_pairs, progress)
+    every = np.arange(num_pairs)
     return dataclasses.replace(
         prepared,
         features={
@@ -83,6 +81,11 @@ def _paths(folder, name, encoder, num_pairs):
     ]
 
 
+def _sizes(encoder, names):
+    """Returns how many features of a pair there are under each name."""
+    return {name: encoder.sizes[augmentation.plain(name)] for name in names}
+
+
 def _dtype(size):
     """float16 is enough for a trunk's many features; a single one is exact."""
     return np.dtype(np.float16 if size > 8 else np.float32)
@@ -90,7 +93,7 @@ def _dtype(size):
 
 def _tell(folder, num_pairs, encoder, missing, paths, builder):
     """Says what will be written; raises `OSError` if there is no room."""
-    sizes = [encoder.sizes[augmentation.plain(name)] for name in missing]
+    sizes = _sizes(encoder, missing).values()
     num_bytes = num_pairs * sum(n * _dtype(n).itemsize for n in sizes)
     datasets.make_room(builder, folder, num_bytes, "add --no-store")
     print(
@@ -112,9 +115,8 @@ def _tell(folder, num_pairs, encoder, missing, paths, builder):
         )
 
 
-def _store(builder, split, image_size, encoder, paths, prepared, progress):
+def _store(builder, split, image_size, encoder, paths, num_pairs, progress):
     """Writes the parts that are missing."""
-    num_pairs = prepared.num_pairs
     num_parts = len(next(iter(paths.values())))
     wanted = [
         [name for name in paths if not paths[name][part].exists()]
@@ -140,8 +142,7 @@ def _store(builder, split, image_size, encoder, paths, prepared, progress):
             rows = min(_PART, num_pairs - part * _PART)
             computed = {
                 name: np.empty((rows, n), _dtype(n))
-                for name in wanted[part]
-                for n in [encoder.sizes[augmentation.plain(name)]]
+                for name, n in _sizes(encoder, wanted[part]).items()
             }
             for start in range(0, rows, _BATCH):
                 batch = next(batches)

@@ -222,7 +222,7 @@ class OneGenre(genre_task.GenreTask):
         """Says what the answers of a model cannot be, for its card.
 
         Args:
-            has_familiarity: Boolean, whether it tells films that are unlike
+            has_familiarity: Boolean, whether it notices films that are unlike
                 the training films.
         """
         known = f"It knows {len(self.genres)} genres and "

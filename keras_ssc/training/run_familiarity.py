@@ -55,7 +55,7 @@ def measure(run_dir, splits, split, films, progress=False):
     # Weights that are not installed, no training split, or a single film.
     except ValueError as error:
         print(
-            "note: which films are unlike the training films cannot be told: "
+            "note: which films are unlike the training films is not known: "
             f"{error}",
             file=sys.stderr,
         )
