@@ -30,3 +30,27 @@ def load(model):
     from keras_ssc.prediction import predictor
 
     return predictor.load(model)
+
+
+def detect_shots(path, progress=None):
+    """Finds the shots of a film, and the transitions between them.
+
+    Example:
+    >>> for shot in keras_ssc.detect_shots("film.mp4"):
+    ...     print(shot.start_seconds, shot.end_seconds, shot.transition)
+
+    Args:
+        path: Path of a film file.
+        progress: Function of two integers, called while the film is read: how
+            many frames of how many.
+
+    Returns:
+        List of `shots.Shot` in the film's order: times in seconds, frame
+        numbers from 0, and the transition that leads to each.
+
+    Raises:
+        VideoError: If the film cannot be read.
+    """
+    from keras_ssc.films import shot_detection
+
+    return shot_detection.list_shots(path, progress).shots

@@ -19,6 +19,7 @@ from keras_ssc.films import film_process
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films import pairing
+from keras_ssc.films.shots import Shot
 
 # Cuts are sought on frames of this long side, as `cuts` looks at them.
 _LONG_SIDE = 320
@@ -78,19 +79,6 @@ class Plan:
 
 
 DEFAULT_PLAN = Plan()
-
-
-@dataclasses.dataclass(frozen=True)
-class Shot:
-    """A part of a film without a cut.
-
-    Attributes:
-        start_seconds: Float, presentation time of its first frame.
-        end_seconds: Float, when the frame after its last one is shown.
-    """
-
-    start_seconds: float
-    end_seconds: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
