@@ -7,9 +7,11 @@ the combs of interlaced films.
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import itertools
 import operator
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -19,6 +21,7 @@ from keras_ssc import checks
 from keras_ssc.films import colour
 from keras_ssc.films import container
 from keras_ssc.films import deinterlacing
+from keras_ssc.films import thumbnails
 from keras_ssc.films.frame_index import index_frames
 
 # A seek empties the decoder's pipeline of threads, which costs about as much
@@ -84,21 +87,39 @@ def read_frames(
     return _read(index, numbers, way, long_side, deinterlace)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScannedFrame:
+    """A frame of a film that is read whole; it holds the decoded picture.
+
+    Attributes:
+        number: Integer, the frame's number.
+        luma: uint8 array (36, 64), see `thumbnails.of`.
+        colours: uint8 array (3, 18, 32), the same.
+        small: Function without arguments that returns it as `read_frames`
+            does, scaled down.
+        whole: The same in its own size, also when later ones have been read.
+    """
+
+    number: int
+    luma: np.ndarray
+    colours: np.ndarray
+    small: Callable
+    whole: Callable
+
+
 def scan_frames(path, index=None, long_side=None, deinterlace="auto"):
-    """Reads all of a film, each frame small; whole only on request.
+    """Reads all of a film: thumbnails; more only on request.
 
     Args:
         path: Path of a film file on this machine.
         index: The film's `FrameIndex`, if there is one already.
-        long_side: Integer, pixels: larger frames are scaled down to it.
+        long_side: Integer, pixels: small frames are scaled down to it.
         deinterlace: As of `read_frames`, for whole frames; in small ones the
             fields are mixed anyway.
 
     Returns:
-        An iterator of tuples (frame_number, seconds, small, whole): the first
-        three as of `read_frames`; whole is a function without arguments that
-        returns the frame in its own size, also when later ones have been
-        read. Until it is let go, it holds the decoded picture.
+        An iterator of `ScannedFrame`. Its functions may be called in one other
+        thread than the one that reads on.
 
     Raises:
         VideoError: If the file cannot be read.
@@ -109,20 +130,18 @@ def scan_frames(path, index=None, long_side=None, deinterlace="auto"):
 
 
 def _scan(index, long_side, deinterlace):
-    small = functools.partial(
-        _to_rgb, index, VideoReformatter(), long_side, "no"
-    )
-    # Another one: small pictures may be made in another thread.
-    whole = functools.partial(
-        _to_rgb, index, VideoReformatter(), None, deinterlace
-    )
+    shrink, convert = VideoReformatter(), VideoReformatter()
+    small = functools.partial(_to_rgb, index, convert, long_side, "no")
+    whole = functools.partial(_to_rgb, index, convert, None, deinterlace)
     numbers = range(index.num_frames)
     decoded = _with_neighbours(index, numbers, "forward", deinterlace)
     for number, frames in decoded:
-        yield (
+        luma, colours = thumbnails.of(frames[1], shrink)
+        yield ScannedFrame(
             number,
-            float(index.seconds[number]),
-            small(frames),
+            luma,
+            colours,
+            functools.partial(small, frames),
             functools.partial(whole, frames),
         )
 
