@@ -32,14 +32,16 @@ def text(found, labels=None):
     root = ElementTree.Element("fcpxml", version=_VERSION)
     resources = _add(root, "resources")
     _add(
-        *(resources, "format"),
+        resources,
+        "format",
         id="r1",
         frameDuration=time(1),
         width=str(made.width),
         height=str(made.height),
     )
     _add(
-        *(resources, "asset"),
+        resources,
+        "asset",
         id="r2",
         name=made.name,
         src=made.path.absolute().as_uri(),
@@ -60,7 +62,8 @@ def text(found, labels=None):
     spine = _add(sequence, "spine")
     for each in made.events:
         clip = _add(
-            *(spine, "asset-clip"),
+            spine,
+            "asset-clip",
             ref="r2",
             name=each.name,
             offset=time(each.start),
@@ -70,7 +73,8 @@ def text(found, labels=None):
         )
         if each.label:
             _add(
-                *(clip, "marker"),
+                clip,
+                "marker",
                 start=time(each.start),
                 duration=time(1),
                 value=timeline.one_line(each.label),
@@ -81,5 +85,5 @@ def text(found, labels=None):
     return f"{head}{body}\n"
 
 
-def _add(parent, name, **attributes):
-    return ElementTree.SubElement(parent, name, attributes)
+def _add(parent, tag, /, **attributes):
+    return ElementTree.SubElement(parent, tag, attributes)

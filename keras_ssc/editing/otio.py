@@ -64,7 +64,9 @@ def text(found, labels=None):
                 )
             )
         track.append(clip)
-    whole = otio.schema.Timeline(made.name, time(made.events[0].start))
+    whole = otio.schema.Timeline(
+        made.name, global_start_time=time(made.events[0].start)
+    )
     whole.tracks.append(track)
     return otio.adapters.write_to_string(whole, "otio_json") + "\n"
 
