@@ -5,6 +5,7 @@ import fractions
 import io
 import json
 import pathlib
+import sys
 from xml.etree import ElementTree
 
 import av
@@ -266,7 +267,7 @@ def test_an_otio_clip_has_the_film_s_frames():
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "opentimelineio", None)
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
     with pytest.raises(ValueError, match=r'install "keras_ssc\[editing\]"'):
         exporting.check_formats(["csv", "otio"])
     exporting.check_formats(
