@@ -97,8 +97,9 @@ def lines(found, with_shots=True):
     """
     first, last = found.shots[0], found.shots[-1]
     length = film_list.format_time(last.end_seconds - first.start_seconds)
-    shots = "1 shot" if first is last else f"{len(found.shots)} shots"
-    yield f"{found.path}: {shots}, {length}, {len(found.seconds)} frames"
+    shots = _count(len(found.shots), "shot")
+    frames = _count(len(found.seconds), "frame")
+    yield f"{found.path}: {shots}, {length}, {frames}"
     yield from (f"  {note}" for note in found.notes)
     if not with_shots:
         return
@@ -125,4 +126,8 @@ def _transition(transition):
         return ""
     if not transition.num_frames:
         return transition.kind
-    return f"{transition.kind}, {transition.num_frames} frames"
+    return f"{transition.kind}, {_count(transition.num_frames, 'frame')}"
+
+
+def _count(number, name):
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -7,7 +7,6 @@ import warnings
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc.data import pair_files
-from keras_ssc.editing import exporting
 from keras_ssc.errors import VideoError
 from keras_ssc.films import file_kinds
 from keras_ssc.films import film_files
@@ -120,6 +119,7 @@ def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
             or does not know the genre.
     """
     # Only now: two frames sent to a server need none of it.
+    from keras_ssc.editing import exporting
     from keras_ssc.films import film_reader
 
     plan = film_reader.Plan(**plan)
@@ -179,14 +179,20 @@ def _predict_film(asked, film, plan, min_confidence, outputs, genre):
     yield film, verdict
     if "csv" in outputs:
         files.write_text(outputs["csv"], verdict.as_csv())
+    for name in outputs.keys() & CUT_LISTS:
+        _write_shots(verdict, name, outputs[name])
+    for name in outputs.keys() & {"timeline", "contact_sheet"}:
+        files.write_bytes(outputs[name], getattr(pictures, name)(verdict))
+
+
+def _write_shots(verdict, name, path):
+    from keras_ssc.editing import exporting
+
     labels = [
         None if shot.genres is None else words.shot_text(shot)
         for shot in verdict.shots
     ]
-    for name in outputs.keys() & CUT_LISTS:
-        exporting.write(verdict.shot_list(), name, outputs[name], labels)
-    for name in outputs.keys() & {"timeline", "contact_sheet"}:
-        files.write_bytes(outputs[name], getattr(pictures, name)(verdict))
+    exporting.write(verdict.shot_list(), name, path, labels)
 
 
 def _pictures():

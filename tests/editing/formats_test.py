@@ -349,4 +349,4 @@ def test_a_film_of_one_frame_has_one_event_in_every_format():
         assert read(write(found), fractions.Fraction(25)) == [((0, 1), (0, 1))]
     assert "START=0\nEND=40\n" in chapters.text(found)
     assert len(tables.csv_text(found).splitlines()) == 2
-    assert "1 shot, 00:00:00.040, 1 frames" in "\n".join(tables.lines(found))
+    assert "1 shot, 00:00:00.040, 1 frame\n" in "\n".join(tables.lines(found))
