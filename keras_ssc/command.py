@@ -1,5 +1,6 @@
-"""How every command ends: one clear line, and an exit code."""
+"""How every command ends, and shows how far it is."""
 
+import contextlib
 import os
 import re
 import sys
@@ -36,6 +37,44 @@ def run(main):
         code = _report(_MARKS.sub("", error.message), 1)
     sys.stdout.flush()
     sys.exit(code)
+
+
+# What a bar counts, where it is no frames.
+_UNITS = {"pairs": "pair", "pictures": "picture"}
+
+
+@contextlib.contextmanager
+def bars(name):
+    """Shows a film's progress on the terminal, a bar for each thing done.
+
+    Args:
+        name: String, what the film is called.
+
+    Yields:
+        Function of a string and two integers: what is done, how many of how
+        many.
+    """
+    # Only now: a command's mistakes are told without it.
+    import tqdm
+
+    with contextlib.ExitStack() as stack:
+        bars = {}
+
+        def progress(what, done, total):
+            if what not in bars:
+                stack.close()
+                bars[what] = stack.enter_context(
+                    tqdm.tqdm(
+                        total=total,
+                        unit=_UNITS.get(what, "frame"),
+                        desc=f"{name}: {what}",
+                        leave=False,
+                        disable=None,
+                    )
+                )
+            bars[what].update(done - bars[what].n)
+
+        yield progress
 
 
 # What TensorFlow adds to a message: the operation, not the reason.

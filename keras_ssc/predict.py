@@ -15,11 +15,15 @@ import sys
 
 from keras_ssc import command
 from keras_ssc.films import file_kinds
+from keras_ssc.films import film_files
 from keras_ssc.prediction import predicting
 from keras_ssc.prediction import words
 from keras_ssc.serving import client as serving_client
 
-_OUTPUTS = ("csv", "timeline", "contact_sheet", "annotate")
+_OUTPUTS = (
+    *("csv", "timeline", "contact_sheet", "annotate"),
+    *sorted(predicting.CUT_LISTS),
+)
 
 
 def _load(arguments):
@@ -55,7 +59,7 @@ def _predict_films(arguments):
         arguments.genre,
     )
     if left_aside:
-        _note(predicting.left_aside_text(left_aside))
+        _note(film_files.left_aside_text(left_aside))
     verdicts, errors = [], []
     for film, result in found:
         if isinstance(result, Exception):
@@ -168,6 +172,10 @@ def _parser():
     add("--timeline", metavar="OUT.png", help="scores and motion over time")
     add("--contact-sheet", metavar="OUT.png", help="a frame of each shot")
     add("--annotate", metavar="OUT.webm", help="the film with its verdicts")
+    add("--edl", metavar="OUT.edl", help="shots with genres, CMX 3600")
+    add("--otio", metavar="OUT.otio", help="the same, OpenTimelineIO")
+    add("--fcpxml", metavar="OUT.fcpxml", help="the same, Final Cut Pro")
+    add("--chapters", metavar="OUT.txt", help="the same, for FFmpeg")
     add(
         "--genre",
         metavar="GENRE",

@@ -14,6 +14,7 @@ BASE = {"checks", "command", "errors", "files", "genres"}
 FOLDERS = {
     "flow": set(),
     "films": {"flow"},
+    "editing": {"films"},
     "models": {"flow"},
     "metrics": set(),
     "tasks": {"metrics"},
@@ -26,7 +27,7 @@ FOLDERS = {
     },
     "prediction": {
         *("serving", "training", "data", "models", "metrics"),
-        *("tasks", "flow", "films"),
+        *("tasks", "flow", "films", "editing"),
     },
     # It offers sample films to try it with.
     "page": {"prediction", "films", "sample_films", "metrics", "flow"},

@@ -20,6 +20,7 @@ from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films import pairing
 from keras_ssc.films.shots import Shot
+from keras_ssc.films.shots import Transition
 
 # Cuts are sought on frames of this long side, as `cuts` looks at them.
 _LONG_SIDE = 320
@@ -105,7 +106,7 @@ class Pair:
     repeated: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
     """What is known of a film's picture before its pairs.
 
@@ -113,10 +114,18 @@ class Picture:
         aspect: Float, its width by its height as a viewer sees it, without
             bars.
         notes: Tuple of strings, see `frame_index.FrameIndex`.
+        seconds: float64 array, shape `(num_frames,)`: each frame's time.
+        step_seconds: Float, how long most frames are shown.
+        width: Integer, pixels, as stored, upright.
+        height: Integer, the same.
     """
 
     aspect: float
     notes: tuple
+    seconds: np.ndarray
+    step_seconds: float
+    width: int
+    height: int
 
 
 def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
@@ -164,7 +173,12 @@ def _read(send, path, plan):
     bars = black_bars.find_bars(frame for _, _, frame in samples)
     width = (index.width - bars.left - bars.right) * index.pixel_aspect
     height = index.height - bars.top - bars.bottom
-    send(Picture(width / height, index.notes))
+    send(
+        Picture(
+            *(width / height, index.notes, index.seconds, index.step_seconds),
+            *(index.width, index.height),
+        )
+    )
     make = _PairMaker(index, bars, plan.extract_config())
     numbers = _spread(index, plan, make.pairing)
     read = _read_around if plan.quick else _read_all
@@ -232,9 +246,10 @@ class _PairMaker:
         """Returns the `Pair` of a frame that could not be decoded."""
         return Pair(self._seconds(number), "a frame could not be decoded")
 
-    def shot(self, first, end):
+    def shot(self, first, end, transition=None):
         """Returns the `Shot` from a frame up to, not with, another."""
-        return Shot(self._seconds(first), self._seconds(end))
+        times = self._seconds(first), self._seconds(end)
+        return Shot(*times, first, end, transition)
 
     def _seconds(self, number):
         if number == self.index.num_frames:
@@ -366,7 +381,9 @@ class _OpenShot:
                 pair = self._lose(middle)
             if pair is not None:
                 yield dataclasses.replace(pair, is_extra=True)
-        yield self._make.shot(self._first, end)
+        first = self._first
+        by = Transition("cut", first, first) if first else None
+        yield self._make.shot(first, end, by)
 
     def _read(self, number, choice, wholes):
         self._last_read = number

@@ -1,25 +1,26 @@
 """Classifies images, films and folders, and writes what was found of them."""
 
-import collections
-import contextlib
-import itertools
 import json
 import pathlib
 import warnings
 
-import tqdm
-
+from keras_ssc import command
 from keras_ssc import files
 from keras_ssc.data import pair_files
 from keras_ssc.errors import VideoError
 from keras_ssc.films import file_kinds
+from keras_ssc.films import film_files
 from keras_ssc.films import image_limits
 from keras_ssc.films import image_seen
 from keras_ssc.genres import choose
+from keras_ssc.prediction import words
 from keras_ssc.serving import client as serving_client
 
 # Of what `as_json` writes; another number means other names or meanings.
 VERSION = 1
+
+# Formats of `exporting` that a verdict is written in, too.
+CUT_LISTS = {"edl", "otio", "fcpxml", "chapters"}
 
 
 def read_image(path):
@@ -86,66 +87,6 @@ def as_json(model, predictions, errors=(), left_aside=()):
     return json.dumps(result, indent=2, ensure_ascii=False)
 
 
-def list_films(inputs):
-    """Lists the film files that are to be classified.
-
-    Args:
-        inputs: Sequence of paths: films, and folders of films.
-
-    Returns:
-        A tuple of two lists of `pathlib.Path`. The films: a folder's files
-        by their names, hidden ones apart; also what turns out to be no file,
-        such as a broken link. What of the folders is left aside, since it is
-        obviously no film; a file that is named itself never is.
-
-    Raises:
-        ValueError: If a path is missing, or a folder holds no film.
-    """
-    films, left_aside = [], []
-    for path in map(pathlib.Path, inputs):
-        if path.is_dir():
-            found = sorted(
-                each
-                for each in path.iterdir()
-                if not each.is_dir() and not each.name.startswith(".")
-            )
-            aside = [each for each in found if file_kinds.is_no_film(each)]
-            if len(found) == len(aside):
-                received = (
-                    f"holds only {counts(aside)}" if aside else "is empty"
-                )
-                raise ValueError(
-                    f"Expected a folder of films. {path} {received}. Name a "
-                    "file itself to have it tried, or two images."
-                )
-            films += [x for x in found if not file_kinds.is_no_film(x)]
-            left_aside += aside
-        elif path.exists():
-            films.append(path)
-        else:
-            raise ValueError(
-                f"Expected a film or a folder of films. Received: {path}, no "
-                "such file"
-            )
-    return films, left_aside
-
-
-def counts(paths):
-    """Counts files by their suffixes, such as `2 .jpg, 1 .nfo`."""
-    counted = collections.Counter(path.suffix.lower() for path in paths)
-    return ", ".join(
-        f"{counted[suffix]} {suffix}" for suffix in sorted(counted)
-    )
-
-
-def left_aside_text(paths):
-    """Says in a line what of folders was left aside, see `list_films`."""
-    by_folder = itertools.groupby(paths, lambda path: path.parent)
-    return "left aside " + "; ".join(
-        f"in {folder}: {counts(found)}" for folder, found in by_folder
-    )
-
-
 def holds_pairs(path):
     """Says whether a path is a folder of pairs, as extract writes it."""
     path = pathlib.Path(path)
@@ -162,7 +103,9 @@ def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
         plan: Dict, attributes of a `film_reader.Plan`.
         min_confidence: Float, the score below which a verdict is uncertain.
         outputs: Dict of paths, each one there or not: `csv`, `timeline`,
-            `contact_sheet`, and `annotate` for the film with its verdicts.
+            `contact_sheet`, `annotate` for the film with its verdicts, and
+            `edl`, `otio`, `fcpxml` and `chapters`, see `exporting.FORMATS`:
+            its shots, with what is said of them.
         genre: String, the film's own, for `annotate`; None if not known.
 
     Returns:
@@ -172,19 +115,27 @@ def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
 
     Raises:
         ValueError: If an input is missing, there are outputs of more than one
-            film, the model is none, or does not know the genre.
+            film, or of shots that are not searched for, the model is none,
+            or does not know the genre.
     """
     # Only now: two frames sent to a server need none of it.
+    from keras_ssc.editing import exporting
     from keras_ssc.films import film_reader
 
     plan = film_reader.Plan(**plan)
     has_pairs = len(inputs) == 1 and holds_pairs(inputs[0])
-    films, left_aside = ([], []) if has_pairs else list_films(inputs)
+    films, left_aside = ([], []) if has_pairs else film_files.list_films(inputs)
     if outputs and len(films) != 1:
         received = "a folder of pairs" if has_pairs else f"{len(films)} films"
         raise ValueError(
-            "Expected one film with --csv, --timeline, --contact-sheet and "
-            f"--annotate. Received: {received}"
+            f"Expected one film with {_flags(outputs)}. Received: {received}"
+        )
+    lists = outputs.keys() & CUT_LISTS
+    exporting.check_formats(lists)
+    if lists and plan.quick:
+        raise ValueError(
+            f"Expected {_flags(lists)} without --quick, which does not search "
+            "for shots."
         )
     asked = load()
     if genre is not None:
@@ -202,11 +153,17 @@ def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
     return asked.name, found, left_aside
 
 
+def _flags(outputs):
+    names = [f"--{name.replace('_', '-')}" for name in sorted(outputs)]
+    return ", ".join(names)
+
+
 def _predict_film(asked, film, plan, min_confidence, outputs, genre):
     """Yields the film and what it ended in; then writes the outputs."""
-    pictures = _pictures() if outputs.keys() - {"csv"} else None
+    drawn = outputs.keys() - CUT_LISTS - {"csv"}
+    pictures = _pictures() if drawn else None
     try:
-        with _bars(film.name) as progress:
+        with command.bars(film.name) as progress:
             verdict = asked.predict_film(
                 film,
                 plan,
@@ -222,8 +179,20 @@ def _predict_film(asked, film, plan, min_confidence, outputs, genre):
     yield film, verdict
     if "csv" in outputs:
         files.write_text(outputs["csv"], verdict.as_csv())
+    for name in outputs.keys() & CUT_LISTS:
+        _write_shots(verdict, name, outputs[name])
     for name in outputs.keys() & {"timeline", "contact_sheet"}:
         files.write_bytes(outputs[name], getattr(pictures, name)(verdict))
+
+
+def _write_shots(verdict, name, path):
+    from keras_ssc.editing import exporting
+
+    labels = [
+        None if shot.genres is None else words.shot_text(shot)
+        for shot in verdict.shots
+    ]
+    exporting.write(verdict.shot_list(), name, path, labels)
 
 
 def _pictures():
@@ -231,26 +200,3 @@ def _pictures():
     from keras_ssc.prediction import verdict_pictures
 
     return verdict_pictures
-
-
-@contextlib.contextmanager
-def _bars(name):
-    """Shows a film's progress on the terminal, a bar for each thing done."""
-    with contextlib.ExitStack() as stack:
-        bars = {}
-
-        def progress(what, done, total):
-            if what not in bars:
-                stack.close()
-                bars[what] = stack.enter_context(
-                    tqdm.tqdm(
-                        total=total,
-                        unit="pair" if what == "pairs" else "frame",
-                        desc=f"{name}: {what}",
-                        leave=False,
-                        disable=None,
-                    )
-                )
-            bars[what].update(done - bars[what].n)
-
-        yield progress

@@ -4,6 +4,7 @@ import collections
 import csv
 import dataclasses
 import io
+import pathlib
 import typing
 
 import cv2
@@ -11,6 +12,8 @@ import numpy as np
 
 from keras_ssc.errors import VideoError
 from keras_ssc.films import film_list
+from keras_ssc.films.shot_detection import ShotList
+from keras_ssc.films.shots import Transition
 from keras_ssc.genres import SEPARATOR
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics.unlike import is_unlike
@@ -61,6 +64,10 @@ class ShotVerdict:
         picture: uint8 array (135, 240, 3), RGB, the frame of the pair nearest
             to its middle. None if no pictures were asked for, or the film has
             200 longer shots.
+        first_frame: Integer, its first frame's number in the film, from 0.
+        end_frame: Integer, the number of the frame after its last one.
+        transition: The `shots.Transition` that leads to it; None for a film's
+            first shot, and where shots were not searched for.
     """
 
     start_seconds: float
@@ -73,6 +80,9 @@ class ShotVerdict:
     familiarity: float | None = None
     is_unlike: bool = False
     picture: np.ndarray | None = None
+    first_frame: int = 0
+    end_frame: int = 0
+    transition: Transition | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,6 +131,8 @@ class FilmVerdict:
         strongest: `film_reader.Pair`, the one with the highest score for
             the genre that has the film's, if pictures were asked for; of the
             unlike ones only if there is no other.
+        source: `film_reader.Picture`, with the times of the film's frames;
+            None of stored pairs.
     """
 
     path: str
@@ -143,15 +155,26 @@ class FilmVerdict:
     is_unlike: bool = False
     num_unlike: int = 0
     strongest: object = None
+    source: object = None
 
     def as_json(self):
         """Returns plain values, with `version`; pictures are left out."""
         film = {"version": VERSION, **vars(self)}
-        del film["strongest"]
+        del film["strongest"], film["source"]
         film["shots"] = [dict(vars(shot)) for shot in self.shots]
         for shot in film["shots"]:
             del shot["picture"]
+            if shot["transition"] is not None:
+                shot["transition"] = dataclasses.asdict(shot["transition"])
         return film
+
+    def shot_list(self):
+        """Returns the `shot_detection.ShotList` of a film that was read."""
+        read = self.source
+        return ShotList(
+            *(pathlib.Path(self.path), self.shots, read.seconds),
+            *(read.step_seconds, read.width, read.height, read.notes),
+        )
 
     def as_csv(self):
         """Returns a CSV text, one row a shot.
@@ -217,7 +240,7 @@ class Collector:
         self._shots = []
         self._pictures = {}  # from a shot's place to its picture
         self._dropped = collections.Counter()
-        self._notes, self._aspect = [], None
+        self._source = None
         # Of each genre, how strong a pair is for it, and the strongest pair.
         self._strongest = [((False, -1.0), None)] * len(task.genres)
         self._begin_shot()
@@ -228,7 +251,7 @@ class Collector:
 
     def begin(self, picture):
         """Takes the film's `film_reader.Picture`."""
-        self._notes, self._aspect = list(picture.notes), picture.aspect
+        self._source = picture
 
     def drop(self, pair):
         """Counts a pair that is not used."""
@@ -281,17 +304,21 @@ class Collector:
         return shot.end_seconds - shot.start_seconds
 
     def _judge(self, shot, answers, picture):
-        start, end = shot.start_seconds, shot.end_seconds
+        times = shot.start_seconds, shot.end_seconds
+        place = {
+            "first_frame": shot.first_frame,
+            "end_frame": shot.end_frame,
+            "transition": shot.transition,
+        }
         if not answers:
-            return ShotVerdict(start, end, 0, None, None, None, None)
+            return ShotVerdict(*times, 0, None, None, None, None, **place)
         familiarity = _median_familiarity(answers)
         voting = _voting(answers)
         mean = scoring.film_scores([answer.scores for answer in voting])
         genres = self._named(mean, familiarity)
         magnitudes = [answer.magnitude for answer in voting]
         return ShotVerdict(
-            start,
-            end,
+            *times,
             len(voting),
             genres[0] if genres else None,
             genres,
@@ -300,6 +327,7 @@ class Collector:
             familiarity,
             is_unlike(familiarity),
             picture,
+            **place,
         )
 
     def _scores_of(self, answers):
@@ -349,6 +377,7 @@ class Collector:
             [[genre in shot.genres for genre in names] for shot in judged]
         )
         shares = weights @ is_evidence
+        read = self._source
         # Of equal scores, the first genre's, as the decision has it.
         order = np.argsort(-scores, kind="stable")
         others = [names[place] for place in order if names[place] not in genres]
@@ -368,12 +397,13 @@ class Collector:
             num_repeated=num_repeated,
             dropped=dict(self._dropped),
             shots=shots,
-            notes=self._notes,
-            aspect=self._aspect,
+            notes=list(read.notes) if read else [],
+            aspect=read.aspect if read else None,
             familiarity=familiarity,
             is_unlike=is_unlike(familiarity),
             num_unlike=len(answers) - len(voting),
             strongest=self._strongest[order[0]][1],
+            source=read,
         )
 
 

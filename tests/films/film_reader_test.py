@@ -95,7 +95,8 @@ def test_middle_of_a_shot_is_near_where_few_pairs_are_kept(film):
             assert len(shot._kept) <= most_kept
         pair, ended = shot.close(30)
         assert abs(24 * pair.seconds - 14) <= nearest
-        assert ended == film_reader.Shot(0.0, float(index.seconds[30]))
+        seconds = float(index.seconds[30])
+        assert ended == film_reader.Shot(0.0, seconds, 0, 30)
 
 
 def test_pairs_that_cannot_be_read_are_told(film):

@@ -14,10 +14,10 @@ import pytest
 from keras_ssc import predict
 from keras_ssc import tasks
 from keras_ssc.errors import VideoError
+from keras_ssc.films import film_files
 from keras_ssc.films import film_process
 from keras_ssc.films import film_reader
 from keras_ssc.genres import REPORT_GENRES
-from keras_ssc.prediction import predicting
 from keras_ssc.prediction import predictor
 from tests.helpers import drawn_films
 
@@ -158,7 +158,7 @@ def test_folder_names_what_is_no_file_in_it(films, tmp_path):
     (tmp_path / "broken.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "link.mp4").symlink_to(films / "cover.mp4")
     (tmp_path / "folder").mkdir()
-    found, left_aside = predicting.list_films([tmp_path])
+    found, left_aside = film_files.list_films([tmp_path])
     assert [path.name for path in found] == [
         *("broken.mp4", "link.mp4", "pipe.mp4")
     ]

@@ -2,9 +2,11 @@ import dataclasses
 import fractions
 import json
 import sys
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
+import opentimelineio
 import pytest
 
 import keras_ssc
@@ -18,6 +20,7 @@ from keras_ssc.films import film_reader
 from keras_ssc.films import frame_index
 from keras_ssc.films import image_files
 from keras_ssc.genres import REPORT_GENRES
+from keras_ssc.genres import genre_words
 from keras_ssc.prediction import predicting
 from keras_ssc.prediction import predictor
 from keras_ssc.prediction import verdict_pictures
@@ -262,6 +265,51 @@ def test_mistakes_are_one_line_and_code_2(run_dir, film, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             parser_arguments(arguments)
+
+
+def test_shots_with_genres_are_written_for_editors(
+    asked, run_dir, film, tmp_path, capsys
+):
+    names = ("edl", "otio", "fcpxml", "chapters")
+    outputs = [x for name in names for x in (f"--{name}", tmp_path / name)]
+    arguments = (run_dir, film, "--pairs", 12, "--json", *outputs)
+    assert parser_arguments(arguments) == 0
+    (said,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert "source" not in said and "strongest" not in said
+    places = [
+        (shot["first_frame"], shot["end_frame"], shot["transition"])
+        for shot in said["shots"]
+    ]
+    cut = {"kind": "cut", "first_frame": 20, "end_frame": 20}
+    assert places == [(0, 20, None), (20, 60, cut)]
+    labels = []
+    for shot in said["shots"]:
+        score = 100 * shot["scores"][shot["genre"]]
+        labels.append(f"{genre_words(shot['genre'])} {score:.0f} %")
+    read = opentimelineio.adapters.read_from_file(
+        str(tmp_path / "otio"), "otio_json"
+    )
+    assert [
+        (clip.source_range.start_time.value, clip.markers[0].name)
+        for clip in read.find_clips()
+    ] == list(zip((0, 20), labels, strict=True))
+    assert f"* LOC: 00:00:00:20 YELLOW  {labels[1]}\n" in (
+        tmp_path / "edl"
+    ).read_text("utf-8")
+    markers = ElementTree.parse(tmp_path / "fcpxml").iter("marker")
+    assert [each.get("value") for each in markers] == labels
+    chapters = (tmp_path / "chapters").read_text("utf-8")
+    assert f"START=834\nEND=2500\ntitle=Shot 2: {labels[1]}\n" in chapters
+
+
+@pytest.mark.parametrize("flag", ["--edl", "--otio", "--fcpxml", "--chapters"])
+def test_shots_that_are_not_searched_for_are_not_written(
+    run_dir, film, tmp_path, flag
+):
+    arguments = (run_dir, film, "--quick", flag, tmp_path / "out")
+    with pytest.raises(ValueError, match=f"Expected {flag} without --quick"):
+        parser_arguments(arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -174,6 +174,7 @@ def test_json_has_plain_values_under_a_version():
     assert list(plain["shots"][0]) == [
         *("start_seconds", "end_seconds", "num_pairs", "genre", "genres"),
         *("scores", "motion_magnitude", "familiarity", "is_unlike"),
+        *("first_frame", "end_frame", "transition"),
     ]
     assert plain["version"] == verdict.VERSION == 1
 

@@ -1,0 +1,141 @@
+"""Films -> files for editing programs, players and people."""
+
+import pathlib
+
+from keras_ssc import checks
+from keras_ssc import command
+from keras_ssc import files
+from keras_ssc.editing import chapters
+from keras_ssc.editing import edl
+from keras_ssc.editing import fcpxml
+from keras_ssc.editing import otio
+from keras_ssc.editing import pictures
+from keras_ssc.editing import tables
+from keras_ssc.errors import VideoError
+from keras_ssc.films import shot_detection
+
+# A format's text, of a `shot_detection.ShotList` and labels, and what the
+# files' names end in.
+_TEXTS = {
+    "csv": (tables.csv_text, ".csv"),
+    "json": (tables.json_text, ".json"),
+    "edl": (edl.text, ".edl"),
+    "otio": (otio.text, ".otio"),
+    "fcpxml": (fcpxml.text, ".fcpxml"),
+    "chapters": (chapters.text, ".chapters.txt"),
+}
+PICTURES = "pictures"
+FORMATS = (*_TEXTS, PICTURES)
+
+
+def check_formats(names):
+    """Checks that formats are known and can be written.
+
+    Args:
+        names: Sequence of strings.
+
+    Raises:
+        ValueError: If one is not of `FORMATS`, or its package is missing.
+    """
+    for name in names:
+        checks.one_of("format", name, FORMATS)
+    if "otio" in names:
+        otio.library()
+
+
+def write(found, name, path, labels=None):
+    """Writes a film's shots to a file, all of it or nothing.
+
+    Args:
+        found: A `shot_detection.ShotList`.
+        name: String, one of `FORMATS` but `PICTURES`.
+        path: Where the file shall be; its folder exists.
+        labels: Sequence of a string or None for each shot; None for none.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before stays.
+    """
+    text, _ = _TEXTS[name]
+    files.write_text(path, text(found, labels))
+
+
+def place_outputs(films, names, out):
+    """Says where the files of films will be.
+
+    Args:
+        films: List of `pathlib.Path`.
+        names: Sequence of strings of `FORMATS`.
+        out: Path of a folder.
+
+    Returns:
+        A list of dicts, one a film, from a format to a `pathlib.Path`: the
+        film's name with another ending.
+
+    Raises:
+        ValueError: If two films would have the same files, or `out` is a file.
+    """
+    out = pathlib.Path(out)
+    if out.exists() and not out.is_dir():
+        raise ValueError(
+            f"Expected a folder as --out. Received: the file {out}"
+        )
+    endings = {name: ending for name, (_, ending) in _TEXTS.items()}
+    endings[PICTURES] = "_shots"
+    taken = {}
+    for film in films:
+        # Some systems take capitals and small letters for one.
+        other = taken.setdefault(film.stem.casefold(), film)
+        if names and other is not film:
+            raise ValueError(
+                "Expected films of different names: their files are called as "
+                f"they are. Received: {other} and {film}. List them one after "
+                "the other, with another --out for each."
+            )
+    return [
+        {name: out / f"{film.stem}{endings[name]}" for name in names}
+        for film in films
+    ]
+
+
+def export_films(films, names=(), out="."):
+    """Finds the shots of films and writes them.
+
+    Args:
+        films: List of `pathlib.Path`.
+        names: Sequence of strings, the formats, of `FORMATS`.
+        out: Path of a folder, which is made if it is not there.
+
+    Returns:
+        An iterator of tuples, one a film: its path; its
+        `shot_detection.ShotList` or the `VideoError` that it ended in; the
+        list of paths that were written; and a list of the shots, from 1, whose
+        picture cannot be decoded.
+
+    Raises:
+        ValueError: If a format cannot be written, or two films would have the
+            same files.
+        OSError: If a file cannot be written.
+    """
+    check_formats(names)
+    placed = place_outputs(films, names, out)
+    return map(_export_film, films, placed)
+
+
+def _export_film(film, outputs):
+    missing = []
+    with command.bars(film.name) as progress:
+        try:
+            found = shot_detection.list_shots(
+                film, lambda *done: progress("frames", *done)
+            )
+            for name, path in outputs.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if name == PICTURES:
+                    missing = pictures.write(
+                        found, path, lambda *done: progress("pictures", *done)
+                    )
+                else:
+                    write(found, name, path)
+        except VideoError as error:
+            return film, error, [], missing
+    return film, found, list(outputs.values()), missing
