@@ -35,6 +35,12 @@ _MOST_BYTES_AHEAD = 2**26
 # Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
 _LEAST_SIDE = 16
 
+# Gradual transitions are sought on about 30 frames a second.
+_STEP_SECONDS = 1 / 30
+
+# Pictures that are seen for so many frames are no shot.
+_MOST_FLASH = 3
+
 # Frames between two searches for gradual transitions.
 _NUM_NEW = 96
 
@@ -104,7 +110,7 @@ def list_shots(path, progress=None, max_silence=120.0):
 
 def _list(send, path):
     index = frame_index.index_frames(path)
-    finder, found = Finder(), []
+    finder, found = Finder(index.step_seconds), []
     for seen in look_at_all(index):
         found += finder.add(seen)
         if seen.frame.number % _FRAMES_A_REPORT == 0:
@@ -232,19 +238,18 @@ def ahead(items, num_ahead):
 class Finder:
     """Finds the transitions of a film, frame by frame.
 
-    Attributes:
-        settled: Integer: all transitions are known that begin before this
-            frame.
+    Args:
+        step_seconds: Float, how long most frames are shown.
     """
 
-    def __init__(self):
-        self.settled = 0
-        self._begin()
-        self._ended = 0
-
-    def _begin(self):
-        self._numbers, self._colours, self._blank = [], [], []
-        self._num_new = 0
+    def __init__(self, step_seconds):
+        self._every = max(round(_STEP_SECONDS / step_seconds), 1)
+        # Of the frames that may still matter, and which of them is undecided.
+        self._numbers, self._colours = [], []
+        self._blank, self._cut = [], []
+        self._num_decided = 0
+        self._last_cut = 0
+        self._told = -1  # the frame up to which cuts were told
 
     def add(self, seen):
         """Takes the next frame.
@@ -255,73 +260,112 @@ class Finder:
         Returns:
             List of `Transition`, ascending: those that have become certain.
         """
-        found = []
+        if not seen.is_cut and self._blank[-1:] == [seen.is_blank]:
+            if seen.frame.number % self._every:
+                return []
+            recent = self._blank[-_MOST_BLANK:]
+            if len(recent) == _MOST_BLANK and all(recent):
+                # Of a long run of blank frames, the middle says nothing more.
+                for kept in self._kept:
+                    del kept[-1]
         if seen.is_cut:
-            found = self._settle(None)
-            number = seen.frame.number
-            if not found or found[-1].end_frame < number:
-                found.append(Transition("cut", number, number))
-            self._begin()
-            self.settled = self._ended = number
-        # Of a long run of blank frames, the middle says nothing more.
-        if len(self._blank) > _MOST_BLANK and all(
-            [*self._blank[-_MOST_BLANK:], seen.is_blank]
-        ):
-            self._numbers[-1] = seen.frame.number
-            return found
+            self._last_cut = len(self._numbers)
         self._numbers.append(seen.frame.number)
         self._colours.append(seen.frame.colours)
         self._blank.append(seen.is_blank)
-        self._num_new += 1
-        if self._num_new >= _NUM_NEW + transitions.MARGIN:
-            found += self._settle(len(self._numbers) - transitions.MARGIN)
-        return found
+        self._cut.append(seen.is_cut)
+        certain = len(self._numbers) - transitions.MARGIN
+        if 0 < self._last_cut <= len(self._numbers) - transitions.CONTEXT:
+            # Nothing that began before a cut goes on behind it.
+            certain, self._last_cut = max(certain, self._last_cut), 0
+            return self._decide(certain)
+        if certain >= self._num_decided + _NUM_NEW:
+            return self._decide(certain)
+        return []
+
+    @property
+    def _kept(self):
+        return self._numbers, self._colours, self._blank, self._cut
 
     def close(self):
         """Returns the last transitions, at the film's end."""
-        found = self._settle(None)
+        if not self._numbers:
+            return []
+        last = self._numbers[-1]
+        found = self._decide(len(self._numbers))
         # After what fades out at the end there is no shot.
-        last = self._numbers[-1] if self._numbers else -1
         return [each for each in found if each.end_frame <= last]
 
-    def _settle(self, certain):
-        """Returns the transitions that are certain, and forgets their frames.
+    def _decide(self, certain):
+        """Returns the transitions that end before a frame, given by its place.
 
-        Args:
-            certain: Integer, the place of the first frame that what follows
-                may still change; None if nothing follows.
+        What was looked at for them is forgotten.
         """
-        if len(self._numbers) < 2:
-            return []
-        found = transitions.find(np.stack(self._colours), np.array(self._blank))
-        numbers = [*self._numbers, self._numbers[-1] + 1]
-        places = []
+        found = [
+            dataclasses.replace(
+                each, first_frame=max(each.first_frame, self._num_decided)
+            )
+            for each in transitions.find(
+                *map(np.array, (self._colours, self._blank, self._cut))
+            )
+            # Those that were told are found again.
+            if each.first_frame + each.end_frame > 2 * self._num_decided
+        ]
         for each in found:
-            first = max(each.first_frame, 0)
-            if numbers[first] < self._ended or numbers[first] == 0:
-                continue
-            if certain is not None and each.end_frame >= certain:
-                certain = min(certain, first)
-                break
-            places.append(dataclasses.replace(each, first_frame=first))
+            if each.first_frame < certain < each.end_frame:
+                certain = each.first_frame
+        while certain < len(self._blank) and all(
+            self._blank[max(certain - 1, 0) : certain + 1]
+        ):
+            certain -= 1  # where a run of blank frames ends is not known
+        certain = max(certain, self._num_decided)
+        found = [each for each in found if each.end_frame <= certain]
+        found += self._cuts_beside(found, certain)
+        found.sort(key=lambda each: each.end_frame)
+        numbers = [*self._numbers, self._numbers[-1] + 1]
         found = [
             Transition(
-                each.kind, numbers[each.first_frame], numbers[each.end_frame]
+                *(each.kind, numbers[each.first_frame]), numbers[each.end_frame]
             )
-            for each in places
+            for each in found
+            # Before what the film begins with, there is no shot.
+            if numbers[each.first_frame] > 0
         ]
-        if found:
-            self._ended = found[-1].end_frame
-        if certain is not None:
-            if self._blank[certain]:
-                # Where a blank run ends is not known yet.
-                while certain > 0 and self._blank[certain - 1]:
-                    certain -= 1
-            self.settled = self._numbers[certain]
-            self._ended = max(self._ended, self.settled)
-            kept = slice(max(certain - transitions.CONTEXT, 0), None)
-            self._numbers = self._numbers[kept]
-            self._colours = self._colours[kept]
-            self._blank = self._blank[kept]
-            self._num_new = len(self._numbers)
+        self._forget(certain)
         return found
+
+    def _cuts_beside(self, found, certain):
+        """Returns the cuts up to a place, without those in a transition."""
+        return [
+            Transition("cut", place, place)
+            for place in self._true_cuts()
+            if self._num_decided <= place <= certain
+            and self._numbers[place] > self._told
+            and not any(x.first_frame <= place <= x.end_frame for x in found)
+        ]
+
+    def _true_cuts(self):
+        """Yields the places of cuts; of some that follow at once, the first.
+
+        What is seen for up to three frames is a flash, and no shot: between
+        two pictures of one shot it is no cut at all.
+        """
+        places = np.flatnonzero(self._cut)
+        ends = np.flatnonzero(np.diff(places, append=np.inf) > _MOST_FLASH)
+        first = 0
+        for end in ends:
+            place, last = int(places[first]), int(places[end])
+            first = end + 1
+            if place == last or not transitions.are_alike(
+                self._colours[max(place - 1, 0)], self._colours[last]
+            ):
+                yield place
+
+    def _forget(self, certain):
+        if certain < len(self._numbers):
+            self._told = self._numbers[certain]
+        num_left = max(certain - transitions.CONTEXT, 0)
+        for kept in self._kept:
+            del kept[:num_left]
+        self._num_decided = certain - num_left
+        self._last_cut = max(self._last_cut - num_left, 0)

@@ -38,15 +38,18 @@ _LEAST_CHANGE = 100.0
 # Correlation above which two pictures are one, in other light.
 _ALIKE = 0.85
 
+# Contrast below which pictures are alike by chance, in levels.
+_FAINT = 2.0
+
 # Levels below which a place stays dark: a letterbox's bars, in luma of limited
 # range (black is 16).
 _DARK = 28
 
 # Logistic regression (C=1) of `_evidence` on stretches of real footage: see
 # `experiments.shots.fit`.
-_WEIGHTS = np.array([-4.06, -5.3, -7.3, -3.32, -7.79, 2.75])
-_OFFSET = -2.18
-_LEAST_PROBABILITY = 0.5
+_WEIGHTS = np.array([-6.59, 4.11, -2.17, -3.19, -3.81, -4.03, 0.76])
+_OFFSET = -10.5
+_LEAST_PROBABILITY = 0.8
 
 _WIPE_LENGTHS = (5, 7, 10, 14, 20, 28, 39, 54)
 
@@ -54,8 +57,17 @@ _WIPE_LENGTHS = (5, 7, 10, 14, 20, 28, 39, 54)
 # when it switches; and the one from which on a larger one says no more.
 _LEAST_PIXEL_CHANGE, _MOST_PIXEL_CHANGE = 400.0, 4000.0
 
-# Correlation above which the pictures before and after a wipe are one shot's.
-_MOST_ALIKE = 0.7
+# The share of the frame that must change, and how unlike the shots must be.
+_LEAST_CHANGED, _LEAST_UNLIKE = 0.2, -1.2
+
+# The standard deviation of the times at which an edge passes, as a share of
+# the time that it takes.
+_EDGE_SPREAD = 0.25
+
+# As `_WEIGHTS`, of what `_edge` measures and of unlikeness and steadiness.
+_WIPE_WEIGHTS = np.array([-1.93, 3.9, -1.01, 4.85, 3.95, 0.56])
+_WIPE_OFFSET = -7.35
+_LEAST_WIPE_ODDS = 1.0
 
 # For each place of a thumbnail, the terms of a surface of second order; the
 # last is the distance from the middle, in pixels.
@@ -71,6 +83,9 @@ _SURFACE = np.stack(
 # The picture between the halves of a fade has this share of the contrast of
 # the others at most: a subtitle or a watermark may stay in it.
 _FLAT = 0.35
+
+# What no blend explains of the frames of a fade, on average.
+_MOST_UNEXPLAINED = 0.15
 
 # Frames for which it may stand, in frames of 1/30 s or longer.
 _LONGEST_FLAT = 60
@@ -93,22 +108,36 @@ class _Found:
     score: float
 
 
-def find(thumbnails, is_blank):
-    """Finds the gradual transitions of a part of a film without a cut.
+def find(thumbnails, is_blank, is_cut):
+    """Finds the gradual transitions of a part of a film.
 
     Args:
         thumbnails: uint8 array (frames, 3, 18, 32), see `thumbnails.of`.
         is_blank: bool array (frames,), see `cuts.is_blank`.
+        is_cut: bool array (frames,), whether there is a cut before a frame.
 
     Returns:
-        List of `shots.Transition`, ascending, without overlaps. Frames are
-        counted from the part's first. One may begin with the first frame, if
-        that is blank, or end behind the last one.
+        List of `shots.Transition`, ascending, without overlaps; cuts are left
+        out, but those from a blank picture to one that is there at once.
+        Frames are counted from the part's first. What begins with the first
+        frame, or ends behind the last, began before or has not ended.
     """
-    part = _Part(thumbnails, is_blank)
+    part = _Part(thumbnails, is_blank, is_cut)
     found = _strongest(part, [*_blends(part), *_wipes(part)])
-    found = [_exactly(part, each) for each in found]
-    return _with_fades(part, found)
+    return _with_fades(part, _exactly(part, found))
+
+
+def are_alike(colours, other_colours):
+    """Says whether two thumbnails show one picture, whatever the light.
+
+    Args:
+        colours: uint8 array (3, 18, 32), see `thumbnails.of`.
+        other_colours: The same.
+    """
+    one, other = (x[0] - x[0].mean() for x in (colours, other_colours))
+    covariance = (one * other).mean()
+    deviations = max(one.std() * other.std(), _FAINT)
+    return bool(covariance / deviations > _ALIKE)
 
 
 class _Part:
@@ -117,18 +146,21 @@ class _Part:
     Args:
         thumbnails: uint8 array (frames, 3, 18, 32).
         is_blank: bool array (frames,).
+        is_cut: bool array (frames,).
 
     Attributes:
         num_frames: Integer.
         pixels: float32 array (frames, 3, places), the thumbnails.
         contrast: float64 array (frames,), the luma's standard deviation.
+        detail: float32 array (2, frames), the mean squared differences of
+            neighbours in the luma, vertically and horizontally.
         blanks: List of tuples (first, end), runs of blank frames.
         first: int64 array (frames,): to each frame the first one of its run,
-            of blank frames or of others.
+            of blank frames or of others, without a cut.
         last: int64 array (frames,), the same for the last one.
     """
 
-    def __init__(self, thumbnails, is_blank):
+    def __init__(self, thumbnails, is_blank, is_cut):
         self.num_frames = len(thumbnails)
         self.pixels = thumbnails.reshape(self.num_frames, 3, -1).astype(
             np.float32
@@ -143,7 +175,14 @@ class _Part:
         self._covariances = (luma @ luma.T).astype(float) / luma.shape[1]
         self.contrast = np.sqrt(np.diag(self._covariances))
         self._is_blank = is_blank
-        edges = np.flatnonzero(np.diff(is_blank)) + 1
+        picture = self.pixels[:, 0].reshape(self.num_frames, *SIZE[::-1])
+        self.detail = np.stack(
+            [
+                np.square(np.diff(picture, axis=axis)).mean(axis=(1, 2))
+                for axis in (1, 2)
+            ]
+        )
+        edges = np.flatnonzero(np.diff(is_blank) | is_cut[1:]) + 1
         starts = np.r_[0, edges].astype(int)
         ends = np.r_[edges, self.num_frames].astype(int)
         run = np.searchsorted(edges, np.arange(self.num_frames), "right")
@@ -165,9 +204,8 @@ class _Part:
 
     def correlation(self, one, other):
         """Returns how alike the frames' lumas are, whatever the light."""
-        # 4: faint pictures correlate by chance.
-        return self._covariances[one, other] / np.sqrt(
-            (self.contrast[one] * self.contrast[other]) ** 2 + 4
+        return self._covariances[one, other] / np.maximum(
+            self.contrast[one] * self.contrast[other], _FAINT
         )
 
     def share(self, before, after, frame):
@@ -193,15 +231,41 @@ class _Part:
         is_other = self.correlation(before, after) < _ALIKE
         return before[is_other], after[is_other]
 
-    def alike_around(self, before, after):
-        """Returns how alike the two shots are at their most alike frames."""
-        alike = np.full(len(before), -1.0)
+    def unlike_around(self, before, after):
+        """Returns how unlike two shots are at their most alike frames.
+
+        Args:
+            before: int64 array, the last frames of the earlier shots.
+            after: int64 array, the first frames of the later ones.
+
+        Returns:
+            float64 array, the logarithm of 1 less their correlation: below
+            -1.5 they are one shot.
+        """
+        alike = np.full(len(before), -0.2)
         for back in _AROUND:
             for forth in _AROUND:
-                one = np.maximum(before - back, self.first[before])
-                other = np.minimum(after + forth, self.last[after])
+                # Also beyond a cut: a flash or an explosion may look like one.
+                one = np.maximum(before - back, 0)
+                other = np.minimum(after + forth, self.num_frames - 1)
                 alike = np.maximum(alike, self.correlation(one, other))
-        return alike
+        return np.log(1.03 - alike)
+
+    def steady(self, before, after):
+        """Returns how little the pictures change before and after.
+
+        Args:
+            before: int64 array (stretches,), the first frames of stretches.
+            after: int64 array (stretches,), their last frames.
+
+        Returns:
+            float64 array (stretches,), the lower correlation over 10 frames.
+        """
+        earlier = np.maximum(before - 10, self.first[before])
+        later = np.minimum(after + 10, self.last[after])
+        return np.minimum(
+            self.correlation(earlier, before), self.correlation(after, later)
+        )
 
 
 # ---- dissolves, and the halves of fades ----
@@ -234,11 +298,12 @@ def _evidence(part, length, before, after):
 
     Returns:
         A tuple: `before` and `after` of those that may be one; float64 array
-        (their number, 6), in the order of `_WEIGHTS`: the logarithm of what no
-        blend explains in the middle; how alike the shots are around, twice,
-        for the second time above one half only; how far the middle's contrast
-        is from a mixture's; how uneven the share grows; how steady the
-        pictures are before and after.
+        (their number, 7), in the order of `_WEIGHTS`: the logarithm of what no
+        blend explains in the middle; how unlike the shots are around; how far
+        the middle's contrast is from a mixture's, and the logarithm of its
+        detail (blurred where the camera moves, much where it is one picture in
+        other light); how uneven the share grows, squared; how unsteady the
+        pictures are before and after, squared; the length's logarithm.
     """
     shares, rests = [], []
     for place in _PLACES:
@@ -252,27 +317,23 @@ def _evidence(part, length, before, after):
     may &= np.abs(shares[2] - 0.5) < 0.3
     before, after = before[may], after[may]
     shares, rests = shares[:, may], rests[:, may]
-    alike = part.alike_around(before, after)
     middle = (before + after) // 2
     contrast = part.contrast
     dip = contrast[middle] ** 2 / np.maximum(
         np.minimum(contrast[before], contrast[after]) ** 2, 4
     )
     places = np.array(_PLACES)[:, None]
-    reach = min(length, 10)
-    steady = np.minimum(
-        part.correlation(
-            np.maximum(before - reach, part.first[before]), before
-        ),
-        part.correlation(after, np.minimum(after + reach, part.last[after])),
+    detail = part.detail[:, middle] / np.maximum(
+        np.minimum(part.detail[:, before], part.detail[:, after]), 1
     )
     evidence = [
-        np.log(rests[2] + 0.02),
-        np.maximum(alike, -0.2),
-        np.maximum(alike, 0.5),
+        np.log(rests[2] + 0.06),
+        part.unlike_around(before, after),
         np.abs(np.log(np.clip(dip, 0.05, 20) / 0.6)),
-        np.abs(shares - places).max(axis=0),
-        steady,
+        np.log(np.clip(detail.min(axis=0), 0.02, 20)),
+        np.abs(shares - places).max(axis=0) ** 2,
+        (1 - part.steady(before, after)) ** 2,
+        np.full(len(before), np.log(length)),
     ]
     return before, after, np.stack(evidence, axis=-1)
 
@@ -284,76 +345,102 @@ def _wipes(part):
     """Returns the stretches in which an edge moves over the frame."""
     found = []
     for length in _WIPE_LENGTHS:
-        if length >= part.num_frames:
-            continue
-        before, after = part.stretches(length)
-        ways = []
-        shares = []
-        for place in (1 / 4, 1 / 2, 3 / 4):
-            share, rest = part.share(
-                before, after, before + round(length * place)
-            )
-            shares.append(share)
-            # Of a hard edge, the squares of both differences add up to 1.
-            ways.append(share**2 + (1 - share) ** 2 + 2 * rest)
-        may = (shares[0] < shares[1]) & (shares[1] < shares[2])
-        may &= np.abs(shares[1] - 0.5) < 0.35
-        may &= (np.max(ways, axis=0) < 1.5) & (ways[1] > 0.7)
-        may[may] = part.alike_around(before[may], after[may]) < _MOST_ALIKE
-        found += [
-            _wipe(part, one, other)
-            for one, other in zip(
-                before[may].tolist(), after[may].tolist(), strict=True
-            )
-        ]
-    return [each for each in found if each is not None]
+        if length < part.num_frames:
+            for before, after, *around in zip(
+                *_wipe_candidates(part, length), strict=True
+            ):
+                edge = _edge(part, before, after)
+                if edge is None:
+                    continue
+                evidence, start, end = edge
+                odds = [*evidence, *around] @ _WIPE_WEIGHTS + _WIPE_OFFSET
+                if odds > _LEAST_WIPE_ODDS:
+                    score = 1 / (1 + np.exp(-odds))
+                    found.append(_Found("wipe", start, end, score))
+    return found
 
 
-def _wipe(part, before, after):
-    """Returns a stretch as `_Found` if it is a wipe, or None.
+def _wipe_candidates(part, length):
+    """Returns stretches whose inner products could be a wipe's.
+
+    Returns:
+        Four lists: their first and last frames, and how unlike the shots are
+        around, and how steady.
+    """
+    before, after = part.stretches(length)
+    shares, ways = [], []
+    for place in (1 / 4, 1 / 2, 3 / 4):
+        share, rest = part.share(before, after, before + round(length * place))
+        shares.append(share)
+        # Of a hard edge, the squares of both differences add up to 1.
+        ways.append(share**2 + (1 - share) ** 2 + 2 * rest)
+    may = (shares[0] < shares[1]) & (shares[1] < shares[2])
+    may &= np.abs(shares[1] - 0.5) < 0.35
+    may &= (np.max(ways, axis=0) < 1.5) & (ways[1] > 0.7)
+    before, after = before[may], after[may]
+    around = [
+        measure(before, after) for measure in (part.unlike_around, part.steady)
+    ]
+    may = around[0] > _LEAST_UNLIKE
+    return [each[may].tolist() for each in (before, after, *around)]
+
+
+def _edge(part, before, after):
+    """Measures how much an edge moves over the frame, and nothing else.
 
     When each place of the frame switches to the later picture is measured,
     and a surface of second order laid through these times: a straight edge, a
     corner's or a circle's that moves evenly is one.
+
+    Args:
+        part: A `_Part`.
+        before: Integer, the stretch's first frame.
+        after: Integer, its last frame.
+
+    Returns:
+        None if too little changes; else a tuple: list of floats, the first
+        ones that `_WIPE_WEIGHTS` weighs: the logarithm of what the edge leaves
+        unexplained, as a share of what a blend leaves; how much of the times'
+        spread the surface explains; how far that spread is from an edge's that
+        takes the whole stretch; the share of the places that change. And two
+        integers, the last frame before the wipe and the first after it.
     """
     first, last = part.pixels[before], part.pixels[after]
     change = last - first
     energy = (change**2).sum(axis=0)
     changes = energy > _LEAST_PIXEL_CHANGE
-    if changes.mean() < 0.45:
+    if changes.mean() < _LEAST_CHANGED:
         return None
+    change, energy = change[:, changes], energy[changes]
     between = part.pixels[before + 1 : after + 1][..., changes]
-    shares = ((between - first[:, changes]) * change[:, changes]).sum(axis=1)
-    shares = np.clip(shares / energy[changes], 0, 1)
+    shares = ((between - first[:, changes]) * change).sum(axis=1) / energy
+    shares = np.clip(shares, 0, 1)
     length = after - before
     times = length - shares.sum(axis=0) + 0.5
-    weights = np.sqrt(np.minimum(energy[changes], _MOST_PIXEL_CHANGE))
+    weights = np.minimum(energy, _MOST_PIXEL_CHANGE)
+    weights /= weights.sum()
     terms = _SURFACE[changes]
-    factors = np.linalg.lstsq(
-        terms * weights[:, None], times * weights, rcond=None
-    )[0]
+    factors = np.linalg.solve(
+        terms.T @ (terms * weights[:, None]) + 1e-6 * np.eye(terms.shape[1]),
+        terms.T @ (times * weights),
+    )
     fitted = terms @ factors
-    weights = weights**2 / (weights**2).sum()
-    mean = weights @ times
-    spread = weights @ (times - mean) ** 2
+    spread = weights @ (times - weights @ times) ** 2
     explained = 1 - weights @ (times - fitted) ** 2 / max(spread, 1e-6)
     frames = np.arange(1, length + 1)[:, None]
-    expected = np.clip(frames - fitted + 0.5, 0, 1)
-    other = np.abs(shares - expected).mean(axis=0) @ weights
-    # What a blend of the whole frame would leave.
-    blend = np.abs(shares - frames / length).mean(axis=0) @ weights
-    is_wipe = (
-        explained > 0.7
-        and other < 0.12
-        and other < 0.4 * blend
-        and 0.14 < np.sqrt(spread) / length < 0.36
-    )
-    if not is_wipe:
-        return None
+    edge = np.clip(frames - fitted + 0.5, 0, 1)
+    left = np.abs(shares - edge).mean(axis=0) @ weights
+    left_by_blend = np.abs(shares - frames / length).mean(axis=0) @ weights
+    evidence = [
+        np.log(left / left_by_blend + 0.05),
+        max(explained, 0),
+        abs(np.sqrt(spread) / length - _EDGE_SPREAD),
+        changes.mean(),
+    ]
     whole = _SURFACE @ factors
     start = before + max(int(np.floor(whole.min())) - 1, 0)
     end = before + min(int(np.ceil(whole.max())) + 1, length)
-    return _Found("wipe", start, end, float(1 - other / blend))
+    return evidence, start, max(end, start + 2)
 
 
 # ---- of many stretches, the transitions ----
@@ -372,12 +459,23 @@ def _strongest(part, found):
 
 
 def _exactly(part, found):
-    """Returns a dissolve with the frames where it begins and ends.
+    """Returns dissolves with the frames where they begin and end."""
+    exact = []
+    for place, each in enumerate(found):
+        if each.kind == "dissolve":
+            least = exact[-1].after if exact else 0
+            rest = found[place + 1 :]
+            most = rest[0].before if rest else part.num_frames - 1
+            each = _exact_dissolve(part, each, least, most)
+        exact.append(each)
+    return exact
+
+
+def _exact_dissolve(part, found, least, most):
+    """Finds where a dissolve begins and ends, not before or after others.
 
     A line through the shares in its middle says where they are 0 and 1.
     """
-    if found.kind != "dissolve":
-        return found
     length = found.after - found.before
     frames = np.arange(found.before, found.after + 1)
     shares, _ = part.share(found.before, found.after, frames)
@@ -387,11 +485,11 @@ def _exactly(part, found):
     slope, offset = np.polyfit(frames[inner], shares[inner], 1)
     if slope < 0.5 / length:
         return found
-    before = round(-offset / slope)
-    after = round((1 - offset) / slope)
     reach = max(length // 3, 1)
-    before = max(before, found.before - reach, int(part.first[found.before]))
-    after = min(after, found.after + reach, int(part.last[found.after]))
+    least = max(least, found.before - reach, int(part.first[found.before]))
+    most = min(most, found.after + reach, int(part.last[found.after]))
+    before = max(round(-offset / slope), least)
+    after = min(round((1 - offset) / slope), most)
     if after - before < 2:
         return found
     return dataclasses.replace(found, before=before, after=after)
@@ -459,34 +557,43 @@ def _is_fade(part, one, other):
 
 def _fades_out(part, start):
     """Returns the last frame of full contrast before a blank one."""
-    return start - 1 - _num_faded(part.contrast[: start + 1][::-1])
+    if start == 0:
+        return -1
+    frames = np.arange(start, part.first[start - 1] - 1, -1)
+    return start - 1 - _num_faded(part, frames)
 
 
 def _fades_in(part, end):
     """Returns the first frame of full contrast after the last blank one."""
-    return end + _num_faded(part.contrast[max(end - 1, 0) :])
+    if end == part.num_frames:
+        return end
+    return end + _num_faded(part, np.arange(end - 1, part.last[end] + 1))
 
 
-def _num_faded(contrast):
+def _num_faded(part, frames):
     """Counts the frames that are not of full contrast yet.
 
     Contrast grows in a line from a blank frame on; where it stops to grow, the
     picture is all there.
 
     Args:
-        contrast: float64 array, of a blank frame and those next to it.
+        part: A `_Part`.
+        frames: int64 array, a blank frame and those next to it, going away
+            from it.
 
     Returns:
         Integer, 0 where the picture is there at once.
     """
-    contrast = contrast[: _LENGTHS[-1] + 1]
+    frames = frames[: _LENGTHS[-1] + 1]
+    contrast = part.contrast[frames]
     best, num_faded = np.inf, 0
-    for length in range(1, len(contrast)):
-        after = contrast[length : length + CONTEXT]
-        level = after.mean()
+    for length in range(1, len(frames)):
+        level = contrast[length : length + CONTEXT].mean()
         line = contrast[0] + (level - contrast[0]) * np.arange(length) / length
         misfit = np.abs(contrast[:length] - line).sum()
         misfit += np.abs(contrast[length:] - level).sum()
         if misfit < best:
-            best, num_faded = misfit, length - 1
+            _, rest = part.share(frames[0], frames[length], frames[:length])
+            if rest.mean() < _MOST_UNEXPLAINED:
+                best, num_faded = misfit, length - 1
     return num_faded
