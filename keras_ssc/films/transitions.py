@@ -118,9 +118,10 @@ def find(thumbnails, is_blank, is_cut):
 
     Returns:
         List of `shots.Transition`, ascending, without overlaps; cuts are left
-        out, but those from a blank picture to one that is there at once.
-        Frames are counted from the part's first. What begins with the first
-        frame, or ends behind the last, began before or has not ended.
+        out, but where blank frames lie between two shots that is a fade, even
+        if they come and go at once. Frames are counted from the part's first.
+        What begins with the first frame, or ends behind the last, began before
+        or has not ended.
     """
     part = _Part(thumbnails, is_blank, is_cut)
     found = _strongest(part, [*_blends(part), *_wipes(part)])
@@ -521,14 +522,7 @@ def _with_fades(part, found):
             for before, after in flat
         )
     ]
-    made = [
-        Transition(
-            "fade" if before < start - 1 or after > end else "cut",
-            before + 1,
-            after,
-        )
-        for (before, after), (start, end) in zip(flat, part.blanks, strict=True)
-    ]
+    made = [Transition("fade", before + 1, after) for before, after in flat]
     place = 0
     while place < len(pieces):
         one = pieces[place]
@@ -592,7 +586,8 @@ def _num_faded(part, frames):
         line = contrast[0] + (level - contrast[0]) * np.arange(length) / length
         misfit = np.abs(contrast[:length] - line).sum()
         misfit += np.abs(contrast[length:] - level).sum()
-        if misfit < best:
+        # A longer one must be clearly better.
+        if misfit < 0.8 * best:
             _, rest = part.share(frames[0], frames[length], frames[:length])
             if rest.mean() < _MOST_UNEXPLAINED:
                 best, num_faded = misfit, length - 1
