@@ -84,7 +84,8 @@ def bars(films):
             shown[what].update(done - shown[what].n)
 
         def of_all(place, what, done, total):
-            shares[place] = done / total
+            # What comes after the film's frames is not told.
+            shares[place] = max(done / total, shares.get(place, 0))
             shown["films"].update(sum(shares.values()) - shown["films"].n)
 
         if len(films) > 1:

@@ -323,7 +323,9 @@ class Predictor:
                 be used.
         """
         (found,) = self.predict_films(
-            *([path], plan, min_confidence),
+            [path],
+            plan,
+            min_confidence,
             progress and (lambda _, *done: progress(*done)),
             pictures,
         )
