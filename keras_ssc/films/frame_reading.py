@@ -96,7 +96,7 @@ class ScannedFrame:
         luma: uint8 array (36, 64), see `thumbnails.of`.
         colours: uint8 array (3, 18, 32), the same.
         small: Function without arguments that returns it as `read_frames`
-            does, scaled down.
+            does, scaled down; made once.
         whole: The same in its own size, also when later ones have been read.
     """
 
@@ -141,7 +141,7 @@ def _scan(index, long_side, deinterlace):
             number,
             luma,
             colours,
-            functools.partial(small, frames),
+            functools.cache(functools.partial(small, frames)),
             functools.partial(whole, frames),
         )
 
