@@ -8,6 +8,7 @@ to 64 frames, from the inner products of the frames' thumbnails alone.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -88,6 +89,9 @@ _SURFACE = np.stack(
 # the others at most: a subtitle or a watermark may stay in it.
 _FLAT = 0.35
 
+# What `_evidence` measures of the middle's contrast and detail, in dissolves.
+_USUAL_MIXTURE = (0.3, 0.1)
+
 # What no blend explains of the frames of a fade, on average.
 _MOST_UNEXPLAINED = 0.15
 
@@ -128,8 +132,9 @@ def find(thumbnails, is_blank, is_cut):
         or has not ended.
     """
     part = _Part(thumbnails, is_blank, is_cut)
-    found = _strongest(part, [*_blends(part), *_wipes(part)])
-    return _with_fades(part, _exactly(part, found))
+    blends, halves = _blends(part)
+    found = [*blends, *_wipes(part), *_fades(part, _strongest(part, halves))]
+    return _made(part, _exactly(part, _strongest(part, found)))
 
 
 def likeness(colours, other_colours):
@@ -281,19 +286,41 @@ class _Part:
 
 
 def _blends(part):
-    """Returns the stretches that are blends of their ends, as `_Found`."""
-    found = []
+    """Returns the stretches that are blends of their ends.
+
+    Returns:
+        A tuple of two lists of `_Found`: dissolves; and halves of fades, blends
+        of which one end is flat beside the other.
+    """
+    blends, halves = [], []
     for length in _LENGTHS:
-        if length < part.num_frames:
-            before, after = part.stretches(length)
-            before, after, evidence = _evidence(part, length, before, after)
-            odds = evidence @ _WEIGHTS + _OFFSET
-            scores = 1 / (1 + np.exp(-odds))
-            found += [
-                _Found("dissolve", int(before[i]), int(after[i]), scores[i])
-                for i in np.flatnonzero(scores > _LEAST_PROBABILITY)
-            ]
-    return found
+        if length >= part.num_frames:
+            break
+        before, after, evidence = _evidence(
+            part, length, *part.stretches(length)
+        )
+        contrasts = np.stack([part.contrast[before], part.contrast[after]])
+        is_flat = contrasts.min(axis=0) < _FLAT * contrasts.max(axis=0)
+        found = [
+            _Found("dissolve", one, other, 0.0)
+            for one, other in zip(before.tolist(), after.tolist(), strict=True)
+        ]
+        blends += _scored(found, evidence)
+        # The contrast of a flat picture says nothing of a mixture's.
+        evidence[:, 2:4] = _USUAL_MIXTURE
+        halves += _scored(
+            list(itertools.compress(found, is_flat)), evidence[is_flat]
+        )
+    return blends, halves
+
+
+def _scored(found, evidence):
+    """Returns those that are probably a blend, with their scores."""
+    scores = 1 / (1 + np.exp(-(evidence @ _WEIGHTS + _OFFSET)))
+    return [
+        dataclasses.replace(found[place], score=float(scores[place]))
+        for place in np.flatnonzero(scores > _LEAST_PROBABILITY)
+    ]
 
 
 def _evidence(part, length, before, after):
@@ -484,80 +511,93 @@ def _exactly(part, found):
 
 
 def _exact_dissolve(part, found, least, most):
-    """Finds where a dissolve begins and ends, not before or after others.
-
-    A line through the shares in its middle says where they are 0 and 1.
-    """
-    length = found.after - found.before
-    frames = np.arange(found.before, found.after + 1)
-    shares, _ = part.share(found.before, found.after, frames)
+    """Finds where a dissolve begins and ends, not before or after others."""
+    least = max(least, int(part.first[found.before]))
+    most = min(most, int(part.last[found.after]))
+    before, after = found.before, found.after
+    # First further out, as long as the pictures go on to move apart.
+    step = max((after - before) // 8, 1)
+    while after + step <= most and _grows(part, before, after, after + step):
+        after += step
+    while before - step >= least and _grows(part, after, before, before - step):
+        before -= step
+    # Then, a line through the shares says where they are 0 and 1.
+    frames = np.arange(before, after + 1)
+    shares, _ = part.share(before, after, frames)
     inner = (shares > 0.15) & (shares < 0.85)
-    if inner.sum() < 2:
-        return found
-    slope, offset = np.polyfit(frames[inner], shares[inner], 1)
-    if slope < 0.5 / length:
-        return found
-    reach = max(length // 3, 1)
-    least = max(least, found.before - reach, int(part.first[found.before]))
-    most = min(most, found.after + reach, int(part.last[found.after]))
-    before = max(round(-offset / slope), least)
-    after = min(round((1 - offset) / slope), most)
-    if after - before < 2:
-        return found
+    if inner.sum() >= 2:
+        slope, offset = np.polyfit(frames[inner], shares[inner], 1)
+        if slope > 0.5 / (after - before):
+            exact_before = max(round(-offset / slope), before, least)
+            exact_after = min(round((1 - offset) / slope), after, most)
+            if exact_after - exact_before >= 2:
+                before, after = exact_before, exact_after
     return dataclasses.replace(found, before=before, after=after)
+
+
+def _grows(part, start, end, further):
+    """Says whether a blend that reaches `end` goes on to another frame."""
+    growth = np.sqrt(
+        part.distance(start, further) / max(part.distance(start, end), 1e-6)
+    )
+    share, rest = part.share(start, further, end)
+    length = abs(end - start)
+    expected = abs(further - end) / length
+    return growth > 1 + 0.6 * expected and rest < 0.1 and share > 0
 
 
 # ---- fades ----
 
 
-def _with_fades(part, found):
-    """Returns transitions: of what fades out and in, one.
+def _fades(part, halves):
+    """Returns what fades out and in again, with another picture, as `_Found`.
 
     Args:
         part: A `_Part`.
-        found: List of `_Found`, ascending: dissolves and wipes, of which
-            those from or to a flat picture are halves of fades.
-
-    Returns:
-        List of `Transition`.
+        halves: List of `_Found`, ascending, see `_blends`.
     """
-    flat = [
+    found = []
+    for one, other in itertools.pairwise(halves):
+        between = part.contrast[one.after : max(other.before, one.after) + 1]
+        around = part.contrast[[one.before, other.after]]
+        unlike = part.unlike_around(
+            np.array([one.before]), np.array([other.after])
+        )
+        if (
+            other.before - one.after <= _LONGEST_FLAT
+            and between.max() < _FLAT * around.min()
+            and unlike[0] > _LEAST_UNLIKE
+        ):
+            # Surer than what else may be seen in it.
+            score = 1 + min(one.score, other.score)
+            found.append(_Found("fade", one.before, other.after, score))
+    return found
+
+
+def _made(part, found):
+    """Returns `Transition`s, of these and of the runs of blank frames.
+
+    Args:
+        part: A `_Part`.
+        found: List of `_Found`, ascending, without overlaps.
+    """
+    blanks = [
         (_fades_out(part, start), _fades_in(part, end))
         for start, end in part.blanks
     ]
-    pieces = [
-        each
-        for each in found
-        if not any(
+    made = [Transition("fade", before + 1, after) for before, after in blanks]
+    for each in found:
+        if any(
             each.before < after and each.after > before
-            for before, after in flat
-        )
-    ]
-    made = [Transition("fade", before + 1, after) for before, after in flat]
-    place = 0
-    while place < len(pieces):
-        one = pieces[place]
-        other = pieces[place + 1] if place + 1 < len(pieces) else None
-        if other is not None and _is_fade(part, one, other):
-            made.append(Transition("fade", one.before + 1, other.after))
-            place += 2
+            for before, after in blanks
+        ):
             continue
-        kind = one.kind
-        contrasts = part.contrast[[one.before, one.after]]
+        kind = each.kind
+        contrasts = part.contrast[[each.before, each.after]]
         if kind == "dissolve" and contrasts.min() < _FLAT * contrasts.max():
             kind = "fade"
-        made.append(Transition(kind, one.before + 1, one.after))
-        place += 1
+        made.append(Transition(kind, each.before + 1, each.after))
     return sorted(made, key=lambda each: each.first_frame)
-
-
-def _is_fade(part, one, other):
-    """Says whether a flat picture stands between two blends."""
-    if other.before - one.after > _LONGEST_FLAT:
-        return False
-    between = part.contrast[one.after : max(other.before, one.after) + 1]
-    around = part.contrast[[one.before, other.after]]
-    return bool(between.max() < _FLAT * around.min())
 
 
 def _fades_out(part, start):
