@@ -133,7 +133,8 @@ def find(thumbnails, is_blank, is_cut):
     """
     part = _Part(thumbnails, is_blank, is_cut)
     blends, halves = _blends(part)
-    found = [*blends, *_wipes(part), *_fades(part, _strongest(part, halves))]
+    halves = _exactly(part, _strongest(part, halves))
+    found = [*blends, *_wipes(part), *_fades(part, halves)]
     return _made(part, _exactly(part, _strongest(part, found)))
 
 
@@ -486,10 +487,19 @@ def _edge(part, before, after):
 
 
 def _strongest(part, found):
-    """Returns those that no stronger one overlaps, ascending."""
+    """Returns those that no stronger one overlaps, ascending.
+
+    Of blends as strong, the shortest, which reaches least into the shots
+    around; of wipes the longest, which has seen all of the edge's way.
+    """
+
+    def rank(each):
+        length = each.after - each.before
+        return -round(each.score, 2), -length if each.kind == "wipe" else length
+
     is_free = np.ones(part.num_frames, bool)
     kept = []
-    for each in sorted(found, key=lambda each: -each.score):
+    for each in sorted(found, key=rank):
         frames = slice(each.before, each.after + 1)
         if is_free[frames].all():
             is_free[frames] = False
