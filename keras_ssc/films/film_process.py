@@ -6,6 +6,7 @@ that process, and is one named error here; the other films are read on.
 
 import contextlib
 import multiprocessing.connection
+import os
 import pathlib
 import resource
 import signal
@@ -109,6 +110,9 @@ class _Reader:
             [sys.executable, "-c", _PROGRAM, str(number)],
             pass_fds=[number],
             stdin=subprocess.DEVNULL,
+            # Decoders have threads; others for such small arrays would only
+            # wait, at the price of work.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         other.close()
@@ -174,6 +178,7 @@ def work(number):
         number: String, the number of the pipe to the calling process.
     """
     connection = multiprocessing.connection.Connection(int(number))
+    cv2.setNumThreads(1)
     function, name, arguments, room = connection.recv()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = _MAX_MEMORY + room

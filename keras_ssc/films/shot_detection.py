@@ -28,6 +28,10 @@ _LEAST_CHANGE, _MOST_ALIKE = 2.6, 0.93
 # Above this standard deviation in levels of luma, a frame is surely not blank.
 _LEAST_CONTRAST = 10.0
 
+# Nor is one where more neighbours of a thumbnail than this differ by so many
+# levels; noise does not.
+_MOST_EDGES, _LEAST_EDGE = 0.05, 8
+
 # Frames that are decoded ahead of the one that is looked at; fewer where they
 # would take more bytes.
 _NUM_AHEAD = 16
@@ -192,9 +196,8 @@ def look_at_all(index, deinterlace="no"):
     )
     last = None
     for frame in ahead(frames, num_ahead):
-        is_blank = bool(
-            frame.luma.std() < _LEAST_CONTRAST
-            and cuts.is_blank(_enlarged(frame.small()))
+        is_blank = _may_be_blank(frame.luma) and cuts.is_blank(
+            _enlarged(frame.small())
         )
         is_cut = bool(
             last is not None
@@ -205,6 +208,15 @@ def look_at_all(index, deinterlace="no"):
         )
         yield Seen(frame, last, is_blank, is_cut)
         last = frame
+
+
+def _may_be_blank(luma):
+    """Says whether a thumbnail's luma has hardly any contrast and edges."""
+    if luma.std() >= _LEAST_CONTRAST:
+        return False
+    edges = cv2.absdiff(luma[:, 1:], luma[:, :-1]) > _LEAST_EDGE
+    # A black bar on either side has less.
+    return bool(edges.mean() < _MOST_EDGES)
 
 
 def _enlarged(frame):

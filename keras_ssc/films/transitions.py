@@ -416,7 +416,7 @@ def _wipe_candidates(part, length):
         ways.append(share**2 + (1 - share) ** 2 + 2 * rest)
     may = (shares[0] < shares[1]) & (shares[1] < shares[2])
     may &= np.abs(shares[1] - 0.5) < 0.35
-    may &= (np.max(ways, axis=0) < 1.5) & (ways[1] > 0.7)
+    may &= (np.max(ways, axis=0) < 1.4) & (ways[1] > 0.75)
     before, after = before[may], after[may]
     around = [
         measure(before, after) for measure in (part.unlike_around, part.steady)
