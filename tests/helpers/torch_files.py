@@ -1,4 +1,4 @@
-"""Writes files as PyTorch did up to 1.5, without PyTorch."""
+"""Writes files as PyTorch does, without PyTorch."""
 
 import collections
 import io
@@ -71,6 +71,13 @@ def tensor(key, array, offset=0, size=None, stride=None, length=None):
     given = (storage, offset, size, stride, False)
     hooks = call("collections", "OrderedDict")
     return _Rebuilt("torch._utils", "_rebuild_tensor_v2", (*given, hooks))
+
+
+def pickled(tensors):
+    """Returns the pickle of a dict from names to `tensor`."""
+    file = io.BytesIO()
+    _Pickler(file, 2).dump(collections.OrderedDict(tensors))
+    return file.getvalue()
 
 
 def legacy_file(tensors, storages, magic=0x1950A86A20F9469CFC6C):
