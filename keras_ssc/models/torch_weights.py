@@ -48,7 +48,7 @@ class _Unpickler(pickle.Unpickler):
         return _KNOWN[module, name]
 
     def persistent_load(self, pid):
-        kind, dtype, key, _, length, _ = pid
+        kind, dtype, key, _, length, *_ = pid
         if kind != "storage" or dtype not in _DTYPES:
             raise ValueError(f"it asks for {str(pid)[:80]}")
         return str(key), dtype, int(length)
