@@ -29,7 +29,7 @@ _LEAST_FRAMES = 24
 
 # Frames are read at this long side, pixels: films are put together from what
 # is left of them after cropping.
-_LONG_SIDE = 1280
+_LONG_SIDE = 960
 
 
 @dataclasses.dataclass(frozen=True)
