@@ -82,7 +82,7 @@ FILMS = (
     FilmKind(25, (854, 480)),
     FilmKind(24, (640, 360), dropped=0.15),
     FilmKind(30, (480, 360), watermark=True),
-    FilmKind(24, (1280, 720), crf=30, grain=14),
+    FilmKind(24, (854, 480), crf=30, grain=14),
     FilmKind(25, (640, 360), grey=True),
     FilmKind(24, (640, 360), "libvpx-vp9", crf=33),
     FilmKind(24, (320, 180), crf=32, watermark=True),
@@ -205,7 +205,8 @@ def _blends(rng, counts):
             if kind == "fade":
                 colour = _COLOURS[number % len(_COLOURS)]
                 colour = colour or tuple(rng.integers(0, 256, 3).tolist())
-                hold = float(rng.uniform(0.05, 0.4))
+                # One frame of the colour alone, at least.
+                hold = max(float(rng.uniform(0.05, 0.4)), 1.5 / (length + 1))
             if kind == "wipe":
                 style = transitions.STYLES[number % len(transitions.STYLES)]
             drawn.append(transitions.Blend(kind, length, colour, hold, style))

