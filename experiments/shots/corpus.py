@@ -401,7 +401,8 @@ def _subtitled(plan):
 
 
 _OPTIONS = {
-    "libx264": {"preset": "veryfast"},
+    # Without the two that look ahead, whose guesses differ from run to run.
+    "libx264": {"preset": "veryfast", "x264-params": "b-adapt=0:mbtree=0"},
     "libvpx-vp9": {"b:v": "0", "deadline": "realtime", "cpu-used": "8"},
 }
 
