@@ -17,6 +17,7 @@ from experiments.shots import detectors
 from experiments.shots import pieces
 from experiments.shots import public
 from experiments.shots import scoring
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
 
@@ -37,7 +38,7 @@ def _parser():
     add("--seed", type=int, default=1, metavar="N", help="default: 1")
     add("--sources", nargs="+", metavar="NAME", help="only of these films")
     add(
-        *("--half",),
+        "--half",
         type=int,
         choices=(0, 1),
         help="only of one half of the films: one to fit, one to report",
@@ -64,6 +65,11 @@ def _parser():
         help="frames that one may be off (default: %(default)s)",
     )
     add("--out", default="results/shots.json", metavar="FILE")
+    add(
+        "--keep",
+        action="store_true",
+        help="keep what FILE has of other detectors on the same films",
+    )
     return parser
 
 
@@ -100,6 +106,7 @@ def _make(arguments):
 
 
 def _score(arguments):
+    checks.at_least("--tolerance", arguments.tolerance, 0)
     given = arguments.detectors
     names, lines = comparing.chosen(given.split(",") if given else None)
     for line in lines:
@@ -109,8 +116,11 @@ def _score(arguments):
         for folder in arguments.folders
         for film in public.read(arguments.corpus, folder)
     ]
-    found = comparing.measure(films, names, arguments.tolerance, print)
     path = pathlib.Path(arguments.out)
+    earlier = files.read_json(path) if arguments.keep else None
+    found = comparing.measure(films, names, arguments.tolerance, print)
+    if earlier is not None:
+        found = comparing.with_earlier(found, earlier)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, as_json(found))
     print(comparing.text_of(found))

@@ -1,6 +1,8 @@
 """Detectors compared on films whose transitions are known, as a table."""
 
+import hashlib
 import os
+import time
 
 from experiments.measured import machine
 from experiments.shots import detectors
@@ -45,8 +47,8 @@ def measure(films, names, tolerance=scoring.TOLERANCE, progress=None):
         progress: Function of a string, called after each detector.
 
     Returns:
-        A dict of plain values: `machine`; `tolerance`; `num_films`;
-        `detectors`, a dict from names to `films` and `montage`, each as of
+        A dict of plain values: `machine`; `tolerance`; `num_films`; `truth`,
+        a checksum of what is known of them; `detectors`, a dict from names to `films` and `montage`, each as of
         `scoring.Score.summary` or None if there are no such films, and
         `times_decoding`, processor time as a multiple of decoding alone.
 
@@ -64,8 +66,41 @@ def measure(films, names, tolerance=scoring.TOLERANCE, progress=None):
         "machine": machine(),
         "tolerance": tolerance,
         "num_films": len(films),
+        "truth": _checksum(films),
         "detectors": measured,
     }
+
+
+def with_earlier(found, earlier):
+    """Adds detectors that were measured earlier, on the same films.
+
+    Args:
+        found: Dict, what `measure` returned.
+        earlier: The same of an earlier run.
+
+    Returns:
+        A dict as of `measure`, in the order of `detectors.DETECTORS`.
+
+    Raises:
+        ValueError: If the earlier run was on other films, or by another rule.
+    """
+    for key in ("truth", "tolerance"):
+        if found[key] != earlier.get(key):
+            raise ValueError(
+                "Expected earlier results of the same films and tolerance. "
+                f"Received another {key}. Leave --keep out, or name another "
+                "--out."
+            )
+    both = {**earlier["detectors"], **found["detectors"]}
+    known = [name for name in detectors.DETECTORS if name in both]
+    return {**found, "detectors": {name: both[name] for name in known}}
+
+
+def _checksum(films):
+    known = [
+        (film.num_frames, film.transitions, film.distractors) for film in films
+    ]
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:12]
 
 
 def _run(detect, films, tolerance):
@@ -84,7 +119,9 @@ def _run(detect, films, tolerance):
 
 def _processor_seconds():
     """Returns the time of this process and of those that it waited for."""
-    return sum(os.times()[:4])
+    times = os.times()
+    # That of the children is counted in hundredths.
+    return time.process_time() + times.children_user + times.children_system
 
 
 def text_of(found):

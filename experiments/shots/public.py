@@ -164,9 +164,8 @@ def read(name, folder):
     """
     films = CORPORA[name](folder)
     if not films:
-        lies = CORPORA[name].__doc__.partition("with ")[2].partition(".\n")[0]
         raise ValueError(
-            f"Expected in {folder}: {' '.join(lies.split())}. Received: no "
-            "films."
+            f"Expected films of {name} in {folder}, which lie as "
+            "experiments/README.md says. Received: none"
         )
     return films
