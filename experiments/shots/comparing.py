@@ -48,9 +48,10 @@ def measure(films, names, tolerance=scoring.TOLERANCE, progress=None):
 
     Returns:
         A dict of plain values: `machine`; `tolerance`; `num_films`; `truth`,
-        a checksum of what is known of them; `detectors`, a dict from names to `films` and `montage`, each as of
-        `scoring.Score.summary` or None if there are no such films, and
-        `times_decoding`, processor time as a multiple of decoding alone.
+        a checksum of what is known of them; `detectors`, a dict from names to
+        `films` and `montage`, each as of `scoring.Score.summary` or None if
+        there are no such films, and `times_decoding`, processor time as a
+        multiple of decoding alone.
 
     Raises:
         VideoError: If a film cannot be read.
