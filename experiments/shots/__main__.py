@@ -118,9 +118,7 @@ def _score(arguments):
     ]
     path = pathlib.Path(arguments.out)
     earlier = files.read_json(path) if arguments.keep else None
-    found = comparing.measure(films, names, arguments.tolerance, print)
-    if earlier is not None:
-        found = comparing.with_earlier(found, earlier)
+    found = comparing.measure(films, names, arguments.tolerance, earlier, print)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, as_json(found))
     print(comparing.text_of(found))

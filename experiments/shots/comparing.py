@@ -37,13 +37,17 @@ def chosen(names=None):
     return [name for name, line in reasons.items() if not line], lines
 
 
-def measure(films, names, tolerance=scoring.TOLERANCE, progress=None):
+def measure(
+    films, names, tolerance=scoring.TOLERANCE, earlier=None, progress=None
+):
     """Runs detectors on films and scores them.
 
     Args:
         films: List of `scoring.Film`.
         names: List of keys of `detectors.DETECTORS`.
         tolerance: Integer, frames that a found transition may be off.
+        earlier: What this function returned of the same films, whose other
+            detectors are kept; None for none.
         progress: Function of a string, called after each detector.
 
     Returns:
@@ -54,10 +58,20 @@ def measure(films, names, tolerance=scoring.TOLERANCE, progress=None):
         multiple of decoding alone.
 
     Raises:
+        ValueError: If what is kept is of other films, or by another tolerance.
         VideoError: If a film cannot be read.
     """
+    rule = {"tolerance": tolerance, "truth": _checksum(films)}
+    kept = earlier or {**rule, "detectors": {}}
+    for key, value in rule.items():
+        if kept.get(key) != value:
+            raise ValueError(
+                f"Expected earlier results of the same films, with the {key} "
+                f"{value}. Received: {kept.get(key)}. Leave --keep out, or "
+                "name another --out."
+            )
     _, decoding = _run(detectors.decoding, films, tolerance)
-    measured = {}
+    measured = dict(kept["detectors"])
     for name in names:
         scores, seconds = _run(detectors.DETECTORS[name], films, tolerance)
         measured[name] = {**scores, "times_decoding": seconds / decoding}
@@ -65,36 +79,14 @@ def measure(films, names, tolerance=scoring.TOLERANCE, progress=None):
             progress(f"{name}: {seconds:.0f} s of processor time")
     return {
         "machine": machine(),
-        "tolerance": tolerance,
         "num_films": len(films),
-        "truth": _checksum(films),
-        "detectors": measured,
+        **rule,
+        "detectors": {
+            name: measured[name]
+            for name in detectors.DETECTORS
+            if name in measured
+        },
     }
-
-
-def with_earlier(found, earlier):
-    """Adds detectors that were measured earlier, on the same films.
-
-    Args:
-        found: Dict, what `measure` returned.
-        earlier: The same of an earlier run.
-
-    Returns:
-        A dict as of `measure`, in the order of `detectors.DETECTORS`.
-
-    Raises:
-        ValueError: If the earlier run was on other films, or by another rule.
-    """
-    for key in ("truth", "tolerance"):
-        if found[key] != earlier.get(key):
-            raise ValueError(
-                "Expected earlier results of the same films and tolerance. "
-                f"Received another {key}. Leave --keep out, or name another "
-                "--out."
-            )
-    both = {**earlier["detectors"], **found["detectors"]}
-    known = [name for name in detectors.DETECTORS if name in both]
-    return {**found, "detectors": {name: both[name] for name in known}}
 
 
 def _checksum(films):

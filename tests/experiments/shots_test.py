@@ -381,12 +381,11 @@ def test_earlier_results_are_kept_if_they_are_of_the_same_films(monkeypatch):
     )
     found = FILM.transitions
     earlier = comparing.measure([FILM], ["all"])
-    later = comparing.measure([FILM], ["none"])
-    both = comparing.with_earlier(later, earlier)["detectors"]
+    both = comparing.measure([FILM], ["none"], earlier=earlier)["detectors"]
     assert [both[x]["films"]["recall"] for x in ("none", "all")] == [0, 1]
-    other = comparing.measure([FILM, FILM], ["none"])
-    with pytest.raises(ValueError, match="Received another truth"):
-        comparing.with_earlier(other, earlier)
+    for films, tolerance in (([FILM, FILM], 2), ([FILM], 0)):
+        with pytest.raises(ValueError, match="earlier results of the same"):
+            comparing.measure(films, ["none"], tolerance, earlier)
 
 
 def test_detectors_are_named_and_those_that_are_missing_too(monkeypatch):
