@@ -79,13 +79,13 @@ def cuts_and_transnet_v2(path):
 
 DETECTORS = {
     "ours": ours,
-    "TransNetV2": transnet_v2,
-    "TransNetV2 at 12 fps": functools.partial(
+    "transnetv2": transnet_v2,
+    "transnetv2-12fps": functools.partial(
         transnet_v2, frame_rate=12, window=300
     ),
-    "ours + TransNetV2 at 12 fps": cuts_and_transnet_v2,
+    "ours+transnetv2-12fps": cuts_and_transnet_v2,
     **{
-        f"PySceneDetect {name.lower()}": functools.partial(
+        f"pyscenedetect-{name.lower()}": functools.partial(
             pyscenedetect, f"{name}Detector"
         )
         for name in ("Hash", "Adaptive", "Content", "Histogram", "Threshold")
@@ -93,7 +93,7 @@ DETECTORS = {
 }
 
 # What some of them need, by a word of their names.
-_PACKAGES = {"PySceneDetect": "scenedetect", "TransNetV2": transnet.PACKAGE}
+_PACKAGES = {"pyscenedetect": "scenedetect", "transnetv2": transnet.PACKAGE}
 
 
 def missing(name):

