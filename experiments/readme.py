@@ -12,6 +12,7 @@ import pathlib
 from experiments import benchmark
 from experiments import familiarity
 from experiments import reproduce
+from experiments.shots import comparing
 from keras_ssc import command
 from keras_ssc import files
 
@@ -31,6 +32,7 @@ WRITERS = {
     "benchmark": benchmark,
     "familiarity": familiarity,
     "reproduce": reproduce,
+    "shots": comparing,
 }
 
 

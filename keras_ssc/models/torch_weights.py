@@ -1,9 +1,10 @@
 """Reads a file of PyTorch's weights without PyTorch.
 
 The legacy format: four pickles (a magic number, a version, the machine, the
-tensors), a list of keys, and after it each storage's length and numbers. A
-pickle can call any function: this reader knows a few names, makes nothing of
-them but arrays, and refuses every other.
+tensors), a list of keys, and after it each storage's length and numbers. Since
+1.6: a zip archive of one pickle, `data.pkl`, and each storage's numbers, named
+by its key. A pickle can call any function: this reader knows a few names, makes
+nothing of them but arrays, and refuses every other.
 """
 
 import collections
@@ -11,6 +12,7 @@ import dataclasses
 import math
 import pathlib
 import pickle
+import zipfile
 
 import numpy as np
 
@@ -46,7 +48,7 @@ class _Unpickler(pickle.Unpickler):
         return _KNOWN[module, name]
 
     def persistent_load(self, pid):
-        kind, dtype, key, _, length, _ = pid
+        kind, dtype, key, _, length, *_ = pid
         if kind != "storage" or dtype not in _DTYPES:
             raise ValueError(f"it asks for {str(pid)[:80]}")
         return str(key), dtype, int(length)
@@ -56,8 +58,7 @@ def read(path):
     """Reads the tensors of a file; nothing that is stored in it is run.
 
     Args:
-        path: Path of a `.pth` file of the legacy format, as `torch.save` wrote
-            it up to PyTorch 1.5.
+        path: Path of a `.pth` file as `torch.save` writes it.
 
     Returns:
         A dict from names to arrays, float32 or int64.
@@ -70,12 +71,15 @@ def read(path):
     path = pathlib.Path(path)
     with open(path, "rb") as file:
         try:
+            if zipfile.is_zipfile(file):
+                return _read_archive(file)
+            file.seek(0)
             return _read(file, path.stat().st_size)
         # As many kinds as a pickle can be malformed in ways.
         except (
             *(ValueError, TypeError, KeyError, IndexError, AttributeError),
             *(EOFError, OverflowError, MemoryError, RecursionError),
-            pickle.UnpicklingError,
+            *(pickle.UnpicklingError, zipfile.BadZipFile),
         ) as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ValueError(
@@ -104,6 +108,26 @@ def _read(file, size):
         str(name): _array(tensor, storages[tensor.storage[0]])
         for name, tensor in tensors.items()
     }
+
+
+def _read_archive(file):
+    with zipfile.ZipFile(file) as archive:
+        # PyTorch compresses nothing; what is compressed may expand without end.
+        if any(x.compress_type != zipfile.ZIP_STORED for x in archive.filelist):
+            raise ValueError("a compressed archive")
+        (pickled,) = (x for x in archive.namelist() if x.endswith("/data.pkl"))
+        folder = pickled.removesuffix(".pkl")
+        tensors = _Unpickler(archive.open(pickled)).load()
+        return {
+            str(name): _array(
+                tensor,
+                np.frombuffer(
+                    archive.read(f"{folder}/{tensor.storage[0]}"),
+                    _DTYPES[tensor.storage[1]],
+                ),
+            )
+            for name, tensor in tensors.items()
+        }
 
 
 def _array(tensor, storage):

@@ -1,4 +1,4 @@
-"""Writes files as PyTorch did up to 1.5, without PyTorch."""
+"""Writes files as PyTorch does, without PyTorch."""
 
 import collections
 import io
@@ -31,9 +31,11 @@ class _Pickler(pickle._Pickler):
     """Python's own pickler: its other one cannot write names."""
 
     dispatch: typing.ClassVar = dict(pickle._Pickler.dispatch)
+    pid_length = 6
 
     def persistent_id(self, value):
-        return value.pid if isinstance(value, _Storage) else None
+        is_storage = isinstance(value, _Storage)
+        return value.pid[: self.pid_length] if is_storage else None
 
     def save_global_name(self, value):
         self.write(b"c" + f"{value.module}\n{value.name}\n".encode())
@@ -71,6 +73,15 @@ def tensor(key, array, offset=0, size=None, stride=None, length=None):
     given = (storage, offset, size, stride, False)
     hooks = call("collections", "OrderedDict")
     return _Rebuilt("torch._utils", "_rebuild_tensor_v2", (*given, hooks))
+
+
+def pickled(tensors):
+    """Returns the pickle of a dict from names to `tensor`, as since 1.6."""
+    file = io.BytesIO()
+    pickler = _Pickler(file, 2)
+    pickler.pid_length = 5
+    pickler.dump(collections.OrderedDict(tensors))
+    return file.getvalue()
 
 
 def legacy_file(tensors, storages, magic=0x1950A86A20F9469CFC6C):

@@ -11,6 +11,15 @@ from tests.helpers import torch_files
 NUMBERS = np.arange(12, dtype=np.float32)
 
 
+def archive(parts, compression=zipfile.ZIP_STORED):
+    """Returns the bytes of a file as torch.save writes it since 1.6."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as whole:
+        for name, data in parts.items():
+            whole.writestr(f"archive/{name}", data)
+    return file.getvalue()
+
+
 def read(tmp_path, data):
     path = tmp_path / "weights.pth"
     path.write_bytes(data)
@@ -38,6 +47,18 @@ def test_tensors_are_read_with_their_strides(tmp_path):
     np.testing.assert_array_equal(found["turned"], whole.T)
     np.testing.assert_array_equal(found["row"], whole[1])
     assert found["steps"] == 7 and found["steps"].dtype == np.int64
+
+
+def test_archives_are_read_as_well(tmp_path):
+    turned = torch_files.tensor("7", NUMBERS, size=(4, 3), stride=(1, 4))
+    data = archive(
+        {
+            "data.pkl": torch_files.pickled({"turned": turned}),
+            "data/7": NUMBERS.tobytes(),
+        }
+    )
+    found = read(tmp_path, data)
+    np.testing.assert_array_equal(found["turned"], NUMBERS.reshape(3, 4).T)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +111,14 @@ def test_other_files_and_cut_off_ones_are_refused(tmp_path):
     for end in range(0, len(data), 7):
         with pytest.raises(ValueError, match=r"weights\.pth is cut off"):
             read(tmp_path, data[:end])
-    # As torch.save writes since 1.6.
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("archive/data.pkl", data)
+    whole = torch_files.tensor("0", NUMBERS)
+    pickled, numbers = torch_files.pickled({"x": whole}), NUMBERS.tobytes()
     for other in (
-        archive.getvalue(),
+        archive({"data.pkl": data}),
+        archive({"data.pkl": pickled}),
+        archive({"data.pkl": pickled, "data/0": numbers[:-4]}),
+        archive({"data.pkl": pickled, "data/0": numbers}, zipfile.ZIP_DEFLATED),
+        archive({"data.pkl": pickled, "data/0": numbers})[:-30],
         b"\x89HDF\r\n\x1a\n",
         torch_files.legacy_file({}, {}, magic=1),
     ):

@@ -1,0 +1,1 @@
+"""Shots: corpora with known transitions, and how well detectors find them."""
