@@ -85,9 +85,9 @@ _SURFACE = np.stack(
     axis=-1,
 ).reshape(-1, 7)
 
-# The picture between the halves of a fade has this share of the contrast of
-# the others at most: a subtitle or a watermark may stay in it.
-_FLAT = 0.35
+# In the picture between the halves of a fade, this share of the places is of
+# one level, within so many: a subtitle or a watermark may stay in it.
+_PLAIN_SHARE, _PLAIN_LEVELS = 0.75, 12
 
 # What `_evidence` measures of the middle's contrast and detail, in dissolves.
 _USUAL_MIXTURE = (0.3, 0.1)
@@ -96,7 +96,7 @@ _USUAL_MIXTURE = (0.3, 0.1)
 _MOST_UNEXPLAINED = 0.15
 
 # Frames for which it may stand, in frames of 1/30 s or longer.
-_LONGEST_FLAT = 60
+_LONGEST_PLAIN = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +167,7 @@ class _Part:
         num_frames: Integer.
         pixels: float32 array (frames, 3, places), the thumbnails.
         contrast: float64 array (frames,), the luma's standard deviation.
+        is_plain: bool array (frames,), whether most places are of one level.
         detail: float32 array (2, frames), the mean squared differences of
             neighbours in the luma, vertically and horizontally.
         blanks: List of tuples (first, end), runs of blank frames.
@@ -186,6 +187,9 @@ class _Part:
         chroma = self.pixels[:, 1:].reshape(self.num_frames, -1)
         colours = np.concatenate([luma, chroma], axis=1) - 128
         self._products = (colours @ colours.T).astype(float) / luma.shape[1]
+        departure = np.abs(luma - np.median(luma, axis=1, keepdims=True))
+        is_near = departure < _PLAIN_LEVELS
+        self.is_plain = is_near.mean(axis=1) > _PLAIN_SHARE
         luma = luma - luma.mean(axis=1, keepdims=True)
         self._covariances = (luma @ luma.T).astype(float) / luma.shape[1]
         self.contrast = np.sqrt(np.diag(self._covariances))
@@ -291,7 +295,7 @@ def _blends(part):
 
     Returns:
         A tuple of two lists of `_Found`: dissolves; and halves of fades, blends
-        of which one end is flat beside the other.
+        of which one end is plain.
     """
     blends, halves = [], []
     for length in _LENGTHS:
@@ -300,17 +304,16 @@ def _blends(part):
         before, after, evidence = _evidence(
             part, length, *part.stretches(length)
         )
-        contrasts = np.stack([part.contrast[before], part.contrast[after]])
-        is_flat = contrasts.min(axis=0) < _FLAT * contrasts.max(axis=0)
+        is_half = part.is_plain[before] != part.is_plain[after]
         found = [
             _Found("dissolve", one, other, 0.0)
             for one, other in zip(before.tolist(), after.tolist(), strict=True)
         ]
         blends += _scored(found, evidence)
-        # The contrast of a flat picture says nothing of a mixture's.
+        # The contrast of a plain picture says nothing of a mixture's.
         evidence[:, 2:4] = _USUAL_MIXTURE
         halves += _scored(
-            list(itertools.compress(found, is_flat)), evidence[is_flat]
+            list(itertools.compress(found, is_half)), evidence[is_half]
         )
     return blends, halves
 
@@ -568,14 +571,14 @@ def _fades(part, halves):
     """
     found = []
     for one, other in itertools.pairwise(halves):
-        between = part.contrast[one.after : max(other.before, one.after) + 1]
-        around = part.contrast[[one.before, other.after]]
+        between = part.is_plain[one.after : max(other.before, one.after) + 1]
         unlike = part.unlike_around(
             np.array([one.before]), np.array([other.after])
         )
         if (
-            other.before - one.after <= _LONGEST_FLAT
-            and between.max() < _FLAT * around.min()
+            other.before - one.after <= _LONGEST_PLAIN
+            and between.all()
+            and not part.is_plain[[one.before, other.after]].any()
             and unlike[0] > _LEAST_UNLIKE
         ):
             # Surer than what else may be seen in it.
@@ -603,8 +606,10 @@ def _made(part, found):
         ):
             continue
         kind = each.kind
-        contrasts = part.contrast[[each.before, each.after]]
-        if kind == "dissolve" and contrasts.min() < _FLAT * contrasts.max():
+        if (
+            kind == "dissolve"
+            and part.is_plain[[each.before, each.after]].any()
+        ):
             kind = "fade"
         made.append(Transition(kind, each.before + 1, each.after))
     return sorted(made, key=lambda each: each.first_frame)
