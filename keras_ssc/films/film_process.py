@@ -6,6 +6,7 @@ that process, and is one named error here; the other films are read on.
 
 import contextlib
 import multiprocessing.connection
+import os
 import pathlib
 import resource
 import signal
@@ -109,6 +110,8 @@ class _Reader:
             [sys.executable, "-c", _PROGRAM, str(number)],
             pass_fds=[number],
             stdin=subprocess.DEVNULL,
+            # Films are read side by side, and matrices here are small.
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         other.close()
