@@ -43,38 +43,67 @@ def run(main):
 _UNITS = {"pairs": "pair", "pictures": "picture"}
 
 
+# Of several films, each counts by how much of it is done.
+_FILMS_FORMAT = "{l_bar}{bar}| {n:.1f}/{total} films [{elapsed}<{remaining}]"
+
+
 @contextlib.contextmanager
-def bars(name):
-    """Shows a film's progress on the terminal, a bar for each thing done.
+def bars(films):
+    """Shows on the terminal how far films are.
+
+    One film has a bar for each thing that is done, several have one for all.
 
     Args:
-        name: String, what the film is called.
+        films: List of `pathlib.Path`.
 
     Yields:
-        Function of a string and two integers: what is done, how many of how
-        many.
+        Function of a film's place in the list, a string and two integers: what
+        is done, how many of how many.
     """
     # Only now: a command's mistakes are told without it.
     import tqdm
 
     with contextlib.ExitStack() as stack:
-        bars = {}
+        shown, shares = {}, {}
 
-        def progress(what, done, total):
-            if what not in bars:
-                stack.close()
-                bars[what] = stack.enter_context(
-                    tqdm.tqdm(
-                        total=total,
-                        unit=_UNITS.get(what, "frame"),
-                        desc=f"{name}: {what}",
-                        leave=False,
-                        disable=None,
-                    )
+        def show(what, **settings):
+            stack.close()
+            shown[what] = stack.enter_context(
+                tqdm.tqdm(leave=False, disable=None, **settings)
+            )
+
+        def of_one(place, what, done, total):
+            if what not in shown:
+                name = f"{films[place].name}: {what}"
+                show(
+                    what,
+                    total=total,
+                    unit=_UNITS.get(what, "frame"),
+                    desc=name,
                 )
-            bars[what].update(done - bars[what].n)
+            shown[what].update(done - shown[what].n)
 
-        yield progress
+        def of_all(place, what, done, total):
+            # What comes after the film's frames is not told.
+            shares[place] = max(done / total, shares.get(place, 0))
+            shown["films"].update(sum(shares.values()) - shown["films"].n)
+
+        if len(films) > 1:
+            show("films", total=len(films), bar_format=_FILMS_FORMAT)
+        yield of_one if len(films) == 1 else of_all
+
+
+def tell(text, file=None):
+    """Prints a text, at once and above the bars that there are.
+
+    Args:
+        text: String, one line or several.
+        file: Where to; None for standard output.
+    """
+    import tqdm
+
+    tqdm.tqdm.write(text, file=file)
+    (file or sys.stdout).flush()
 
 
 # What TensorFlow adds to a message: the operation, not the reason.

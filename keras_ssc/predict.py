@@ -57,6 +57,7 @@ def _predict_films(arguments):
         arguments.min_confidence,
         outputs,
         arguments.genre,
+        arguments.workers,
     )
     if left_aside:
         _note(film_files.left_aside_text(left_aside))
@@ -64,11 +65,11 @@ def _predict_films(arguments):
     for film, result in found:
         if isinstance(result, Exception):
             errors.append({"path": str(film), "error": str(result)})
-            print(f"error: {result}", file=sys.stderr)
+            command.tell(f"error: {result}", sys.stderr)
             continue
         verdicts.append(result)
         if not arguments.json:
-            print(words.film_text(result), flush=True)
+            command.tell(words.film_text(result))
     if arguments.json:
         predictions = [verdict.as_json() for verdict in verdicts]
         print(predicting.as_json(name, predictions, errors, left_aside))
@@ -166,6 +167,12 @@ def _parser():
         metavar="SCORE",
         help="below, a verdict of one genre is uncertain (default: 0.5); of "
         "several, each has a threshold of its own",
+    )
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="films read at once (default: one per processor, at most 8)",
     )
     add("--json", action="store_true", help="print JSON, for programs")
     add("--csv", metavar="OUT.csv", help="a row for each shot")

@@ -29,11 +29,13 @@ def _list(arguments):
     if left_aside:
         _note(film_files.left_aside_text(left_aside))
     plain, errors = [], []
-    exported = exporting.export_films(films, names, arguments.out or ".")
+    exported = exporting.export_films(
+        films, names, arguments.out or ".", arguments.workers
+    )
     for film, found, paths, missing in exported:
         if isinstance(found, Exception):
             errors.append({"path": str(film), "error": str(found)})
-            print(f"error: {found}", file=sys.stderr)
+            command.tell(f"error: {found}", sys.stderr)
             continue
         if missing:
             numbers = ", ".join(map(str, missing))
@@ -43,7 +45,7 @@ def _list(arguments):
             continue
         lines = list(tables.lines(found, with_shots=not names))
         lines += [f"  written: {path}" for path in paths]
-        print("\n".join(lines), flush=True)
+        command.tell("\n".join(lines))
     if arguments.json:
         told = {"version": tables.VERSION, "films": plain, "errors": errors}
         if left_aside:
@@ -53,7 +55,7 @@ def _list(arguments):
 
 
 def _note(text):
-    print(f"note: {text}", file=sys.stderr)
+    command.tell(f"note: {text}", sys.stderr)
 
 
 def _parser():
@@ -74,6 +76,12 @@ def _parser():
         "--out",
         metavar="FOLDER",
         help="where --format writes (default: the current folder)",
+    )
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="films read at once (default: one per processor, at most 8)",
     )
     add("--json", action="store_true", help="print JSON, for programs")
     return parser

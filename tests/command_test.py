@@ -1,3 +1,5 @@
+import io
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -78,3 +80,47 @@ def test_what_tensorflow_cannot_write_is_one_line(capsys):
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: run/logs/events Could not flush events file."
     )
+
+
+class Terminal(io.StringIO):
+    """What a terminal is sent."""
+
+    def isatty(self):
+        return True
+
+
+def terminal(monkeypatch):
+    """Shows standard error on a terminal; pytest has it until a test begins."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    return sys.stderr
+
+
+def test_one_film_has_a_bar_for_each_thing_done(monkeypatch):
+    shown = terminal(monkeypatch)
+    with command.bars([pathlib.Path("a.mp4")]) as progress:
+        progress(0, "frames", 0, 48)
+        progress(0, "pictures", 0, 2)
+    written = shown.getvalue()
+    assert "a.mp4: frames:" in written and " 0/48 " in written
+    assert "a.mp4: pictures:" in written and " 0/2 " in written
+
+
+def test_several_films_have_one_bar(monkeypatch):
+    shown = terminal(monkeypatch)
+    films = [pathlib.Path("a.mp4"), pathlib.Path("b.mp4")]
+    with command.bars(films) as progress:
+        assert "0.0/2 films" in shown.getvalue()
+        for place in (0, 1):
+            progress(place, "film", 0, 48)
+            progress(place, "frames", 36, 48)
+        # What is told stands above the bar, which is drawn anew below.
+        command.tell("a.mp4: horror", sys.stderr)
+        assert " 75%|" in shown.getvalue().rpartition("horror\n")[2]
+        assert "1.5/2 films" in shown.getvalue()
+    assert "a.mp4: frames" not in shown.getvalue()
+
+
+def test_what_is_told_without_a_bar_is_as_printed(capsys):
+    command.tell("a line\nand another")
+    command.tell("error: none", sys.stderr)
+    assert capsys.readouterr() == ("a line\nand another\n", "error: none\n")

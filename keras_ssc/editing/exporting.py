@@ -1,5 +1,7 @@
 """Films -> files for editing programs, players and people."""
 
+import contextlib
+import functools
 import pathlib
 
 from keras_ssc import checks
@@ -13,6 +15,7 @@ from keras_ssc.editing import pictures
 from keras_ssc.editing import tables
 from keras_ssc.errors import VideoError
 from keras_ssc.films import shot_detection
+from keras_ssc.films import side_by_side
 
 # A format's text, of a `shot_detection.ShotList` and labels, and what the
 # files' names end in.
@@ -97,45 +100,68 @@ def place_outputs(films, names, out):
     ]
 
 
-def export_films(films, names=(), out="."):
+def export_films(films, names=(), out=".", workers=None):
     """Finds the shots of films and writes them.
 
     Args:
         films: List of `pathlib.Path`.
         names: Sequence of strings, the formats, of `FORMATS`.
         out: Path of a folder, which is made if it is not there.
+        workers: Integer, how many films are read at once; None for one a core,
+            at most 8.
 
     Returns:
-        An iterator of tuples, one a film: its path; its
+        A generator of tuples, one a film, in their order: its path; its
         `shot_detection.ShotList` or the `VideoError` that it ended in; the
         list of paths that were written; and a list of the shots, from 1, whose
         picture cannot be decoded.
 
     Raises:
-        ValueError: If a format cannot be written, or two films would have the
-            same files.
+        ValueError: If a format cannot be written, two films would have the
+            same files, or `workers` is below 1.
         OSError: If a file cannot be written.
     """
     check_formats(names)
     placed = place_outputs(films, names, out)
-    return map(_export_film, films, placed)
+    workers = side_by_side.num_workers(workers, len(films))
+    return side_by_side.in_order(_export_films(films, placed, workers))
 
 
-def _export_film(film, outputs):
+def _export_films(films, placed, workers):
+    """Yields each film's place and what `export_films` says of it."""
+    found = {}
+    reading = side_by_side.list_shots(films, workers)
+    with command.bars(films) as progress, contextlib.closing(reading):
+        for place, value in reading:
+            if isinstance(value, shot_detection.ShotList):
+                found[place] = value
+            elif isinstance(value, tuple):
+                progress(place, "frames", *value)
+            elif isinstance(value, (StopIteration, VideoError)):
+                yield (
+                    place,
+                    _export_film(
+                        films[place],
+                        found.pop(place, value),
+                        placed[place],
+                        functools.partial(progress, place, "pictures"),
+                    ),
+                )
+            else:
+                yield place, value
+
+
+def _export_film(film, found, outputs, progress):
     missing = []
-    with command.bars(film.name) as progress:
-        try:
-            found = shot_detection.list_shots(
-                film, lambda *done: progress("frames", *done)
-            )
-            for name, path in outputs.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if name == PICTURES:
-                    missing = pictures.write(
-                        found, path, lambda *done: progress("pictures", *done)
-                    )
-                else:
-                    write(found, name, path)
-        except VideoError as error:
-            return film, error, [], missing
+    if isinstance(found, VideoError):
+        return film, found, [], missing
+    try:
+        for name, path in outputs.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name == PICTURES:
+                missing = pictures.write(found, path, progress)
+            else:
+                write(found, name, path)
+    except VideoError as error:
+        return film, error, [], missing
     return film, found, list(outputs.values()), missing

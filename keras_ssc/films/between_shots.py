@@ -93,17 +93,11 @@ class Looker:
         is_cut = bool(
             last is not None
             and not is_blank
-            and _differ(last.luma, frame.luma)
+            and cv2.absdiff(frame.luma, last.luma).mean() > _LEAST_CHANGE
+            and transitions.likeness(last.colours, frame.colours) < _MOST_ALIKE
             and cuts.is_cut(_enlarged(last.small()), _enlarged(frame.small()))
         )
         return frame.colours, is_blank, is_cut
-
-
-def _differ(luma, next_luma):
-    if cv2.absdiff(luma, next_luma).mean() <= _LEAST_CHANGE:
-        return False
-    alike = cv2.matchTemplate(luma, next_luma, cv2.TM_CCOEFF_NORMED)
-    return alike[0, 0] < _MOST_ALIKE
 
 
 def _enlarged(frame):

@@ -1,48 +1,31 @@
 """A film file -> its shots and its pairs, read in a process of its own."""
 
 import collections
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import itertools
 
-import cv2
 import numpy as np
 
 from keras_ssc import checks
 from keras_ssc.errors import VideoError
 from keras_ssc.films import black_bars
 from keras_ssc.films import cleaning
-from keras_ssc.films import cuts
 from keras_ssc.films import film_process
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films import pairing
+from keras_ssc.films import shot_detection
 from keras_ssc.films.shots import Shot
-from keras_ssc.films.shots import Transition
 
-# Cuts are sought on frames of this long side, as `cuts` looks at them.
-_LONG_SIDE = 320
-
-# A cut changes the mean grey by more than this; a fifth of the frames of a
-# film does, and only they are looked at more closely.
-_LEAST_CHANGE = 3.0
-
-# Above this standard deviation in grey levels, a frame is surely not blank.
-_LEAST_CONTRAST = 10.0
-
-# Frames that are decoded ahead of the one that is looked at, and pairs of a
-# shot that are kept until it ends; fewer where they would take more bytes.
-_NUM_AHEAD = 16
+# Pairs that are kept until their shots are known; fewer where their decoded
+# frames would take more bytes.
 _MOST_KEPT = 24
-_MOST_BYTES = 2**28
+_MOST_BYTES = 2**27
 
 # Frames between two reports of progress while all are read.
 _FRAMES_A_REPORT = 48
-
-# Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
-_LEAST_SIDE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,9 +211,8 @@ class _PairMaker:
         """Returns a whole frame as extract stores it."""
         return cleaning.stored_frame(frame, self.bars, self.config)
 
-    def pair(self, number, choice, frames):
+    def pair(self, number, choice, frames, reason):
         """Returns the `Pair` of two stored frames."""
-        reason = cleaning.why_dropped(frames, self.config)
         if pairing.is_gap(
             self.index, number, choice.next_frame, self.pairing.max_gap
         ):
@@ -262,86 +244,138 @@ class _PairMaker:
 
 def _read_all(index, numbers, make):
     """Finds the shots and reads their pairs, in one pass over the film."""
-    wanted = collections.deque(numbers)
-    most_kept = min(max(_num_frames(index, _MOST_BYTES) // 2, 2), _MOST_KEPT)
-    shot = _OpenShot(0, most_kept, wanted, make)
-    for number, is_first, whole, change in _with_cuts(index, make):
-        if is_first:
-            yield from shot.close(number)
-            shot = _OpenShot(number, most_kept, wanted, make)
-        yield from shot.add(number, whole, change)
+    finder = shot_detection.Finder(index.step_seconds)
+    num_frames = _MOST_BYTES // (3 * index.width * index.height // 2)
+    most_kept = min(max(num_frames // 2, 2), _MOST_KEPT)
+    shots = _Shots(make, collections.deque(numbers), most_kept)
+    for seen in shot_detection.look_at_all(index, make.config.deinterlace):
+        number = seen.frame.number
+        if seen.is_cut:
+            shots.cut(number)
+        shots.add(seen)
+        for transition in finder.add(seen):
+            yield from shots.end_shot(transition)
         if number % _FRAMES_A_REPORT == 0:
             yield "frames", number, index.num_frames
-    yield from shot.close(index.num_frames)
+    shots.cut(index.num_frames)
+    for transition in finder.close():
+        yield from shots.end_shot(transition)
+    yield from shots.end_film()
     yield "frames", index.num_frames, index.num_frames
 
 
-def _num_frames(index, num_bytes):
-    """Returns how many decoded frames of 10 bits a colour the bytes hold."""
-    return num_bytes // (3 * index.width * index.height)
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Kept:
+    """A pair that may be read.
 
-
-class _OpenShot:
-    """A shot whose end has not been seen yet.
-
-    Args:
-        first: Integer, its first frame.
-        most_kept: Integer, how many of its pairs are kept until it ends, for
-            that the one of its middle is among them, or nearly.
-        wanted: `collections.deque` of the frames whose pairs are to be read;
-            those of this shot are taken out.
-        make: A `_PairMaker`.
+    Attributes:
+        number: Integer, its first frame.
+        choice: Its `pairing.Choice`.
+        wholes: Tuple of two functions that return its frames.
+        is_blank: Boolean, whether one of them is.
     """
 
-    def __init__(self, first, most_kept, wanted, make):
-        self._first, self._most_kept = first, most_kept
-        self._wanted, self._make = wanted, make
-        self._kept, self._step = [], 1
-        self._recent = {}  # from a frame to (whole, change)
-        self._newest = self._done = first - 1
-        self._latest = (None, None, None)
-        self._last_read = None
-        self._num_lost = 0
+    number: int
+    choice: pairing.Choice
+    wholes: tuple
+    is_blank: bool
 
-    def add(self, number, whole, change=None):
-        """Takes the shot's next frame; yields a `Pair` if one is due."""
+
+class _KeptPairs:
+    """Pairs of a part without a cut, at steps that double when it is thinned.
+
+    Args:
+        first: Integer, the part's first frame.
+    """
+
+    def __init__(self, first):
+        self._first, self._step, self.pairs = first, 1, []
+
+    def add(self, pair):
+        """Takes the next one, or not."""
+        self.pairs.append(pair)
+        self._select()
+
+    def thin(self):
+        """Keeps every second one."""
+        self._step *= 2
+        self._select()
+
+    def _select(self):
+        self.pairs = [
+            pair
+            for pair in self.pairs
+            if (pair.number - self._first) % self._step == 0
+        ]
+
+
+class _Shots:
+    """Pairs of a film whose shots become known only later.
+
+    Where a cut is, is known at once; where a shot dissolves into the next one,
+    when that has been seen.
+
+    Args:
+        make: A `_PairMaker`.
+        wanted: `collections.deque` of the frames whose pairs are to be read,
+            ascending.
+        most_kept: Integer, how many other pairs are kept until it is known in
+            which shot they are: so each shot has one of about its middle.
+    """
+
+    def __init__(self, make, wanted, most_kept):
+        self._make, self._wanted, self._most_kept = make, wanted, most_kept
+        self._begin_part(0)
+        self._kept = [_KeptPairs(0)]  # of each part between cuts
+        self._pairs = []  # (first frame, next frame, `Pair`), read
+        self._first, self._transition = 0, None
+
+    def _begin_part(self, first):
+        """Begins a part without a cut."""
+        self._part_first = first
+        self._recent = {}  # from a frame to (whole, change, whether blank)
+        self._newest = self._done = first - 1
+        self._latest = None
+
+    def add(self, seen):
+        """Takes the film's next frame, a `shot_detection.Seen`."""
+        number = seen.frame.number
         if number != self._newest + 1:
             # No pair lies across a frame that is missing.
-            yield from self._choose_to(self._newest)
+            self._choose_to(self._newest)
             self._recent.clear()
             self._done = number - 1
         self._newest = number
-        self._recent[number] = whole, change
-        made = self._make.pairing
-        yield from self._choose_to(number - made.after)
+        made, change = self._make.pairing, None
+        if made.skips_repeats and seen.before is not None:
+            change = pairing.change(seen.before.small(), seen.frame.small())
+        self._recent[number] = seen.frame.whole, change, seen.is_blank
+        self._choose_to(number - made.after)
         # Of frames that are paired already, only how they changed matters.
         paired = number - made.after
         if paired in self._recent:
-            self._recent[paired] = None, self._recent[paired][1]
+            self._recent[paired] = None, *self._recent[paired][1:]
         self._recent.pop(paired - made.before, None)
 
     def _choose_to(self, last):
         """Chooses what is paired with the frames up to one."""
         for number in range(self._done + 1, last + 1):
             self._done = number
-            yield from self._choose(number)
+            choice = self._choice(number)
+            if choice is not None:
+                self._take(number, choice)
 
-    def _choose(self, number):
-        choice = self._choice(number)
-        if choice is None:
-            return
-        self._latest = (
-            number,
-            choice,
-            [self._recent[n][0] for n in (number, choice.next_frame)],
-        )
+    def _take(self, number, choice):
+        frames = [self._recent[n] for n in (number, choice.next_frame)]
+        wholes, _, blanks = zip(*frames, strict=True)
+        self._latest = _Kept(number, choice, wholes, any(blanks))
         while self._wanted and self._wanted[0] < number:
-            yield self._lose(self._wanted.popleft())
+            self._lose(self._wanted.popleft())
         if self._wanted and self._wanted[0] == number:
             self._wanted.popleft()
-            yield self._read(*self._latest)
-        if self._last_read is None:
-            self._keep(number)
+            self._read(self._latest)
+        else:
+            self._keep(self._latest)
 
     def _choice(self, number):
         made = self._make.pairing
@@ -352,124 +386,108 @@ class _OpenShot:
             return pairing.Choice(number + made.stride, False, number)
         changes = {
             frame: change
-            for frame, (_, change) in self._recent.items()
-            if frame > self._first
+            for frame, (_, change, _) in self._recent.items()
+            if frame > self._part_first and change is not None
         }
         return pairing.choose(made, number, changes)
 
-    def close(self, end):
-        """Yields what is left of the pairs up to a frame, and the `Shot`."""
-        yield from self._choose_to(self._newest)
+    def cut(self, end):
+        """Ends a part: no pair lies across the cut before a frame."""
+        self._choose_to(self._newest)
         # A pair's next frame is in its shot, too.
         last = end - 1 - self._make.pairing.stride
         while self._wanted and self._wanted[0] < end:
             number = min(self._wanted.popleft(), last)
-            if number < self._first or number == self._last_read:
+            latest = self._latest
+            is_read = self._pairs and self._pairs[-1][0] >= number
+            if number < self._part_first or is_read:
                 continue
-            if number == self._latest[0]:
-                yield self._read(*self._latest)
+            if latest is not None and number == latest.number:
+                self._read(latest)
             else:
-                yield self._lose(number)
-        if self._last_read is None:
-            middle = (self._first + last + 1) // 2
-            pair = None
-            if self._kept:
-                pair = self._read(
-                    *min(self._kept, key=lambda kept: abs(kept[0] - middle))
-                )
-            elif last >= self._first and not self._num_lost:
-                pair = self._lose(middle)
-            if pair is not None:
-                yield dataclasses.replace(pair, is_extra=True)
-        first = self._first
-        by = Transition("cut", first, first) if first else None
-        yield self._make.shot(first, end, by)
+                self._lose(number)
+        self._begin_part(end)
+        self._kept.append(_KeptPairs(end))
 
-    def _read(self, number, choice, wholes):
-        self._last_read = number
-        self._kept.clear()
-        frames = [self._make.stored(whole()) for whole in wholes]
-        if not self._make.pairing.skips_repeats:
-            repeated = pairing.is_repeat(pairing.change(*frames))
-            choice = dataclasses.replace(choice, repeated=repeated)
-        return self._make.pair(number, choice, frames)
+    def _keep(self, pair):
+        """Keeps a pair until it is known in which shot it is."""
+        self._kept[-1].add(pair)
+        if sum(len(part.pairs) for part in self._kept) > self._most_kept:
+            max(self._kept, key=lambda part: len(part.pairs)).thin()
+
+    def _read(self, kept):
+        choice = kept.choice
+        if kept.is_blank:
+            frames = [None, None]
+        else:
+            frames = [self._make.stored(whole()) for whole in kept.wholes]
+            if not self._make.pairing.skips_repeats:
+                repeated = pairing.is_repeat(pairing.change(*frames))
+                choice = dataclasses.replace(choice, repeated=repeated)
+        reason = "blank" if kept.is_blank else ""
+        pair = self._make.pair(kept.number, choice, frames, reason)
+        self._pairs.append((kept.number, choice.next_frame, pair))
 
     def _lose(self, number):
-        self._num_lost += 1
-        return self._make.unread(number)
+        pair = self._make.unread(number)
+        self._pairs.append((number, number, pair))
 
-    def _keep(self, number):
-        """Keeps a pair, at steps that double when there are too many."""
-        if (number - self._first) % self._step:
-            return
-        self._kept.append(self._latest)
-        if len(self._kept) > self._most_kept:
-            self._step *= 2
-            self._kept = [
-                kept
-                for kept in self._kept
-                if (kept[0] - self._first) % self._step == 0
-            ]
+    def end_shot(self, transition):
+        """Yields the pairs up to a transition, and the `Shot` before it."""
+        yield from self._end(transition.first_frame)
+        self._first, self._transition = transition.end_frame, transition
 
+    def end_film(self):
+        """Yields the last shot's pairs, and the `Shot`."""
+        yield from self._end(self._make.index.num_frames)
 
-def _with_cuts(index, make):
-    """Yields (number, whether a shot begins with it, whole, change).
-
-    All frames of a film. Shots begin after a cut and after a fade. `change`
-    is how a frame differs from the one before, see `pairing.change`; None
-    where pictures that are shown again are no matter.
-    """
-    num_ahead = min(max(_num_frames(index, _MOST_BYTES // 4), 1), _NUM_AHEAD)
-    frames = frame_reading.scan_frames(
-        index.path, index, _LONG_SIDE, make.config.deinterlace
-    )
-    last, last_grey, was_blank = None, None, False
-    for number, _, frame, whole in _ahead(frames, num_ahead):
-        frame = _enlarged(frame)
-        grey = cv2.resize(
-            cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY),
-            (64, 36),
-            interpolation=cv2.INTER_AREA,
+    def _end(self, end):
+        first = self._first
+        pairs = [pair for pair in self._pairs if pair[0] < end]
+        self._pairs = [pair for pair in self._pairs if pair[0] >= end]
+        is_inside = [
+            first <= number and next_frame < end
+            for number, next_frame, _ in pairs
+        ]
+        if not any(is_inside):
+            pairs += self._extra(first, end)
+            is_inside += [True] * (len(pairs) - len(is_inside))
+        for (_, _, pair), inside in sorted(
+            zip(pairs, is_inside, strict=True), key=lambda item: item[0][0]
+        ):
+            if not inside and not pair.reason:
+                pair = dataclasses.replace(
+                    pair, reason="transition", frame=None, next_frame=None
+                )
+            yield pair
+        yield shot_detection.shot_of(
+            self._make.index, first, end, self._transition
         )
-        is_blank = grey.std() < _LEAST_CONTRAST and cuts.is_blank(frame)
-        is_first, found = False, None
-        if last is not None and make.pairing.skips_repeats:
-            found = pairing.change(last, frame)
-        if last is not None and not is_blank:
-            change = float(cv2.absdiff(grey, last_grey).mean())
-            # What follows black is another shot, even after a slow fade.
-            is_first = was_blank or (
-                change > _LEAST_CHANGE and cuts.is_cut(last, frame)
-            )
-        last, last_grey, was_blank = frame, grey, is_blank
-        yield number, is_first, whole, found
+        for part in self._kept:
+            part.pairs = [kept for kept in part.pairs if kept.number >= end]
+        *earlier, newest = self._kept
+        self._kept = [*(part for part in earlier if part.pairs), newest]
 
-
-def _enlarged(frame):
-    height, width = frame.shape[:2]
-    if min(height, width) >= _LEAST_SIDE:
-        return frame
-    return cv2.resize(
-        frame, (max(width, _LEAST_SIDE), max(height, _LEAST_SIDE))
-    )
-
-
-def _ahead(items, num_ahead):
-    """Yields the items of an iterator that runs ahead in a thread of its own.
-
-    Decoders and OpenCV release Python's lock: the next frames are decoded
-    while one is looked at.
-    """
-    end = object()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        try:
-            made = [pool.submit(next, items, end) for _ in range(num_ahead)]
-        except RuntimeError as error:  # no room for the thread's stack
-            raise MemoryError(str(error)) from error
-        made = collections.deque(made)
-        while (item := made.popleft().result()) is not end:
-            made.append(pool.submit(next, items, end))
-            yield item
+    def _extra(self, first, end):
+        """Returns the pair of about a shot's middle, in a list of `_pairs`."""
+        last = end - 1 - self._make.pairing.stride
+        middle = (first + last + 1) // 2
+        kept = [
+            kept
+            for part in self._kept
+            for kept in part.pairs
+            if first <= kept.number and kept.choice.next_frame < end
+        ]
+        waiting, self._pairs = self._pairs, []
+        if kept:
+            self._read(min(kept, key=lambda kept: abs(kept.number - middle)))
+        elif last >= first:
+            self._lose(middle)
+        extra, self._pairs = self._pairs, waiting
+        return [
+            (*numbers, dataclasses.replace(pair, is_extra=True))
+            for *numbers, pair in extra
+        ]
 
 
 # ---- only what lies around the pairs ----
@@ -508,7 +526,8 @@ def _read_around(index, numbers, make):
         )
         if choice:
             pair = [run[number], run[choice.next_frame]]
-            yield make.pair(number, choice, pair)
+            reason = cleaning.why_dropped(pair, make.config)
+            yield make.pair(number, choice, pair, reason)
         else:
             yield make.unread(number)
         yield make.shot(*part)

@@ -102,7 +102,7 @@ class ScannedFrame:
         luma: uint8 array (36, 64), see `thumbnails.of`.
         colours: uint8 array (3, 18, 32), the same.
         small: Function without arguments that returns it as `read_frames`
-            does, scaled down.
+            does, scaled down; made once.
         whole: The same in its own size, also when later ones have been read.
     """
 
@@ -156,7 +156,7 @@ def _scan(index, numbers, way, long_side, deinterlace):
             number,
             luma,
             colours,
-            functools.partial(small, frames),
+            functools.cache(functools.partial(small, frames)),
             functools.partial(whole, frames),
         )
 

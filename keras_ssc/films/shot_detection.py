@@ -20,9 +20,10 @@ from keras_ssc.films.shots import Transition
 # Cuts are sought on frames of this long side, as `cuts` looks at them.
 _LONG_SIDE = 320
 
-# A cut changes the mean luma by more than this; a fifth of the frames of a
-# film does, and only they are looked at more closely.
-_LEAST_CHANGE = 2.6
+# A cut changes the mean luma by more than this, and leaves a thumbnail less
+# like the one before than this correlation; a tenth of the frames of a film
+# does, and only they are looked at more closely.
+_LEAST_CHANGE, _MOST_ALIKE = 2.6, 0.93
 
 # Above this standard deviation in levels of luma, a frame is surely not blank.
 _LEAST_CONTRAST = 10.0
@@ -42,7 +43,7 @@ _STEP_SECONDS = 1 / 30
 _MOST_FLASH = 3
 
 # Frames between two searches for gradual transitions.
-_NUM_NEW = 96
+_NUM_NEW = 160
 
 # Blank frames that are kept of a long run of them.
 _MOST_BLANK = 64
@@ -199,6 +200,7 @@ def look_at_all(index, deinterlace="no"):
             last is not None
             and not is_blank
             and cv2.absdiff(frame.luma, last.luma).mean() > _LEAST_CHANGE
+            and transitions.likeness(last.colours, frame.colours) < _MOST_ALIKE
             and cuts.is_cut(_enlarged(last.small()), _enlarged(frame.small()))
         )
         yield Seen(frame, last, is_blank, is_cut)
@@ -356,8 +358,11 @@ class Finder:
         for end in ends:
             place, last = int(places[first]), int(places[end])
             first = end + 1
-            if place == last or not transitions.are_alike(
-                self._colours[max(place - 1, 0)], self._colours[last]
+            before = self._colours[max(place - 1, 0)]
+            if (
+                place == last
+                or transitions.likeness(before, self._colours[last])
+                < transitions.ALIKE
             ):
                 yield place
 

@@ -11,9 +11,9 @@ import numpy as np
 SIZE = (32, 18)
 LUMA_SIZE = (64, 36)
 
-# Rows of a block that are averaged; of higher ones every second or third row
-# says the same.
-_ROWS = 8
+# Rows of a block that are averaged; of higher ones, rows between these say the
+# same.
+_ROWS = 4
 
 
 def of(frame, reformatter):

@@ -36,7 +36,7 @@ _AROUND = (0, 4, 8, 12, CONTEXT)
 _LEAST_CHANGE = 100.0
 
 # Correlation above which two pictures are one, in other light.
-_ALIKE = 0.85
+ALIKE = 0.85
 
 # Contrast below which pictures are alike by chance, in levels.
 _FAINT = 2.0
@@ -59,6 +59,10 @@ _LEAST_PIXEL_CHANGE, _MOST_PIXEL_CHANGE = 400.0, 4000.0
 
 # The share of the frame that must change, and how unlike the shots must be.
 _LEAST_CHANGED, _LEAST_UNLIKE = 0.2, -1.2
+
+# How steady they must be, and by which part of its length a stretch may be
+# early or late.
+_LEAST_STEADY, _EARLY = 0.2, 6
 
 # The standard deviation of the times at which an edge passes, as a share of
 # the time that it takes.
@@ -118,26 +122,31 @@ def find(thumbnails, is_blank, is_cut):
 
     Returns:
         List of `shots.Transition`, ascending, without overlaps; cuts are left
-        out, but those from a blank picture to one that is there at once.
-        Frames are counted from the part's first. What begins with the first
-        frame, or ends behind the last, began before or has not ended.
+        out, but where blank frames lie between two shots that is a fade, even
+        if they come and go at once. Frames are counted from the part's first.
+        What begins with the first frame, or ends behind the last, began before
+        or has not ended.
     """
     part = _Part(thumbnails, is_blank, is_cut)
     found = _strongest(part, [*_blends(part), *_wipes(part)])
     return _with_fades(part, _exactly(part, found))
 
 
-def are_alike(colours, other_colours):
-    """Says whether two thumbnails show one picture, whatever the light.
+def likeness(colours, other_colours):
+    """Says how much two thumbnails show one picture, whatever the light.
 
     Args:
         colours: uint8 array (3, 18, 32), see `thumbnails.of`.
         other_colours: The same.
+
+    Returns:
+        Float, the correlation of their lumas, about 0 to 1.
     """
-    one, other = (x[0] - x[0].mean() for x in (colours, other_colours))
-    covariance = (one * other).mean()
-    deviations = max(one.std() * other.std(), _FAINT)
-    return bool(covariance / deviations > _ALIKE)
+    one, other = (x[0].ravel().astype(float) for x in (colours, other_colours))
+    one -= one.mean()
+    other -= other.mean()
+    energy = np.sqrt((one @ one) * (other @ other)) / one.size
+    return float(one @ other / one.size / max(energy, _FAINT))
 
 
 class _Part:
@@ -228,7 +237,7 @@ class _Part:
         is_one &= self.distance(before, after) > _LEAST_CHANGE
         is_one &= ~self._is_blank[before]
         before, after = before[is_one], after[is_one]
-        is_other = self.correlation(before, after) < _ALIKE
+        is_other = self.correlation(before, after) < ALIKE
         return before[is_other], after[is_other]
 
     def unlike_around(self, before, after):
@@ -368,6 +377,9 @@ def _wipe_candidates(part, length):
         around, and how steady.
     """
     before, after = part.stretches(length)
+    # A wipe is also seen in a stretch that is a little early or late.
+    some = before % max(length // _EARLY, 1) == 0
+    before, after = before[some], after[some]
     shares, ways = [], []
     for place in (1 / 4, 1 / 2, 3 / 4):
         share, rest = part.share(before, after, before + round(length * place))
@@ -381,7 +393,7 @@ def _wipe_candidates(part, length):
     around = [
         measure(before, after) for measure in (part.unlike_around, part.steady)
     ]
-    may = around[0] > _LEAST_UNLIKE
+    may = (around[0] > _LEAST_UNLIKE) & (around[1] > _LEAST_STEADY)
     return [each[may].tolist() for each in (before, after, *around)]
 
 
@@ -521,14 +533,7 @@ def _with_fades(part, found):
             for before, after in flat
         )
     ]
-    made = [
-        Transition(
-            "fade" if before < start - 1 or after > end else "cut",
-            before + 1,
-            after,
-        )
-        for (before, after), (start, end) in zip(flat, part.blanks, strict=True)
-    ]
+    made = [Transition("fade", before + 1, after) for before, after in flat]
     place = 0
     while place < len(pieces):
         one = pieces[place]
@@ -592,7 +597,8 @@ def _num_faded(part, frames):
         line = contrast[0] + (level - contrast[0]) * np.arange(length) / length
         misfit = np.abs(contrast[:length] - line).sum()
         misfit += np.abs(contrast[length:] - level).sum()
-        if misfit < best:
+        # A longer one must be clearly better.
+        if misfit < 0.8 * best:
             _, rest = part.share(frames[0], frames[length], frames[:length])
             if rest.mean() < _MOST_UNEXPLAINED:
                 best, num_faded = misfit, length - 1

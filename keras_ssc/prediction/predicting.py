@@ -1,9 +1,12 @@
 """Classifies images, films and folders, and writes what was found of them."""
 
+import contextlib
+import functools
 import json
 import pathlib
 import warnings
 
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc.data import pair_files
@@ -93,7 +96,15 @@ def holds_pairs(path):
     return path.is_dir() and bool(pair_files.list_pairs(path)[0])
 
 
-def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
+def predict_films(
+    load,
+    inputs,
+    plan,
+    min_confidence,
+    outputs,
+    genre=None,
+    workers=None,
+):
     """Classifies films and writes what is asked for of each.
 
     Args:
@@ -107,21 +118,25 @@ def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
             `edl`, `otio`, `fcpxml` and `chapters`, see `exporting.FORMATS`:
             its shots, with what is said of them.
         genre: String, the film's own, for `annotate`; None if not known.
+        workers: Integer, how many films are read at once; None for one a core,
+            at most 8.
 
     Returns:
         A tuple: the model's name; an iterator that gives for each film its
         path, and its `verdict.FilmVerdict` or the `VideoError` that it ended
-        in; and a list of the files that were left aside.
+        in, in the order of the inputs; and a list of the files that were left
+        aside.
 
     Raises:
         ValueError: If an input is missing, there are outputs of more than one
-            film, or of shots that are not searched for, the model is none,
-            or does not know the genre.
+            film, or of shots that are not searched for, `workers` is below
+            1, the model is none, or does not know the genre.
     """
     # Only now: two frames sent to a server need none of it.
     from keras_ssc.editing import exporting
     from keras_ssc.films import film_reader
 
+    checks.at_least("workers", workers, 1)
     plan = film_reader.Plan(**plan)
     has_pairs = len(inputs) == 1 and holds_pairs(inputs[0])
     films, left_aside = ([], []) if has_pairs else film_files.list_films(inputs)
@@ -143,12 +158,8 @@ def predict_films(load, inputs, plan, min_confidence, outputs, genre=None):
     if has_pairs:
         verdicts = asked.predict_frames(inputs[0], min_confidence)
         return asked.name, ((each.path, each) for each in verdicts), []
-    found = (
-        each
-        for film in films
-        for each in _predict_film(
-            asked, film, plan, min_confidence, outputs, genre
-        )
+    found = _predict_films(
+        asked, films, plan, min_confidence, outputs, genre, workers
     )
     return asked.name, found, left_aside
 
@@ -158,31 +169,48 @@ def _flags(outputs):
     return ", ".join(names)
 
 
-def _predict_film(asked, film, plan, min_confidence, outputs, genre):
-    """Yields the film and what it ended in; then writes the outputs."""
-    drawn = outputs.keys() - CUT_LISTS - {"csv"}
-    pictures = _pictures() if drawn else None
-    try:
-        with command.bars(film.name) as progress:
-            verdict = asked.predict_film(
-                film,
-                plan,
-                min_confidence,
-                progress,
-                pictures="contact_sheet" in outputs,
-            )
-            if "annotate" in outputs:
-                pictures.annotate(verdict, outputs["annotate"], genre, progress)
-    except VideoError as error:
-        yield film, error
-        return
-    yield film, verdict
+def _predict_films(asked, films, plan, min_confidence, outputs, genre, workers):
+    """Yields films and what they ended in; then writes the one's outputs."""
+    with command.bars(films) as progress:
+        found = asked.predict_films(
+            films,
+            plan,
+            min_confidence,
+            progress,
+            pictures="contact_sheet" in outputs,
+            workers=workers,
+        )
+        with contextlib.closing(found):
+            for film, result in zip(films, found, strict=True):
+                if "annotate" in outputs:
+                    result = _annotate(
+                        result,
+                        outputs["annotate"],
+                        genre,
+                        functools.partial(progress, 0),
+                    )
+                yield film, result
+    if outputs and not isinstance(result, VideoError):
+        _write(result, outputs)
+
+
+def _annotate(verdict, path, genre, progress):
+    """Writes the film with its verdict; returns it, or the film's error."""
+    if not isinstance(verdict, VideoError):
+        try:
+            _pictures().annotate(verdict, path, genre, progress)
+        except VideoError as error:
+            return error
+    return verdict
+
+
+def _write(verdict, outputs):
     if "csv" in outputs:
         files.write_text(outputs["csv"], verdict.as_csv())
     for name in outputs.keys() & CUT_LISTS:
         _write_shots(verdict, name, outputs[name])
     for name in outputs.keys() & {"timeline", "contact_sheet"}:
-        files.write_bytes(outputs[name], getattr(pictures, name)(verdict))
+        files.write_bytes(outputs[name], getattr(_pictures(), name)(verdict))
 
 
 def _write_shots(verdict, name, path):

@@ -9,6 +9,7 @@ A run, an export and a running TF Serving have one interface.
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -26,8 +27,10 @@ from keras_ssc import tasks
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
 from keras_ssc.data import resizing
+from keras_ssc.errors import VideoError
 from keras_ssc.films import film_reader
 from keras_ssc.films import image_files
+from keras_ssc.films import side_by_side
 from keras_ssc.genres import choose
 from keras_ssc.prediction import grad_cam
 from keras_ssc.prediction import verdict
@@ -41,6 +44,10 @@ from keras_ssc.training import runs
 
 # Pairs asked at once.
 _BATCH = 16
+
+# What is read of a film until it is asked about: there are shots among the
+# pairs.
+_NUM_ITEMS = 2 * _BATCH
 
 
 def load(model, timeout=60.0):
@@ -302,7 +309,8 @@ class Predictor:
             plan: A `film_reader.Plan`, what is read of it.
             min_confidence: Float, the score below which the verdict is
                 uncertain.
-            progress: See `film_reader.read_film`.
+            progress: Function of a string and two integers, called while
+                frames or pairs are read: what is read, how many of how many.
             pictures: Boolean, whether the verdict keeps a small frame of
                 each shot, of the 200 longest ones at most, for a contact
                 sheet, and the pair with the most evidence for its genre.
@@ -314,11 +322,83 @@ class Predictor:
             VideoError: If the film cannot be read, or none of its pairs can
                 be used.
         """
-        collected = verdict.Collector(self.task, pictures, self._film_scores)
-        self._collect(
-            film_reader.read_film(path, plan, progress=progress), collected
+        (found,) = self.predict_films(
+            [path],
+            plan,
+            min_confidence,
+            progress and (lambda _, *done: progress(*done)),
+            pictures,
         )
-        return collected.verdict(path, min_confidence)
+        if isinstance(found, VideoError):
+            raise found
+        return found
+
+    def predict_films(
+        self,
+        paths,
+        plan=film_reader.DEFAULT_PLAN,
+        min_confidence=verdict.MIN_CONFIDENCE,
+        progress=None,
+        pictures=False,
+        workers=None,
+    ):
+        """Classifies films that are read side by side.
+
+        Args:
+            paths: List of paths of film files on this machine.
+            plan: As of `predict_film`.
+            min_confidence: The same.
+            progress: The same; before the string it is given the film's place
+                in the list.
+            pictures: The same.
+            workers: Integer, how many films are read at once; None for one a
+                core, at most 8.
+
+        Returns:
+            A generator of one result a film, in order: its
+            `verdict.FilmVerdict`, or the `VideoError` that it ended in. Close
+            it to end the processes that read.
+
+        Raises:
+            ValueError: If `workers` is below 1.
+        """
+        workers = side_by_side.num_workers(workers, len(paths))
+        reading = side_by_side.read_films(paths, plan, workers)
+        return side_by_side.in_order(
+            self._judge_films(
+                *(reading, paths, min_confidence, progress, pictures)
+            )
+        )
+
+    def _judge_films(self, reading, paths, min_confidence, progress, pictures):
+        """Yields each film's place and result, as soon as it has ended."""
+        # Each with a batch of its own: what it is asked with does not depend
+        # on which others are read.
+        films = collections.defaultdict(
+            lambda: (
+                [],
+                verdict.Collector(self.task, pictures, self._film_scores),
+            )
+        )
+        with contextlib.closing(reading):
+            for place, value in reading:
+                batch, collected = films[place]
+                if isinstance(value, StopIteration):
+                    self._answer(batch, collected)
+                    try:
+                        value = collected.verdict(paths[place], min_confidence)
+                    except VideoError as error:
+                        value = error
+                if isinstance(value, (Exception, verdict.FilmVerdict)):
+                    del films[place]
+                    yield place, value
+                elif not isinstance(value, tuple):
+                    batch.append(value)
+                    if len(batch) == _NUM_ITEMS:
+                        self._answer(batch, collected)
+                        batch.clear()
+                elif progress is not None:
+                    progress(place, *value)
 
     def predict_frames(self, root, min_confidence=verdict.MIN_CONFIDENCE):
         """Classifies the films of a folder of pairs, as `evaluate` does.
@@ -383,29 +463,32 @@ class Predictor:
     def _collect(self, reading, collected):
         """Answers for pairs as they are read, a batch at a time."""
         reading = iter(reading)
-        # There are shots among the pairs.
-        while batch := list(itertools.islice(reading, 2 * _BATCH)):
-            pairs = [item for item in batch if _is_pair(item)]
-            answers = iter(())
-            if pairs:
-                answers = self._answers(
-                    np.stack([pair.frame for pair in pairs]),
-                    np.stack([pair.next_frame for pair in pairs]),
-                )
-                unknown = [None] * len(pairs)
-                answers = zip(
-                    *(unknown if each is None else each for each in answers),
-                    strict=True,
-                )
-            for item in batch:
-                if isinstance(item, film_reader.Picture):
-                    collected.begin(item)
-                elif isinstance(item, film_reader.Shot):
-                    collected.end_shot(item)
-                elif item.reason:
-                    collected.drop(item)
-                else:
-                    collected.add(item, *next(answers))
+        while batch := list(itertools.islice(reading, _NUM_ITEMS)):
+            self._answer(batch, collected)
+
+    def _answer(self, batch, collected):
+        """Answers for a batch of what was read of one film."""
+        pairs = [item for item in batch if _is_pair(item)]
+        answers = iter(())
+        if pairs:
+            answers = self._answers(
+                np.stack([pair.frame for pair in pairs]),
+                np.stack([pair.next_frame for pair in pairs]),
+            )
+            unknown = [None] * len(pairs)
+            answers = zip(
+                *(unknown if each is None else each for each in answers),
+                strict=True,
+            )
+        for item in batch:
+            if isinstance(item, film_reader.Picture):
+                collected.begin(item)
+            elif isinstance(item, film_reader.Shot):
+                collected.end_shot(item)
+            elif item.reason:
+                collected.drop(item)
+            else:
+                collected.add(item, *next(answers))
 
 
 def _is_pair(item):

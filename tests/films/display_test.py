@@ -208,13 +208,11 @@ def test_a_deinterlaced_frame_is_the_moment_of_its_first_field(interlaced):
 
 
 def test_small_frames_of_a_scan_mix_the_fields(interlaced):
-    for number, _, small, whole in frame_reading.scan_frames(
-        interlaced, long_side=64
-    ):
-        assert small.shape == (48, 64, 3)
-        if number == 6:
+    for frame in frame_reading.scan_frames(interlaced, long_side=64):
+        assert frame.small().shape == (48, 64, 3)
+        if frame.number == 6:
             expected = read(interlaced, [6])[6]
-            np.testing.assert_array_equal(whole(), expected)
+            np.testing.assert_array_equal(frame.whole(), expected)
 
 
 @pytest.mark.parametrize("deinterlace", ["auto", "no", "yes"])
