@@ -122,13 +122,12 @@ def frames_between(looks, spans):
     """
     if len(looks) < 2:
         return set()
-    found = transitions.find(
-        *(np.array(column) for column in zip(*looks.values(), strict=True))
-    )
+    colours, is_blank, is_cut = map(np.array, zip(*looks.values(), strict=True))
     between = set()
-    for each in found:
-        # Blank frames between two cuts are the user's to keep.
-        if each.kind != "cut":
+    for each in transitions.find(colours, is_blank, is_cut):
+        # Blank frames between two pictures that are there at once show one
+        # thing: they are the user's to keep.
+        if not is_blank[each.first_frame : each.end_frame].all():
             before, after = _ends(each, list(looks))
             between.update(range(before + 1, after))
     return between & {
