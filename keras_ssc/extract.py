@@ -141,6 +141,11 @@ def main():
         ("--keep-bars", "crop_bars", "crop letterbox and pillarbox bars"),
         ("--keep-blank", "drop_blank", "drop pairs with a frame of one colour"),
         ("--keep-cuts", "drop_cuts", "drop pairs over a cut"),
+        (
+            "--keep-transitions",
+            "drop_transitions",
+            "drop pairs in a dissolve, a fade or a wipe",
+        ),
     ):
         add(flag, dest=name, action="store_false", help=f"do not {text}")
     add(

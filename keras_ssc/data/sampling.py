@@ -11,18 +11,25 @@ import numpy as np
 
 from keras_ssc.data import pair_files
 from keras_ssc.errors import FilmListError
+from keras_ssc.films import between_shots
 from keras_ssc.films import black_bars
 from keras_ssc.films import film_list
 from keras_ssc.films import frame_index
 from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
 from keras_ssc.films import pairing
+from keras_ssc.films import shot_detection
 from keras_ssc.films.cleaning import NUM_BAR_FRAMES
 from keras_ssc.films.cleaning import stored_frame
 from keras_ssc.films.cleaning import why_dropped
 
 # Threads that judge and encode the pairs of one film; decoding has its own.
 _NUM_JUDGES = 2
+
+# Frames that are decoded ahead of the one that is looked at; fewer where they
+# would take more bytes.
+_NUM_AHEAD = 16
+_MOST_BYTES_AHEAD = 2**26
 
 # A scene's end is written in whole seconds, rounded up by many players.
 _END_TOLERANCE_SECONDS = 1.0
@@ -136,7 +143,7 @@ def extract_pairs(film, config, progress=None):
     while num_kept < config.num_pairs and len(outcomes) < len(order):
         # A few more than are missing, as many are dropped as were so far: so
         # most films are read once.
-        rate = max(num_kept / len(outcomes), 0.1) if outcomes else 0.95
+        rate = max(num_kept / len(outcomes), 0.1) if outcomes else 0.9
         num_more = math.ceil((config.num_pairs - num_kept) / rate) + 2
         batch = order[len(outcomes) : len(outcomes) + num_more]
         judged = _judge(batch, indexes, pairings, bars, config, progress)
@@ -253,12 +260,7 @@ def _each_picture_once(outcomes, pairings):
         path = outcome.candidate.path
         if not outcome.reason and pairings[path].skips_repeats:
             if (path, outcome.picture) in seen:
-                outcome = dataclasses.replace(
-                    outcome,
-                    reason="repeated",
-                    frame_png=None,
-                    next_frame_png=None,
-                )
+                outcome = _dropped(outcome, "repeated")
             else:
                 seen.add((path, outcome.picture))
         kept.append(outcome)
@@ -274,50 +276,135 @@ def _judge(batch, indexes, pairings, bars, config, progress):
         given = number + found.stride
         if pairing.is_gap(indexes[path], number, given, found.max_gap):
             outcomes[candidate] = Outcome(candidate, "gap", given)
-    # Pairs are judged and encoded while the next ones are decoded. A few
-    # under way are enough; more would only fill the memory.
     with concurrent.futures.ThreadPoolExecutor(_NUM_JUDGES) as pool:
-        waiting = collections.deque()
-        left = [each for each in batch if each not in outcomes]
-        for candidate, run in _read_runs(left, indexes, pairings, bars, config):
-            if progress is not None:
-                progress()
-            found = pairings[candidate.path]
-            future = pool.submit(_outcome, candidate, run, found, config)
-            waiting.append((candidate, future))
-            if len(waiting) > 4 * _NUM_JUDGES:
-                judged, future = waiting.popleft()
-                outcomes[judged] = future.result()
-        outcomes.update((judged, future.result()) for judged, future in waiting)
+        for path, index in indexes.items():
+            found = sorted(
+                (x for x in batch if x.path == path and x not in outcomes),
+                key=lambda each: each.frame_number,
+            )
+            if not found:
+                continue
+            made = pairings[path]
+            reader = _Reader(index, made, bars.get(path), config, pool)
+            outcomes |= reader.judge(found, progress)
     return outcomes
 
 
-def _read_runs(batch, indexes, pairings, bars, config):
-    """Yields (candidate, the frames around it, see `pairing.read_runs`)."""
-    for path, index in indexes.items():
-        found = sorted(
-            (each for each in batch if each.path == path),
-            key=lambda each: each.frame_number,
-        )
-        keys = [each.frame_number for each in found]
-        made = pairings[path]
+class _Reader:
+    """Reads the pairs of a file of a film, and what decides about them.
+
+    Args:
+        index: The file's `FrameIndex`.
+        made: Its `pairing.Pairing`.
+        bars: Its `black_bars.Bars`, or None.
+        config: An `ExtractConfig`.
+        pool: An executor. Pairs are judged and encoded in it while the next
+            ones are decoded.
+    """
+
+    def __init__(self, index, made, bars, config, pool):
+        self._index, self._made, self._bars = index, made, bars
+        self._config, self._pool = config, pool
+        self._parts, self._between = collections.deque(), []
+
+    def judge(self, candidates, progress):
+        """Returns a dict from each `Candidate` of the file to its `Outcome`.
+
+        Args:
+            candidates: List of `Candidate`, ascending.
+            progress: Function without arguments, called for each; or None.
+        """
+        keys = [each.frame_number for each in candidates]
         lasts = [
             pairing.last_frame(
-                index, made, each.frame_number, each.last_frame_number
+                self._index, self._made, key, each.last_frame_number
             )
-            for each in found
+            for key, each in zip(keys, candidates, strict=True)
         ]
-        frames = (
-            (number, stored_frame(frame, bars.get(path), config))
-            for number, _, frame in frame_reading.read_frames(
-                path,
-                pairing.wanted(made, keys, lasts),
-                index,
-                deinterlace=config.deinterlace,
+        if self._config.drop_transitions:
+            spans = list(zip(keys, lasts, strict=True))
+            self._parts.extend(between_shots.around(spans, self._index))
+        frames = self._stored_frames(pairing.wanted(self._made, keys, lasts))
+        runs = pairing.read_runs(frames, self._made, keys, lasts)
+        outcomes, waiting = {}, collections.deque()
+        for candidate, run in zip(candidates, runs, strict=True):
+            if progress is not None:
+                progress()
+            waiting.append(
+                self._pool.submit(
+                    _outcome, candidate, run, self._made, self._config
+                )
             )
+            # A few under way are enough; more would only fill the memory.
+            if len(waiting) > 4 * _NUM_JUDGES:
+                outcome = waiting.popleft().result()
+                outcomes[outcome.candidate] = outcome
+        collections.deque(frames, 0)  # what decides about the last pairs
+        for future in waiting:
+            outcomes[future.result().candidate] = future.result()
+        between = set().union(*(each.result() for each in self._between))
+        return {
+            candidate: _unless_between(outcome, between)
+            for candidate, outcome in outcomes.items()
+        }
+
+    def _stored_frames(self, wanted):
+        """Yields (number, frame as it is stored) of the wanted frames.
+
+        Frames that only decide about pairs are looked at in passing.
+        """
+        looker, looks = between_shots.Looker(), {}
+        needed = wanted.union(*(part for part, _ in self._parts))
+        frames = frame_reading.scan_frames(
+            self._index.path,
+            self._index,
+            between_shots.LONG_SIDE,
+            self._config.deinterlace,
+            needed,
         )
-        runs = pairing.read_runs(frames, made, keys, lasts)
-        yield from zip(found, runs, strict=True)
+        for frame in shot_detection.ahead(frames, _num_ahead(self._index)):
+            self._decide(looks, frame.number)
+            if self._parts and frame.number in self._parts[0][0]:
+                looks[frame.number] = looker.look(frame)
+            if frame.number in wanted:
+                whole = frame.whole()
+                yield (
+                    frame.number,
+                    stored_frame(whole, self._bars, self._config),
+                )
+        self._decide(looks, math.inf)
+
+    def _decide(self, looks, number):
+        """Decides about the parts that end before a frame; forgets them."""
+        while self._parts and self._parts[0][0].stop <= number:
+            part, spans = self._parts.popleft()
+            held = {n: looks[n] for n in part if n in looks}
+            self._between.append(
+                self._pool.submit(between_shots.frames_between, held, spans)
+            )
+            start = self._parts[0][0].start if self._parts else part.stop
+            for seen in [n for n in looks if n < start]:
+                del looks[seen]
+
+
+def _num_ahead(index):
+    size = 3 * index.width * index.height // 2
+    return min(max(_MOST_BYTES_AHEAD // size, 1), _NUM_AHEAD)
+
+
+def _unless_between(outcome, between):
+    """Returns an `Outcome`, dropped if frames of it lie between shots."""
+    candidate = outcome.candidate
+    frames = range(candidate.frame_number, outcome.next_frame_number + 1)
+    if outcome.reason or between.isdisjoint(frames):
+        return outcome
+    return _dropped(outcome, "transition")
+
+
+def _dropped(outcome, reason):
+    return dataclasses.replace(
+        outcome, reason=reason, frame_png=None, next_frame_png=None
+    )
 
 
 def _outcome(candidate, run, found, config):

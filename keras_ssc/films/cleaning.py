@@ -29,6 +29,7 @@ class ExtractConfig:
     crop_bars: bool = True  # bars give the film away, and so the genre
     drop_blank: bool = True  # black or one colour: nothing to learn from
     drop_cuts: bool = True  # a pair over a cut has no motion to see
+    drop_transitions: bool = True  # two pictures in one: no motion of either
     drop_repeated: bool = False  # animation shows a picture twice, rightly
     deinterlace: str = "auto"  # see `frame_reading.read_frames`
 

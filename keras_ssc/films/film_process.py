@@ -112,7 +112,7 @@ class _Reader:
             stdin=subprocess.DEVNULL,
             # Decoders have threads; others for such small arrays would only
             # wait, at the price of work.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         other.close()

@@ -77,19 +77,25 @@ def read_frames(
     """
     checks.one_of("way", way, _WAYS)
     checks.one_of("deinterlace", deinterlace, deinterlacing.WAYS)
-    numbers = sorted({operator.index(number) for number in frame_numbers})
     index = index or index_frames(path)
+    numbers = _ascending(index, frame_numbers)
+    return _read(index, numbers, way, long_side, deinterlace)
+
+
+def _ascending(index, frame_numbers):
+    """Returns frame numbers sorted, each once; they are in the film."""
+    numbers = sorted({operator.index(number) for number in frame_numbers})
     if numbers and not 0 <= numbers[0] <= numbers[-1] < index.num_frames:
         raise ValueError(
             f"Expected frame numbers from 0 to {index.num_frames - 1}, the "
-            f"frames of {path}. Received: {numbers[0]} to {numbers[-1]}"
+            f"frames of {index.path}. Received: {numbers[0]} to {numbers[-1]}"
         )
-    return _read(index, numbers, way, long_side, deinterlace)
+    return numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScannedFrame:
-    """A frame of a film that is read whole; it holds the decoded picture.
+    """A frame of a film, as a thumbnail; it holds the decoded picture.
 
     Attributes:
         number: Integer, the frame's number.
@@ -107,8 +113,10 @@ class ScannedFrame:
     whole: Callable
 
 
-def scan_frames(path, index=None, long_side=None, deinterlace="auto"):
-    """Reads all of a film: thumbnails; more only on request.
+def scan_frames(
+    path, index=None, long_side=None, deinterlace="auto", frame_numbers=None
+):
+    """Reads a film, or some of its frames: thumbnails; more only on request.
 
     Args:
         path: Path of a film file on this machine.
@@ -116,25 +124,32 @@ def scan_frames(path, index=None, long_side=None, deinterlace="auto"):
         long_side: Integer, pixels: small frames are scaled down to it.
         deinterlace: As of `read_frames`, for whole frames; in small ones the
             fields are mixed anyway.
+        frame_numbers: Integers, the frames wanted, as of `read_frames`; all if
+            None.
 
     Returns:
-        An iterator of `ScannedFrame`. Its functions may be called in one other
-        thread than the one that reads on.
+        An iterator of `ScannedFrame`, ascending. Its functions may be called
+        in one other thread than the one that reads on.
 
     Raises:
+        ValueError: If a frame number is not in the film.
         VideoError: If the file cannot be read.
     """
     index = index or index_frames(path)
     checks.one_of("deinterlace", deinterlace, deinterlacing.WAYS)
-    return _scan(index, long_side, deinterlace)
+    if frame_numbers is None:
+        return _scan(
+            index, range(index.num_frames), "forward", long_side, deinterlace
+        )
+    numbers = _ascending(index, frame_numbers)
+    return _scan(index, numbers, "auto", long_side, deinterlace)
 
 
-def _scan(index, long_side, deinterlace):
+def _scan(index, numbers, way, long_side, deinterlace):
     shrink, convert = VideoReformatter(), VideoReformatter()
     small = functools.partial(_to_rgb, index, convert, long_side, "no")
     whole = functools.partial(_to_rgb, index, convert, None, deinterlace)
-    numbers = range(index.num_frames)
-    decoded = _with_neighbours(index, numbers, "forward", deinterlace)
+    decoded = _with_neighbours(index, numbers, way, deinterlace)
     for number, frames in decoded:
         luma, colours = thumbnails.of(frames[1], shrink)
         yield ScannedFrame(

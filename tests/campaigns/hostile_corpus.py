@@ -505,6 +505,7 @@ SETTINGS = {
     "crop_bars": True,
     "drop_blank": True,
     "drop_cuts": True,
+    "drop_transitions": True,
     "drop_repeated": False,
     "deinterlace": "auto",
 }

@@ -171,6 +171,26 @@ def test_every_way_gives_the_same_pixels(films, name):
     np.testing.assert_array_equal(auto, forward)
 
 
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.ts"])
+def test_a_scan_of_some_frames_is_that_of_all(films, name):
+    path = films / name
+    every = {
+        frame.number: (frame.luma, frame.colours, frame.small())
+        for frame in frame_reading.scan_frames(path, long_side=32)
+    }
+    some = frame_reading.scan_frames(
+        path, long_side=32, frame_numbers=[101, 3, 4, 77, 3]
+    )
+    for number, frame in zip((3, 4, 77, 101), some, strict=True):
+        assert frame.number == number
+        assert number_in(frame.whole()) == number
+        found = frame.luma, frame.colours, frame.small()
+        for one, other in zip(found, every[number], strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match=f"0 to {NUM_FRAMES - 1}"):
+        frame_reading.scan_frames(path, frame_numbers=[NUM_FRAMES])
+
+
 def test_numbers_come_once_in_order_and_none_is_nothing(h264):
     read = frame_reading.read_frames(h264, np.array([9, 2, 9, 5]))
     assert [number for number, _, _ in read] == [2, 5, 9]
