@@ -26,11 +26,6 @@ from keras_ssc.films.cleaning import why_dropped
 # Threads that judge and encode the pairs of one film; decoding has its own.
 _NUM_JUDGES = 2
 
-# Frames that are decoded ahead of the one that is looked at; fewer where they
-# would take more bytes.
-_NUM_AHEAD = 16
-_MOST_BYTES_AHEAD = 2**26
-
 # A scene's end is written in whole seconds, rounded up by many players.
 _END_TOLERANCE_SECONDS = 1.0
 
@@ -353,19 +348,21 @@ class _Reader:
 
         Frames that only decide about pairs are looked at in passing.
         """
-        looker, looks = between_shots.Looker(), {}
+        looks, last = {}, None
         needed = wanted.union(*(part for part, _ in self._parts))
         frames = frame_reading.scan_frames(
             self._index.path,
             self._index,
-            between_shots.LONG_SIDE,
+            shot_detection.LONG_SIDE,
             self._config.deinterlace,
             needed,
         )
-        for frame in shot_detection.ahead(frames, _num_ahead(self._index)):
+        for frame in shot_detection.ahead(frames, self._index):
             self._decide(looks, frame.number)
             if self._parts and frame.number in self._parts[0][0]:
-                looks[frame.number] = looker.look(frame)
+                seen = shot_detection.look_at(frame, last)
+                looks[frame.number] = frame.colours, seen.is_blank, seen.is_cut
+                last = frame
             if frame.number in wanted:
                 whole = frame.whole()
                 yield (
@@ -385,11 +382,6 @@ class _Reader:
             start = self._parts[0][0].start if self._parts else part.stop
             for seen in [n for n in looks if n < start]:
                 del looks[seen]
-
-
-def _num_ahead(index):
-    size = 3 * index.width * index.height // 2
-    return min(max(_MOST_BYTES_AHEAD // size, 1), _NUM_AHEAD)
 
 
 def _unless_between(outcome, between):

@@ -4,10 +4,8 @@ Pairs lie all over a film. Whether one lies in a dissolve, a fade or a wipe is
 told from what is before and after it; the rest of the film is not read.
 """
 
-import cv2
 import numpy as np
 
-from keras_ssc.films import cuts
 from keras_ssc.films import transitions
 
 # Frames of 1/30 s or longer that are looked at before and after a pair: a
@@ -19,27 +17,8 @@ _STEP_SECONDS = 1 / 30
 # Where a transition begins and ends is known to so many of these frames.
 _MARGIN = 2
 
-# Where a transition begins and ends is known to so many of these frames.
-_MARGIN = 2
-
 # Pairs whose surroundings meet are decided together, up to so many frames.
 _MOST_FRAMES = 400
-
-# Cuts are sought on frames of this long side, as `cuts` looks at them.
-LONG_SIDE = 320
-
-# `cuts` takes no frames with a shorter side; they are enlarged to it.
-_LEAST_SIDE = 16
-
-# A cut changes the mean luma by more than this. Between frames that correlate
-# more than this, a cut leads nobody astray: what is sought are blends of
-# pictures that differ more. One frame in a hundred is left to be looked at more
-# closely.
-_LEAST_CHANGE = 2.6
-_MOST_ALIKE = 0.7
-
-# Above this standard deviation in levels of luma, a frame is surely not blank.
-_LEAST_CONTRAST = 10.0
 
 
 def around(spans, index):
@@ -69,52 +48,13 @@ def around(spans, index):
     return found
 
 
-class Looker:
-    """Looks at the frames of parts of a film, one after the other."""
-
-    def __init__(self):
-        self._last = None
-
-    def look(self, frame):
-        """Says what `frames_between` needs to know of a frame.
-
-        Args:
-            frame: A `frame_reading.ScannedFrame`.
-
-        Returns:
-            A tuple: its colours, see `thumbnails.of`; whether it is blank; and
-            whether there is a cut between the frame looked at before and it.
-        """
-        last, self._last = self._last, frame
-        is_blank = bool(
-            frame.luma.std() < _LEAST_CONTRAST
-            and cuts.is_blank(_enlarged(frame.small()))
-        )
-        is_cut = bool(
-            last is not None
-            and not is_blank
-            and cv2.absdiff(frame.luma, last.luma).mean() > _LEAST_CHANGE
-            and transitions.likeness(last.colours, frame.colours) < _MOST_ALIKE
-            and cuts.is_cut(_enlarged(last.small()), _enlarged(frame.small()))
-        )
-        return frame.colours, is_blank, is_cut
-
-
-def _enlarged(frame):
-    height, width = frame.shape[:2]
-    if min(height, width) >= _LEAST_SIDE:
-        return frame
-    return cv2.resize(
-        frame, (max(width, _LEAST_SIDE), max(height, _LEAST_SIDE))
-    )
-
-
 def frames_between(looks, spans):
     """Finds the frames of pairs that lie between two shots.
 
     Args:
-        looks: Dict from frame numbers, ascending, to what `Looker` said of
-            them. Those that could not be decoded are missing.
+        looks: Dict from frame numbers, ascending, to the tuples (colours,
+            is_blank, is_cut) that `transitions.find` takes. Those that could
+            not be decoded are missing.
         spans: List of tuples (first, last), the frames of each pair.
 
     Returns:

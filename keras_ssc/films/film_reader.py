@@ -130,7 +130,7 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
         VideoError: If the film cannot be read, or its reader hangs or dies.
     """
     tasks = [(path, (path, plan))]
-    reading = film_process.run(_read, tasks, max_silence=max_silence)
+    reading = film_process.run(read_in_process, tasks, max_silence=max_silence)
     with contextlib.closing(reading):
         for _, value in reading:
             if isinstance(value, StopIteration):
@@ -143,8 +143,8 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
                 progress(*value)
 
 
-def _read(send, path, plan):
-    """Sends pairs and shots, and in tuples how far it is."""
+def read_in_process(send, path, plan):
+    """Sends what `read_film` yields, and in tuples how far it is."""
     index = frame_index.index_frames(path)
     if plan.max_seconds is not None and index.end_seconds > plan.max_seconds:
         raise VideoError(

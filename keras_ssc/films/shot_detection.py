@@ -18,7 +18,7 @@ from keras_ssc.films.shots import Shot
 from keras_ssc.films.shots import Transition
 
 # Cuts are sought on frames of this long side, as `cuts` looks at them.
-_LONG_SIDE = 320
+LONG_SIDE = 320
 
 # A cut changes the mean luma by more than this, and leaves a thumbnail less
 # like the one before than this correlation; a tenth of the frames of a film
@@ -97,7 +97,7 @@ def list_shots(path, progress=None, max_silence=120.0):
     """
     path = pathlib.Path(path)
     reading = film_process.run(
-        _list, [(path, (path,))], max_silence=max_silence
+        list_in_process, [(path, (path,))], max_silence=max_silence
     )
     found = None
     with contextlib.closing(reading):
@@ -113,7 +113,8 @@ def list_shots(path, progress=None, max_silence=120.0):
     return found
 
 
-def _list(send, path):
+def list_in_process(send, path):
+    """Sends in tuples how far it is, and the film's `ShotList`."""
     index = frame_index.index_frames(path)
     finder, found = Finder(index.step_seconds), []
     for seen in look_at_all(index):
@@ -189,25 +190,36 @@ def look_at_all(index, deinterlace="no"):
         index: The film's `FrameIndex`.
         deinterlace: See `frame_reading.scan_frames`.
     """
-    size = 3 * index.width * index.height // 2
-    num_ahead = min(max(_MOST_BYTES_AHEAD // size, 1), _NUM_AHEAD)
     frames = frame_reading.scan_frames(
-        index.path, index, _LONG_SIDE, deinterlace
+        index.path, index, LONG_SIDE, deinterlace
     )
     last = None
-    for frame in ahead(frames, num_ahead):
-        is_blank = _may_be_blank(frame.luma) and cuts.is_blank(
-            _enlarged(frame.small())
-        )
-        is_cut = bool(
-            last is not None
-            and not is_blank
-            and cv2.absdiff(frame.luma, last.luma).mean() > _LEAST_CHANGE
-            and transitions.likeness(last.colours, frame.colours) < _MOST_ALIKE
-            and cuts.is_cut(_enlarged(last.small()), _enlarged(frame.small()))
-        )
-        yield Seen(frame, last, is_blank, is_cut)
+    for frame in ahead(frames, index):
+        yield look_at(frame, last)
         last = frame
+
+
+def look_at(frame, last):
+    """Looks at a frame beside the one before it.
+
+    Args:
+        frame: A `frame_reading.ScannedFrame` of `LONG_SIDE`.
+        last: The one before it; None for the first.
+
+    Returns:
+        A `Seen`.
+    """
+    is_blank = _may_be_blank(frame.luma) and cuts.is_blank(
+        _enlarged(frame.small())
+    )
+    is_cut = bool(
+        last is not None
+        and not is_blank
+        and cv2.absdiff(frame.luma, last.luma).mean() > _LEAST_CHANGE
+        and transitions.likeness(last.colours, frame.colours) < _MOST_ALIKE
+        and cuts.is_cut(_enlarged(last.small()), _enlarged(frame.small()))
+    )
+    return Seen(frame, last, is_blank, is_cut)
 
 
 def _may_be_blank(luma):
@@ -228,22 +240,28 @@ def _enlarged(frame):
     )
 
 
-def ahead(items, num_ahead):
-    """Yields the items of an iterator that runs ahead in a thread of its own.
+def ahead(frames, index):
+    """Yields a film's frames from an iterator that runs ahead in a thread.
 
     Decoders and OpenCV release Python's lock: the next frames are decoded
     while one is looked at.
+
+    Args:
+        frames: An iterator.
+        index: The film's `FrameIndex`.
     """
+    size = 3 * index.width * index.height // 2
+    num_ahead = min(max(_MOST_BYTES_AHEAD // size, 1), _NUM_AHEAD)
     end = object()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         try:
-            made = [pool.submit(next, items, end) for _ in range(num_ahead)]
+            made = [pool.submit(next, frames, end) for _ in range(num_ahead)]
         except RuntimeError as error:  # no room for the thread's stack
             raise MemoryError(str(error)) from error
         made = collections.deque(made)
-        while (item := made.popleft().result()) is not end:
-            made.append(pool.submit(next, items, end))
-            yield item
+        while (frame := made.popleft().result()) is not end:
+            made.append(pool.submit(next, frames, end))
+            yield frame
 
 
 # ---- transitions, as soon as they are certain ----

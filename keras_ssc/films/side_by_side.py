@@ -46,7 +46,7 @@ def read_films(films, plan, workers):
         film is an exception, see `film_process.run`.
     """
     tasks = [(film, (film, plan)) for film in films]
-    return film_process.run(film_reader._read, tasks, workers)
+    return film_process.run(film_reader.read_in_process, tasks, workers)
 
 
 def list_shots(films, workers):
@@ -56,7 +56,7 @@ def list_shots(films, workers):
         An iterator as that of `read_films`, of a `ShotList` a film.
     """
     tasks = [(film, (film,)) for film in films]
-    return film_process.run(shot_detection._list, tasks, workers)
+    return film_process.run(shot_detection.list_in_process, tasks, workers)
 
 
 def in_order(found):

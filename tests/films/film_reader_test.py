@@ -293,14 +293,16 @@ def test_plan_out_of_range(settings):
         film_reader.Plan(**settings)
 
 
-def test_what_runs_ahead_gives_all_and_its_error():
-    assert list(shot_detection.ahead(iter(range(100)), 3)) == list(range(100))
+def test_what_runs_ahead_gives_all_and_its_error(film):
+    index = frame_index.index_frames(film)
+    numbers = list(range(100))
+    assert list(shot_detection.ahead(iter(numbers), index)) == numbers
 
     def failing():
         yield 1
         raise VideoError("damaged")
 
-    ahead = shot_detection.ahead(failing(), 3)
+    ahead = shot_detection.ahead(failing(), index)
     assert next(ahead) == 1
     with pytest.raises(VideoError, match="damaged"):
         next(ahead)

@@ -271,12 +271,13 @@ TOO_MUCH = {
         "needs more memory|none of its pictures",
     ),
     "array": (
-        "film_reader._read = lambda *_: np.zeros(2**34, np.uint8); ",
+        "film_reader.read_in_process = lambda *_: np.zeros(2**34, np.uint8); ",
         "needs more memory",
     ),
     "OpenCV": (
         "picture = np.zeros((8, 8), np.uint8); "
-        "film_reader._read = lambda *_: cv2.resize(picture, (2**17, 2**17)); ",
+        "film_reader.read_in_process = "
+        "lambda *_: cv2.resize(picture, (2**17, 2**17)); ",
         "needs more memory",
     ),
 }
