@@ -104,7 +104,7 @@ class _Found:
     """A transition that may be one: between frames that show one shot each.
 
     Attributes:
-        kind: String, see `shots.KINDS`.
+        kind: String, see `shots.KINDS`; `half` of a fade that goes in or out.
         before: Integer, the last frame before it.
         after: Integer, the first frame after it.
         score: Float, 0 to 1: how sure.
@@ -312,9 +312,12 @@ def _blends(part):
         blends += _scored(found, evidence)
         # The contrast of a plain picture says nothing of a mixture's.
         evidence[:, 2:4] = _USUAL_MIXTURE
-        halves += _scored(
-            list(itertools.compress(found, is_half)), evidence[is_half]
-        )
+        halves += [
+            dataclasses.replace(each, kind="half")
+            for each in _scored(
+                list(itertools.compress(found, is_half)), evidence[is_half]
+            )
+        ]
     return blends, halves
 
 
@@ -492,13 +495,15 @@ def _edge(part, before, after):
 def _strongest(part, found):
     """Returns those that no stronger one overlaps, ascending.
 
-    Of blends as strong, the shortest, which reaches least into the shots
-    around; of wipes the longest, which has seen all of the edge's way.
+    Of wipes as strong, the longest, which has seen all of the edge's way; of
+    halves of fades the shortest, which leaves room for the other half.
     """
 
     def rank(each):
         length = each.after - each.before
-        return -round(each.score, 2), -length if each.kind == "wipe" else length
+        if each.kind == "dissolve":
+            return -each.score, 0
+        return -round(each.score, 2), length if each.kind == "half" else -length
 
     is_free = np.ones(part.num_frames, bool)
     kept = []
@@ -514,7 +519,7 @@ def _exactly(part, found):
     """Returns dissolves with the frames where they begin and end."""
     exact = []
     for place, each in enumerate(found):
-        if each.kind == "dissolve":
+        if each.kind in ("dissolve", "half"):
             least = exact[-1].after if exact else 0
             rest = found[place + 1 :]
             most = rest[0].before if rest else part.num_frames - 1
