@@ -2,6 +2,7 @@
 
 python -m experiments.shots propose CLIPS PIECES.csv
 python -m experiments.shots make PIECES.csv CORPUS --seed 1
+python -m experiments.shots fit CORPUS...
 python -m experiments.shots score CORPUS...
 python -m experiments.shots --corpus bbc FOLDER
 """
@@ -14,6 +15,7 @@ from experiments.measured import as_json
 from experiments.shots import comparing
 from experiments.shots import corpus
 from experiments.shots import detectors
+from experiments.shots import fit
 from experiments.shots import pieces
 from experiments.shots import public
 from experiments.shots import scoring
@@ -43,6 +45,9 @@ def _parser():
         choices=(0, 1),
         help="only of one half of the films: one to fit, one to report",
     )
+
+    add = _add(commands, "fit", _fit, "fits the weights of films.transitions")
+    add("folders", nargs="+", metavar="CORPUS", help="not those reported on")
 
     add = _add(commands, "score", _score, "scores detectors on corpora")
     add("folders", nargs="+", metavar="CORPUS")
@@ -103,6 +108,15 @@ def _make(arguments):
         listed, arguments.out, arguments.seed, progress=print
     )
     print(f"written: {path}")
+
+
+def _fit(arguments):
+    films = [
+        film
+        for folder in arguments.folders
+        for film in public.read("made", folder)
+    ]
+    print(fit.text_of(fit.fit(films, print)))
 
 
 def _score(arguments):

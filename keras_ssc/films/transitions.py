@@ -17,14 +17,14 @@ from keras_ssc.films.thumbnails import SIZE
 
 # Lengths of the stretches that are tested, from the last frame before a
 # transition to the first one after it: steps of a sixth find any length.
-_LENGTHS = (4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 33, 39, 46, 54, 64)
+LENGTHS = (4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 33, 39, 46, 54, 64)
 
 # No transition needs to know more frames before it and after it than this.
 CONTEXT = 18
 
 # Frames around a transition that decide it: the longest stretch, one that
 # overlaps it, and what is looked at around that.
-MARGIN = 2 * _LENGTHS[-1] + CONTEXT
+MARGIN = 2 * LENGTHS[-1] + CONTEXT
 
 # Where the frame's share is measured, as shares of a stretch.
 _PLACES = (1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4)
@@ -46,13 +46,14 @@ _FAINT = 2.0
 # range (black is 16).
 _DARK = 28
 
-# Logistic regression (C=1) of `_evidence` on stretches of real footage: see
-# `experiments.shots.fit`.
+# Logistic regression on what `blend_evidence` measures of stretches of real
+# footage, fitted as `python -m experiments.shots fit` does, on two seeds and
+# half of the sources; the thresholds, too.
 _WEIGHTS = np.array([-6.59, 4.11, -2.17, -3.19, -3.81, -4.03, 0.76])
 _OFFSET = -10.5
 _LEAST_PROBABILITY = 0.8
 
-_WIPE_LENGTHS = (5, 7, 10, 14, 20, 28, 39, 54)
+WIPE_LENGTHS = (5, 7, 10, 14, 20, 28, 39, 54)
 
 # Squared difference of a place's colours, in levels, that is too small to see
 # when it switches; and the one from which on a larger one says no more.
@@ -69,7 +70,7 @@ _LEAST_STEADY, _EARLY = 0.2, 6
 # the time that it takes.
 _EDGE_SPREAD = 0.25
 
-# As `_WEIGHTS`, of what `_edge` measures and of unlikeness and steadiness.
+# As `_WEIGHTS`, of what `edge_evidence` measures, unlikeness and steadiness.
 _WIPE_WEIGHTS = np.array([-1.93, 3.9, -1.01, 4.85, 3.95, 0.56])
 _WIPE_OFFSET = -7.35
 _LEAST_WIPE_ODDS = 1.0
@@ -89,7 +90,8 @@ _SURFACE = np.stack(
 # one level, within so many: a subtitle or a watermark may stay in it.
 _PLAIN_SHARE, _PLAIN_LEVELS = 0.75, 12
 
-# What `_evidence` measures of the middle's contrast and detail, in dissolves.
+# What `blend_evidence` measures in dissolves of the middle's contrast and
+# detail.
 _USUAL_MIXTURE = (0.3, 0.1)
 
 # What no blend explains of the frames of a fade, on average.
@@ -131,7 +133,7 @@ def find(thumbnails, is_blank, is_cut):
         What begins with the first frame, or ends behind the last, began before
         or has not ended.
     """
-    part = _Part(thumbnails, is_blank, is_cut)
+    part = Part(thumbnails, is_blank, is_cut)
     blends, halves = _blends(part)
     halves = _exactly(part, _strongest(part, halves))
     found = [*blends, *_wipes(part), *_fades(part, halves)]
@@ -155,7 +157,7 @@ def likeness(colours, other_colours):
     return float(one @ other / one.size / max(energy, _FAINT))
 
 
-class _Part:
+class Part:
     """What is known of the frames of a part of a film.
 
     Args:
@@ -298,10 +300,10 @@ def _blends(part):
         of which one end is plain.
     """
     blends, halves = [], []
-    for length in _LENGTHS:
+    for length in LENGTHS:
         if length >= part.num_frames:
             break
-        before, after, evidence = _evidence(
+        before, after, evidence = blend_evidence(
             part, length, *part.stretches(length)
         )
         is_half = part.is_plain[before] != part.is_plain[after]
@@ -330,11 +332,11 @@ def _scored(found, evidence):
     ]
 
 
-def _evidence(part, length, before, after):
+def blend_evidence(part, length, before, after):
     """Measures how much stretches are blends.
 
     Args:
-        part: A `_Part`.
+        part: A `Part`.
         length: Integer, their length.
         before: int64 array (stretches,), their first frames.
         after: int64 array (stretches,), their last frames.
@@ -387,12 +389,12 @@ def _evidence(part, length, before, after):
 def _wipes(part):
     """Returns the stretches in which an edge moves over the frame."""
     found = []
-    for length in _WIPE_LENGTHS:
+    for length in WIPE_LENGTHS:
         if length < part.num_frames:
             for before, after, *around in zip(
-                *_wipe_candidates(part, length), strict=True
+                *wipe_candidates(part, length), strict=True
             ):
-                edge = _edge(part, before, after)
+                edge = edge_evidence(part, before, after)
                 if edge is None:
                     continue
                 evidence, start, end = edge
@@ -403,7 +405,7 @@ def _wipes(part):
     return found
 
 
-def _wipe_candidates(part, length):
+def wipe_candidates(part, length):
     """Returns stretches whose inner products could be a wipe's.
 
     Returns:
@@ -431,7 +433,7 @@ def _wipe_candidates(part, length):
     return [each[may].tolist() for each in (before, after, *around)]
 
 
-def _edge(part, before, after):
+def edge_evidence(part, before, after):
     """Measures how much an edge moves over the frame, and nothing else.
 
     When each place of the frame switches to the later picture is measured,
@@ -439,7 +441,7 @@ def _edge(part, before, after):
     corner's or a circle's that moves evenly is one.
 
     Args:
-        part: A `_Part`.
+        part: A `Part`.
         before: Integer, the stretch's first frame.
         after: Integer, its last frame.
 
@@ -571,7 +573,7 @@ def _fades(part, halves):
     """Returns what fades out and in again, with another picture, as `_Found`.
 
     Args:
-        part: A `_Part`.
+        part: A `Part`.
         halves: List of `_Found`, ascending, see `_blends`.
     """
     found = []
@@ -596,7 +598,7 @@ def _made(part, found):
     """Returns `Transition`s, of these and of the runs of blank frames.
 
     Args:
-        part: A `_Part`.
+        part: A `Part`.
         found: List of `_Found`, ascending, without overlaps.
     """
     blanks = [
@@ -642,14 +644,14 @@ def _num_faded(part, frames):
     picture is all there.
 
     Args:
-        part: A `_Part`.
+        part: A `Part`.
         frames: int64 array, a blank frame and those next to it, going away
             from it.
 
     Returns:
         Integer, 0 where the picture is there at once.
     """
-    frames = frames[: _LENGTHS[-1] + 1]
+    frames = frames[: LENGTHS[-1] + 1]
     contrast = part.contrast[frames]
     best, num_faded = np.inf, 0
     for length in range(1, len(frames)):

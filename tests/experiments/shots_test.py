@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from experiments.shots import comparing
 from experiments.shots import corpus
 from experiments.shots import detectors
 from experiments.shots import distractors
+from experiments.shots import fit
 from experiments.shots import pieces
 from experiments.shots import public
 from experiments.shots import scoring
@@ -447,3 +449,33 @@ def test_transnet_sees_a_cut_and_nothing_else(tmp_path):
     )
     ((number, probability),) = transnet.detect(path)
     assert number == 30 and probability > 0.9
+
+
+# ---- fitting ----
+
+
+def test_what_is_a_dissolve_and_a_wipe_is_learnt(tmp_path):
+    places = [np.float32(drawn_films.place(n)[:64, :96]) for n in range(11)]
+    frames, truth = [], []
+    left = np.arange(96)[None, :, None]
+    for number, (one, other) in enumerate(itertools.pairwise(places)):
+        frames += [one] * 30
+        shares = np.arange(1, 13) / 13
+        kind = ("dissolve", "wipe")[number % 2]
+        truth.append(Transition(kind, len(frames), len(frames) + 12))
+        if kind == "wipe":
+            frames += [np.where(left < 96 * x, other, one) for x in shares]
+        else:
+            frames += [(1 - x) * one + x * other for x in shares]
+    frames = [np.uint8(frame) for frame in [*frames, *[places[-1]] * 30]]
+    # The last two are not known: they stand for what is neither.
+    del truth[-2:]
+    path = drawn_films.write_film(tmp_path / "film.mp4", frames)
+    film = scoring.Film(path, len(frames), truth)
+    found = fit.fit([film], lambda text: None)
+    for weights, _, number, num_true in found.values():
+        assert np.isfinite(weights).all()
+        assert 4 <= num_true < number
+    # What no blend explains speaks against a dissolve.
+    assert found["blend"][0][0] < 0
+    assert "wipe: weights" in fit.text_of(found)
