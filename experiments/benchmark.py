@@ -53,6 +53,7 @@ from keras_ssc.films import film_list
 from keras_ssc.films import film_reader
 from keras_ssc.films import frame_index
 from keras_ssc.films import image_files
+from keras_ssc.films import shot_detection
 from keras_ssc.metrics import tables
 from keras_ssc.prediction import predictor
 from keras_ssc.serving import export_formats
@@ -686,6 +687,64 @@ def _train_anew(arguments, settings):
     return seconds
 
 
+def compare_shots(arguments, num_frames=5000):
+    """Yields what finding every shot costs beside decoding and PySceneDetect.
+
+    Of the films that `--films` names, or of a drawn one.
+    """
+    films = list(map(pathlib.Path, arguments.films))
+    for path in films or [draw_film(arguments.work_dir, num_frames)]:
+        index = frame_index.index_frames(path)
+        what = (
+            f"every shot of a {index.num_frames:,}-frame "
+            f"{index.width}x{index.height} {index.codec} film"
+        )
+        find = functools.partial(shot_detection.list_shots, path)
+        decode = functools.partial(_decode, path)
+        for unit, timer, goal in (
+            ("processor seconds", processor_seconds_of, "0.67 or more"),
+            ("seconds", seconds_of, "-"),
+        ):
+            yield Comparison(
+                f"{what}, against decoding alone",
+                unit,
+                goal,
+                functools.partial(timer, find),
+                functools.partial(timer, decode),
+            )
+        if importlib.util.find_spec("scenedetect"):
+            yield Comparison(
+                f"{what}, against PySceneDetect's AdaptiveDetector",
+                "processor seconds",
+                "1 or more",
+                functools.partial(processor_seconds_of, find),
+                functools.partial(processor_seconds_of, _scenedetect, path),
+            )
+
+
+def processor_seconds_of(function, *arguments):
+    """Returns what a call costs, here and in processes that it ends."""
+    start = os.times()
+    function(*arguments)
+    return sum(os.times()[:4]) - sum(start[:4])
+
+
+def _decode(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for _ in container.decode(stream):
+            pass
+
+
+def _scenedetect(path):
+    import scenedetect
+
+    scenedetect.detect(
+        str(path), scenedetect.AdaptiveDetector(), show_progress=False
+    )
+
+
 def _open(arguments):
     return datasets.open_dataset(arguments.dataset, arguments.data_dir)
 
@@ -699,6 +758,7 @@ PARTS = {
     "serving": compare_serving,
     "verdict": compare_verdict,
     "list": compare_list,
+    "shots": compare_shots,
     "frozen": compare_frozen,
 }
 
@@ -778,7 +838,11 @@ def main():
     add("--dataset", default="scene_genre/sample")
     add("--data-dir", metavar="DIR")
     add(
-        "--films", nargs="+", default=(), metavar="FILM", help="flow: these too"
+        "--films",
+        nargs="+",
+        default=(),
+        metavar="FILM",
+        help="flow: these too; shots: these",
     )
     add("--out", default="results/benchmark", type=pathlib.Path)
     add("--work-dir", default="results/work", type=pathlib.Path)
