@@ -90,15 +90,15 @@ _SURFACE = np.stack(
 # one level, within so many: a subtitle or a watermark may stay in it.
 _PLAIN_SHARE, _PLAIN_LEVELS = 0.75, 12
 
+# Frames for which it may stand, of 1/30 s or longer.
+_LONGEST_PLAIN = 60
+
 # What `blend_evidence` measures in dissolves of the middle's contrast and
 # detail.
 _USUAL_MIXTURE = (0.3, 0.1)
 
 # What no blend explains of the frames of a fade, on average.
 _MOST_UNEXPLAINED = 0.15
-
-# Frames for which it may stand, in frames of 1/30 s or longer.
-_LONGEST_PLAIN = 60
 
 
 @dataclasses.dataclass(frozen=True)
