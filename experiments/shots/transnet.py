@@ -196,11 +196,13 @@ def detect(path, frame_rate=None, window=100, threshold=0.5):
         middles = (index.seconds[1:] + index.seconds[:-1]) / 2
         numbers = np.unique(np.searchsorted(middles, times))
     read, frames = set(numbers.tolist()), []
-    for number, _, small, _ in frame_reading.scan_frames(path, index, 320):
-        if number in read:
+    for frame in frame_reading.scan_frames(path, index, 320):
+        if frame.number in read:
             frames.append(
                 cv2.resize(
-                    small, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA
+                    frame.small(),
+                    (_WIDTH, _HEIGHT),
+                    interpolation=cv2.INTER_AREA,
                 )
             )
     found = probabilities(np.stack(frames), window)

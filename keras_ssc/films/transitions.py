@@ -34,7 +34,7 @@ _AROUND = (0, 4, 8, 12, CONTEXT)
 
 # Mean squared differences in levels of a thumbnail: less than this is no other
 # picture.
-_LEAST_CHANGE = 100.0
+_LEAST_CHANGE = 500.0
 
 # Correlation above which two pictures are one, in other light.
 ALIKE = 0.85

