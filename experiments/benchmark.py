@@ -706,7 +706,7 @@ def compare_shots(arguments, num_frames=5000):
             ("seconds", seconds_of, "-"),
         ):
             yield Comparison(
-                f"{what}, against decoding alone",
+                f"{what}, in {unit}, against decoding alone",
                 unit,
                 goal,
                 functools.partial(timer, find),
