@@ -37,6 +37,8 @@ from experiments import flow_parity
 from experiments.measured import as_json
 from experiments.measured import gpus
 from experiments.measured import machine
+from experiments.measured import processor_seconds
+from experiments.shots import detectors
 from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
@@ -700,7 +702,7 @@ def compare_shots(arguments, num_frames=5000):
             f"{index.width}x{index.height} {index.codec} film"
         )
         find = functools.partial(shot_detection.list_shots, path)
-        decode = functools.partial(_decode, path)
+        decode = functools.partial(detectors.decoding, path)
         for unit, timer, goal in (
             ("processor seconds", processor_seconds_of, "0.67 or more"),
             ("seconds", seconds_of, "-"),
@@ -712,37 +714,23 @@ def compare_shots(arguments, num_frames=5000):
                 functools.partial(timer, find),
                 functools.partial(timer, decode),
             )
-        if importlib.util.find_spec("scenedetect"):
+        adaptive = "pyscenedetect-adaptive"
+        if not detectors.missing(adaptive):
+            theirs = functools.partial(detectors.DETECTORS[adaptive], path)
             yield Comparison(
                 f"{what}, against PySceneDetect's AdaptiveDetector",
                 "processor seconds",
                 "1 or more",
                 functools.partial(processor_seconds_of, find),
-                functools.partial(processor_seconds_of, _scenedetect, path),
+                functools.partial(processor_seconds_of, theirs),
             )
 
 
 def processor_seconds_of(function, *arguments):
     """Returns what a call costs, here and in processes that it ends."""
-    start = os.times()
+    start = processor_seconds()
     function(*arguments)
-    return sum(os.times()[:4]) - sum(start[:4])
-
-
-def _decode(path):
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        for _ in container.decode(stream):
-            pass
-
-
-def _scenedetect(path):
-    import scenedetect
-
-    scenedetect.detect(
-        str(path), scenedetect.AdaptiveDetector(), show_progress=False
-    )
+    return processor_seconds() - start
 
 
 def _open(arguments):

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import time
 
 import av
 import cv2
@@ -43,6 +44,13 @@ def gpus():
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.get_visible_devices("GPU")
     ]
+
+
+def processor_seconds():
+    """Returns the time of this process and of those that it waited for."""
+    times = os.times()
+    # That of the children is counted in hundredths.
+    return time.process_time() + times.children_user + times.children_system
 
 
 def as_json(results):

@@ -39,9 +39,18 @@ def run(main):
     sys.exit(code)
 
 
+def add_workers(parser):
+    """Adds --workers, as commands that read films side by side have it."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="films read at once (default: one per processor, at most 8)",
+    )
+
+
 # What a bar counts, where it is no frames.
 _UNITS = {"pairs": "pair", "pictures": "picture"}
-
 
 # Of several films, each counts by how much of it is done.
 _FILMS_FORMAT = "{l_bar}{bar}| {n:.1f}/{total} films [{elapsed}<{remaining}]"

@@ -168,12 +168,7 @@ def _parser():
         help="below, a verdict of one genre is uncertain (default: 0.5); of "
         "several, each has a threshold of its own",
     )
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="films read at once (default: one per processor, at most 8)",
-    )
+    command.add_workers(parser)
     add("--json", action="store_true", help="print JSON, for programs")
     add("--csv", metavar="OUT.csv", help="a row for each shot")
     add("--timeline", metavar="OUT.png", help="scores and motion over time")

@@ -77,12 +77,7 @@ def _parser():
         metavar="FOLDER",
         help="where --format writes (default: the current folder)",
     )
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="films read at once (default: one per processor, at most 8)",
-    )
+    command.add_workers(parser)
     add("--json", action="store_true", help="print JSON, for programs")
     return parser
 

@@ -1,10 +1,9 @@
 """Detectors compared on films whose transitions are known, as a table."""
 
 import hashlib
-import os
-import time
 
 from experiments.measured import machine
+from experiments.measured import processor_seconds
 from experiments.shots import detectors
 from experiments.shots import scoring
 from keras_ssc import checks
@@ -99,22 +98,15 @@ def _checksum(films):
 def _run(detect, films, tolerance):
     """Returns the scores of a detector and the processor seconds it took."""
     scores = {key: scoring.Score(tolerance) for key in ("films", "montage")}
-    before = _processor_seconds()
+    before = processor_seconds()
     for film in films:
         found = detect(film.path)
         scores["montage" if film.montage else "films"].add(film, found)
-    seconds = _processor_seconds() - before
+    seconds = processor_seconds() - before
     return {
         key: score.summary() if score.num_frames else None
         for key, score in scores.items()
     }, seconds
-
-
-def _processor_seconds():
-    """Returns the time of this process and of those that it waited for."""
-    times = os.times()
-    # That of the children is counted in hundredths.
-    return time.process_time() + times.children_user + times.children_system
 
 
 def text_of(found):

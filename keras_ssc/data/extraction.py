@@ -6,7 +6,6 @@ import dataclasses
 import os
 import pathlib
 
-import cv2
 import tqdm
 
 from keras_ssc import checks
@@ -185,7 +184,6 @@ def _name(film):
 
 def _extract_film(send, film, place, out, config):
     """Extracts one film into the folder."""
-    cv2.setNumThreads(1)  # films are read side by side
     extraction = extract_pairs(film, config, lambda: send(None))
     if not extraction.kept:
         reasons = [outcome.reason for outcome in extraction.dropped]

@@ -43,7 +43,7 @@ def check_formats(names):
     for name in names:
         checks.one_of("format", name, FORMATS)
     if "otio" in names:
-        otio.library()
+        otio.package()
 
 
 def write(found, name, path, labels=None):

@@ -6,7 +6,7 @@ It needs the package opentimelineio, the extra `editing`.
 from keras_ssc.editing import timeline
 
 
-def library():
+def package():
     """Imports opentimelineio; a `ValueError` says how to install it."""
     try:
         import opentimelineio
@@ -33,7 +33,7 @@ def text(found, labels=None):
     Raises:
         ValueError: If opentimelineio is not installed.
     """
-    otio = library()
+    otio = package()
     made = timeline.of_shots(found, labels)
 
     def time(frame):

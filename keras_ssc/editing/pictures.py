@@ -41,16 +41,12 @@ def write(found, folder, progress=None, max_silence=120.0):
         for number, shot in enumerate(found.shots, start=1)
     }
     num_digits = max(4, len(str(len(middles))))
-    task = (found.path, (found.path, list(middles)))
-    reading = film_process.run(_read, [task], max_silence=max_silence)
+    reading = film_process.run_one(
+        _read, found.path, found.path, list(middles), max_silence=max_silence
+    )
     missing = set(middles.values())
     with contextlib.closing(reading):
-        for _, value in reading:
-            if isinstance(value, StopIteration):
-                break
-            if isinstance(value, Exception):
-                raise value
-            frame_number, data = value
+        for frame_number, data in reading:
             number = middles[frame_number]
             name = f"shot_{number:0{num_digits}d}.jpg"
             files.write_bytes(folder / name, data)

@@ -12,7 +12,6 @@ from keras_ssc.films import transitions
 # dissolve of so many is seen from its first to its last, wherever in it the
 # pair is.
 _REACH = 40
-_STEP_SECONDS = 1 / 30
 
 # Where a transition begins and ends is known to so many of these frames.
 _MARGIN = 2
@@ -32,7 +31,7 @@ def around(spans, index):
         List of tuples (part, spans): a range of frame numbers, and those of
         the pairs that it decides about. Parts may overlap.
     """
-    every = max(round(_STEP_SECONDS / index.step_seconds), 1)
+    every = transitions.every(index.step_seconds)
     found = []
     for first, last in spans:
         start = max(first // every - _REACH, 0) * every

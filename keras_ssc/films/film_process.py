@@ -79,6 +79,32 @@ def run(function, tasks, workers=1, max_silence=120.0, room=0):
             reader.end()
 
 
+def run_one(function, name, *arguments, max_silence=120.0):
+    """Calls a function for one film, in a process of its own.
+
+    Args:
+        function: As of `run`.
+        name: What the film is called in messages.
+        arguments: The function's other arguments.
+        max_silence: As of `run`.
+
+    Yields:
+        What the function sent.
+
+    Raises:
+        Exception: The one with which it ended, as of `run`.
+    """
+    tasks = [(name, arguments)]
+    running = run(function, tasks, max_silence=max_silence)
+    with contextlib.closing(running):
+        for _, value in running:
+            if isinstance(value, StopIteration):
+                return
+            if isinstance(value, Exception):
+                raise value
+            yield value
+
+
 def _heard(readers, max_silence):
     """Waits; returns the readers that sent something, ended or hang."""
     checked = min(reader.checked for reader in readers.values())

@@ -24,9 +24,6 @@ from keras_ssc.films.shots import Shot
 _MOST_KEPT = 24
 _MOST_BYTES = 2**27
 
-# Frames between two reports of progress while all are read.
-_FRAMES_A_REPORT = 48
-
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -71,8 +68,8 @@ class Pair:
 
     Attributes:
         seconds: Float, the frame's presentation time.
-        reason: String, why it is not used: `blank`, `cut`, `gap` or `a frame
-            could not be decoded`; empty if it is.
+        reason: String, why it is not used: `blank`, `cut`, `gap`,
+            `transition` or `a frame could not be decoded`; empty if it is.
         frame: uint8 array (270, 480, 3), RGB, as extract stores it; None if
             the pair is not used.
         next_frame: The same.
@@ -129,14 +126,11 @@ def read_film(path, plan=DEFAULT_PLAN, max_silence=120.0, progress=None):
     Raises:
         VideoError: If the film cannot be read, or its reader hangs or dies.
     """
-    tasks = [(path, (path, plan))]
-    reading = film_process.run(read_in_process, tasks, max_silence=max_silence)
+    reading = film_process.run_one(
+        read_in_process, path, path, plan, max_silence=max_silence
+    )
     with contextlib.closing(reading):
-        for _, value in reading:
-            if isinstance(value, StopIteration):
-                return
-            if isinstance(value, Exception):
-                raise value
+        for value in reading:
             if isinstance(value, (Picture, Pair, Shot)):
                 yield value
             elif progress is not None:
@@ -196,7 +190,7 @@ def _spread(index, plan, made):
 
 @dataclasses.dataclass(frozen=True)
 class _PairMaker:
-    """Makes a film's pairs, and its shots."""
+    """Makes a film's pairs."""
 
     index: frame_index.FrameIndex
     bars: black_bars.Bars
@@ -228,14 +222,7 @@ class _PairMaker:
         """Returns the `Pair` of a frame that could not be decoded."""
         return Pair(self._seconds(number), "a frame could not be decoded")
 
-    def shot(self, first, end, transition=None):
-        """Returns the `Shot` from a frame up to, not with, another."""
-        times = self._seconds(first), self._seconds(end)
-        return Shot(*times, first, end, transition)
-
     def _seconds(self, number):
-        if number == self.index.num_frames:
-            return float(self.index.end_seconds)
         return float(self.index.seconds[number])
 
 
@@ -255,7 +242,7 @@ def _read_all(index, numbers, make):
         shots.add(seen)
         for transition in finder.add(seen):
             yield from shots.end_shot(transition)
-        if number % _FRAMES_A_REPORT == 0:
+        if number % shot_detection.FRAMES_A_REPORT == 0:
             yield "frames", number, index.num_frames
     shots.cut(index.num_frames)
     for transition in finder.close():
@@ -496,7 +483,7 @@ class _Shots:
 def _read_around(index, numbers, make):
     """Reads pairs, each of which stands for the part of the film around it."""
     if not numbers:
-        yield make.shot(0, index.num_frames)
+        yield shot_detection.shot_of(index, 0, index.num_frames)
         return
     # Up to the middles between neighbours.
     ends = [
@@ -530,5 +517,5 @@ def _read_around(index, numbers, make):
             yield make.pair(number, choice, pair, reason)
         else:
             yield make.unread(number)
-        yield make.shot(*part)
+        yield shot_detection.shot_of(index, *part)
         yield "pairs", place + 1, len(numbers)

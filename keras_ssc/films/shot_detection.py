@@ -40,9 +40,6 @@ _MOST_BYTES_AHEAD = 2**26
 # Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
 _LEAST_SIDE = 16
 
-# Gradual transitions are sought on about 30 frames a second.
-_STEP_SECONDS = 1 / 30
-
 # Pictures that are seen for so many frames are no shot.
 _MOST_FLASH = 3
 
@@ -53,7 +50,7 @@ _NUM_NEW = 160
 _MOST_BLANK = 64
 
 # Frames between two reports of progress.
-_FRAMES_A_REPORT = 48
+FRAMES_A_REPORT = 48
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,18 +93,13 @@ def list_shots(path, progress=None, max_silence=120.0):
         VideoError: If the film cannot be read, or its reader hangs or dies.
     """
     path = pathlib.Path(path)
-    reading = film_process.run(
-        list_in_process, [(path, (path,))], max_silence=max_silence
+    reading = film_process.run_one(
+        list_in_process, path, path, max_silence=max_silence
     )
-    found = None
     with contextlib.closing(reading):
-        for _, value in reading:
+        for value in reading:
             if isinstance(value, ShotList):
                 found = value
-            elif isinstance(value, StopIteration):
-                break
-            elif isinstance(value, Exception):
-                raise value
             elif progress is not None:
                 progress(*value)
     return found
@@ -119,7 +111,7 @@ def list_in_process(send, path):
     finder, found = Finder(index.step_seconds), []
     for seen in look_at_all(index):
         found += finder.add(seen)
-        if seen.frame.number % _FRAMES_A_REPORT == 0:
+        if seen.frame.number % FRAMES_A_REPORT == 0:
             send((seen.frame.number, index.num_frames))
     found += finder.close()
     send((index.num_frames, index.num_frames))
@@ -275,7 +267,7 @@ class Finder:
     """
 
     def __init__(self, step_seconds):
-        self._every = max(round(_STEP_SECONDS / step_seconds), 1)
+        self._every = transitions.every(step_seconds)
         # Of the frames that may still matter, and which of them is undecided.
         self._numbers, self._colours = [], []
         self._blank, self._cut = [], []

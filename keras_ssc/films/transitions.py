@@ -15,6 +15,9 @@ import numpy as np
 from keras_ssc.films.shots import Transition
 from keras_ssc.films.thumbnails import SIZE
 
+# Transitions are sought on about 30 frames a second.
+_STEP_SECONDS = 1 / 30
+
 # Lengths of the stretches that are tested, from the last frame before a
 # transition to the first one after it: steps of a sixth find any length.
 LENGTHS = (4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 33, 39, 46, 54, 64)
@@ -138,6 +141,11 @@ def find(thumbnails, is_blank, is_cut):
     halves = _exactly(part, _strongest(part, halves))
     found = [*blends, *_wipes(part), *_fades(part, halves)]
     return _made(part, _exactly(part, _strongest(part, found)))
+
+
+def every(step_seconds):
+    """Says every how many frames a film is looked at; an integer."""
+    return max(round(_STEP_SECONDS / step_seconds), 1)
 
 
 def likeness(colours, other_colours):
