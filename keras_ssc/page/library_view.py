@@ -9,6 +9,7 @@ import unicodedata
 
 import numpy as np
 
+from keras_ssc.errors import VideoError
 from keras_ssc.films import container
 from keras_ssc.genres import genre_words
 from keras_ssc.library import learning
@@ -407,7 +408,10 @@ class View:
         path, problem = self.video_path(film)
         if path is None:
             return None, problem
-        return _kind_of(path, path.stat().st_mtime_ns)
+        try:
+            return _kind_of(path, path.stat().st_mtime_ns)
+        except VideoError as error:
+            return None, str(error)
 
     def video_path(self, film):
         """Returns the file of a film, which is as it was when it was read.
