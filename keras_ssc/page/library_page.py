@@ -14,6 +14,7 @@ import traceback
 from typing import Annotated
 
 import fastapi
+import markupsafe
 import pydantic
 import uvicorn
 from fastapi import exceptions
@@ -180,7 +181,14 @@ def _is_loopback(host):
 _ROUTER = fastapi.APIRouter()
 
 _TEMPLATES = templating.Jinja2Templates(directory=_HERE / "templates")
+
+def _breakable(name):
+    """Lets a file's name break behind `_`, where it has no spaces."""
+    return markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
+
+
 _TEMPLATES.env.filters.update(
+    breakable=_breakable,
     genre=genre_words,
     genres=library_view.genres_text,
     share=library_view.share_text,
@@ -241,6 +249,7 @@ def show_list(
         shown=library_view.SHOWN,
         orders=library_view.SORTED,
         quality=view.quality_text(),
+        name_of=lambda film: view.rows()[film].film.name,
     )
 
 

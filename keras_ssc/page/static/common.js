@@ -91,22 +91,33 @@ const showUnsent = (reason = "") => {
     "here, kept by this browser, and will be sent again by itself.";
 };
 
-// Sends a label; one that does not arrive is kept and sent again.
-export const sendLabel = async (label) => {
-  const whole = { ...label, person: person() };
-  // Kept before it is sent: the page may be closed meanwhile.
+// What U undoes, the last at the end.
+const MOST_UNDONE = 100;
+const noteDone = (done) =>
+  keep("done", [...kept("done", []), done].slice(-MOST_UNDONE));
+
+// On their way just now.
+const sending = new Set();
+
+// Sends a label; one that does not arrive is kept and sent again. `done` is
+// what U needs to undo it.
+export const sendLabel = (label, done = null) => {
   const mark = crypto.randomUUID?.() ?? String(Math.random());
-  keep("unsent", [...kept("unsent", []), { mark, label: whole }]);
-  return sendKept(mark, whole);
+  const whole = { mark, done, label: { ...label, person: person() } };
+  // Kept before it is sent: the page may be closed meanwhile.
+  keep("unsent", [...kept("unsent", []), whole]);
+  return sendKept(whole);
 };
 
 const forget = (mark) =>
   keep("unsent", kept("unsent", []).filter((each) => each.mark !== mark));
 
-const sendKept = async (mark, label) => {
+const sendKept = async ({ mark, done, label }) => {
+  sending.add(mark);
   try {
     const value = await post("/label", label);
     forget(mark);
+    if (done) noteDone({ ...done, label: value.label });
     showProgress(value);
     return value;
   } catch (error) {
@@ -114,36 +125,30 @@ const sendKept = async (mark, label) => {
     if (!(error instanceof UnreachedError)) forget(mark);
     else showUnsent(error.message);
     throw error;
+  } finally {
+    sending.delete(mark);
   }
 };
 
-let isSending = false;
 const sendAgain = async () => {
-  if (isSending) return;
-  isSending = true;
-  for (const { mark, label } of kept("unsent", [])) {
+  for (const each of kept("unsent", [])) {
+    if (sending.has(each.mark)) continue;
     try {
-      const value = await sendKept(mark, label);
+      const value = await sendKept(each);
       tell(`Sent now. ${value.said}`);
-      showUnsent();
+      dispatchEvent(new CustomEvent("sent", { detail: { each, value } }));
     } catch (error) {
-      if (error instanceof UnreachedError) break;
+      if (error instanceof UnreachedError) return;
       tell(error.message);
-      showUnsent();
     }
+    showUnsent();
   }
-  isSending = false;
 };
 setInterval(sendAgain, 3000);
 addEventListener("online", sendAgain);
 sendAgain();
 
 // ---- undo ----
-
-const MOST_UNDONE = 100;
-
-export const noteDone = (done) =>
-  keep("done", [...kept("done", []), done].slice(-MOST_UNDONE));
 
 export const undo = async () => {
   const all = kept("done", []);

@@ -1,6 +1,6 @@
 // A film: played or leafed through, and labelled.
 
-import { byId, goTo, keep, kept, noteDone, onKeys, sendLabel, tell, undo } from "./common.js";
+import { byId, goTo, keep, kept, onKeys, sendLabel, tell, undo } from "./common.js";
 
 const data = JSON.parse(byId("data").textContent);
 const { shots } = data;
@@ -137,14 +137,15 @@ byId("faster").addEventListener("click", () => setSpeed(1));
 
 const orderShots = () => {
   const list = byId("shots");
-  const isByTime = byId("shot-order").value === "time";
-  const ordered = [...shots].sort((one, other) =>
-    isByTime || (one.genre ?? "") === (other.genre ?? "")
-      ? isByTime
-        ? one.number - other.number
-        : (other.score ?? 0) - (one.score ?? 0)
-      : (one.genre ?? "\uffff").localeCompare(other.genre ?? "\uffff"),
-  );
+  const ordered = [...shots];
+  if (byId("shot-order").value === "genre") {
+    // Genre by genre, that of the strongest shot first; those without last.
+    const strength = (shot) => shot.score ?? -1;
+    ordered.sort((one, other) => strength(other) - strength(one));
+    const genres = [...new Set(ordered.map((shot) => shot.genre))];
+    const place = (shot) => genres.indexOf(shot.genre);
+    ordered.sort((one, other) => place(one) - place(other));
+  }
   for (const shot of ordered) {
     list.append(list.querySelector(`li[data-shot="${shot.number}"]`));
   }
@@ -188,9 +189,9 @@ const showChosen = () => {
 };
 
 const choose = (genre) => {
-  const had = chosen.has(genre);
+  const isDropped = several.checked && chosen.has(genre);
   if (!several.checked) chosen.clear();
-  if (had) chosen.delete(genre);
+  if (isDropped) chosen.delete(genre);
   else chosen.add(genre);
   showChosen();
 };
@@ -288,26 +289,28 @@ field.addEventListener("blur", () => {
 const address = (film) =>
   film === null ? "/?shown=labelled&order=newest" : `/film/${film}${data.address}`;
 
+const goOn = (genres, value) => {
+  const isLast = value.next === null ? " It was the last of its list." : "";
+  const next = genres === null ? location.href : address(value.next);
+  goTo(next, value.said + isLast);
+};
+
+// A label that could not be sent before.
+addEventListener("sent", ({ detail: { each, value } }) => {
+  if (each.label.film === data.film) goOn(each.label.genres, value);
+});
+
 let isSaving = false;
 const label = async (genres) => {
   if (isSaving) return;
   isSaving = true;
   const asked = { film: data.film, content: data.content };
   try {
-    const value = await sendLabel({
-      ...asked,
-      genres,
-      last_seen: data.last_seen,
-      query: data.query,
-    });
-    noteDone({
-      ...asked,
-      label: value.label,
-      before: data.labelled,
-      address: data.address,
-    });
-    const text = value.next === null ? `${value.said} It was the last of its list.` : value.said;
-    goTo(genres === null ? location.href : address(value.next), text);
+    const value = await sendLabel(
+      { ...asked, genres, last_seen: data.last_seen, query: data.query },
+      { ...asked, before: data.labelled, address: data.address },
+    );
+    goOn(genres, value);
   } catch (error) {
     tell(error.message);
   }
