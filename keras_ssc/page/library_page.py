@@ -182,6 +182,7 @@ _ROUTER = fastapi.APIRouter()
 
 _TEMPLATES = templating.Jinja2Templates(directory=_HERE / "templates")
 
+
 def _breakable(name):
     """Lets a file's name break behind `_`, where it has no spaces."""
     return markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
