@@ -18,7 +18,7 @@ def _parser():
         description="A library of films that are labelled together with you.",
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
-    for add in ():
+    for add in (_add_export, _add_nfo, _add_import):
         add(jobs)
     return parser
 
@@ -34,6 +34,129 @@ def add_job(jobs, name, run, text):
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_export(jobs):
+    parser = add_job(
+        jobs,
+        "export",
+        _export,
+        "Writes labels as a film list for extract and train, or as a table.",
+    )
+    parser.add_argument("out", metavar="OUT", help="the file to write")
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        help="films (a film list), csv, json or parquet (default: by OUT's "
+        "suffix; of .csv, films)",
+    )
+    _add_suggestions(parser)
+    parser.add_argument(
+        "--replace", action="store_true", help="replace OUT if it is there"
+    )
+
+
+def _export(arguments):
+    from keras_ssc.library import database
+    from keras_ssc.library import exporting
+
+    with database.Library(arguments.db) as library:
+        exported = exporting.export(
+            library,
+            arguments.out,
+            arguments.format,
+            arguments.suggestions,
+            arguments.replace,
+        )
+    for line in exporting.summary(exported, arguments.out):
+        print(line)
+
+
+def _add_nfo(jobs):
+    parser = add_job(
+        jobs,
+        "nfo",
+        _nfo,
+        "Writes genres into NFO files beside the films, for Kodi, Jellyfin "
+        "and Emby; without --write, only shows what would change.",
+    )
+    _add_suggestions(parser)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--write", action="store_true", help="write the files")
+    choice.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only show what would change, as without --write",
+    )
+
+
+def _nfo(arguments):
+    from keras_ssc.library import database
+    from keras_ssc.library import nfo
+
+    with database.Library(arguments.db) as library:
+        changes, num_right, left = nfo.plan(library, arguments.suggestions)
+    for change in changes if not arguments.write else ():
+        print(nfo.diff(change), end="")
+    if arguments.write:
+        written, failed = nfo.write_all(changes)
+        changes, left = written, left + failed
+    for line in nfo.lines(changes, num_right, left, arguments.write):
+        print(line)
+    return 1 if left else 0
+
+
+def _add_import(jobs):
+    parser = add_job(
+        jobs,
+        "import",
+        _import,
+        "Labels films as a table, a list by title and year, or NFO files say.",
+    )
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="CSV with genre (several with | between them) and path, name, or "
+        "title and year",
+    )
+    choice.add_argument(
+        "--nfo", action="store_true", help="read the NFO files beside the films"
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace labels that films have (default: they are kept)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="store nothing, only tell"
+    )
+
+
+def _import(arguments):
+    from keras_ssc.library import database
+    from keras_ssc.library import importing
+
+    settings = {"replace": arguments.replace, "dry_run": arguments.dry_run}
+    with database.Library(arguments.db) as library:
+        if arguments.nfo:
+            report = importing.import_nfo(library, **settings)
+        else:
+            report = importing.import_table(library, arguments.file, **settings)
+    for line in importing.lines(report, arguments.dry_run):
+        print(line)
+    return 1 if report.num_problems else 0
+
+
+def _add_suggestions(parser):
+    parser.add_argument(
+        "--suggestions",
+        type=float,
+        metavar="CONFIDENCE",
+        help="also films without a label, with suggestions of at least this "
+        "confidence, 0 to 1",
+    )
 
 
 def main():

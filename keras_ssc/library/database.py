@@ -443,6 +443,31 @@ class Library:
         )
         return _label(new), _label(known) if is_news else None
 
+    def set_labels(self, labels, person):
+        """Labels many films at once, all of them or none.
+
+        Args:
+            labels: Dict from films' `id`s to sequences of genres, in any
+                spelling.
+            person: String, who says so.
+
+        Raises:
+            ValueError: If a genre is no name, or there are too many.
+        """
+        known = {genre_names.key_of(x): x for x in self.genres}
+        rows = [
+            (film, _json(self._spelt(genres, known)), person, _now())
+            for film, genres in labels.items()
+        ]
+        if rows:
+            genre_names.check(tuple(known))
+        with self._change() as connection:
+            connection.executemany(
+                "INSERT INTO label (film, genres, person, labelled_at) "
+                "VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
     def history(self, film):
         """Returns a list of a film's `Label`, the oldest first."""
         return [
@@ -509,11 +534,18 @@ class Library:
         genre_names.check(tuple(names.values()))
         self.set_setting("genres", _json(list(reversed(names.values()))))
 
-    def _spelt(self, genres):
-        """Returns genres as the library spells them; new ones as they are."""
-        known = {genre_names.key_of(x): x for x in self.genres}
+    def _spelt(self, genres, known=None):
+        """Returns genres as the library spells them; new ones as they are.
+
+        Args:
+            genres: Iterable of strings.
+            known: Dict from keys to genres; new ones are added. None: those
+                of the library.
+        """
+        if known is None:
+            known = {genre_names.key_of(x): x for x in self.genres}
         named = map(genre_names.genre_named, genres)
-        spelt = [known.get(genre_names.key_of(x), x) for x in named]
+        spelt = [known.setdefault(genre_names.key_of(x), x) for x in named]
         if not spelt:
             raise ValueError("Expected a genre or several. Received: none")
         return list(dict.fromkeys(spelt))
