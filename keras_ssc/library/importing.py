@@ -8,6 +8,7 @@ import pathlib
 import unicodedata
 
 from keras_ssc import genres as genre_names
+from keras_ssc.films import film_list
 from keras_ssc.library import exporting
 from keras_ssc.library import nfo
 from keras_ssc.library import titles
@@ -339,22 +340,22 @@ def _parsed_rows(file, path):
     # IMDb's lists have quotes that close none.
     is_quoted = not header.startswith("tconst\t")
     quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
-    reader = csv.reader(
-        itertools.chain([header], file), delimiter=delimiter, quoting=quoting
-    )
-    named = [x.strip().lower() for x in next(reader, [])]
-    columns = [_COLUMNS.get(name, name) for name in named]
+    columns = [
+        _COLUMNS.get(name, name)
+        for name in header.strip().lower().replace('"', "").split(delimiter)
+    ]
     _check_columns(columns, path)
-    is_list = "path" in columns and "split" in columns
+    if {"path", "split"} <= set(columns):
+        file = film_list.without_comments(file)
+    reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
     for cells in reader:
-        # In a film list, these are comments.
-        if not any(cells) or (is_list and cells[0].lstrip().startswith("#")):
+        if not any(cells):
             continue
         row = dict.fromkeys((*_NAMING, "genre", "year", "labelled_by"), "")
         row |= zip(columns, map(str.strip, cells), strict=False)
-        if delimiter == "\t" and not is_quoted:
+        if not is_quoted:
             row["genre"] = row["genre"].replace(",", genre_names.SEPARATOR)
-        yield reader.line_num + num_skipped, row
+        yield reader.line_num + num_skipped + 1, row
 
 
 def _check_columns(columns, path):

@@ -104,11 +104,12 @@ def title_of(name):
     name has says where the title ends.
     """
     text = re.sub(r"[._\s]+", " ", name).strip()
-    end = [*_BRACKETED_YEAR.finditer(text, 1)][-1:]
-    end = end or [*_RELEASE.finditer(text, 1)][:1]
-    if not end:
+    if years := [*_BRACKETED_YEAR.finditer(text, 1)]:
+        return text[: years[-1].start()].strip() or name
+    release = _RELEASE.search(text, 1)
+    if release is None:
         return name
-    title = text[: end[0].start()].strip(" ([")
+    title = text[: release.start()].strip(" ([")
     return re.sub(r"(?<=\S) \d{4}$", "", title) or name
 
 

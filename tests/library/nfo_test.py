@@ -31,6 +31,10 @@ KODI = b"""<?xml version="1.0" encoding="UTF-8" standalone="yes" ?>
 https://www.themoviedb.org/movie/11-harbour
 """
 
+few = hypothesis.settings(
+    derandomize=True, max_examples=100, deadline=None, database=None
+)
+
 GENRES = strategies.lists(
     strategies.text(
         strategies.characters(codec="utf-8", exclude_categories=["C", "Z"]),
@@ -118,6 +122,7 @@ def test_encodings_stay(encoding):
     )
 
 
+@few
 @hypothesis.given(GENRES, strategies.booleans())
 def test_any_genres_are_written_and_read(genres, is_suggested):
     edited = nfo.with_genres(KODI, genres)
@@ -128,6 +133,7 @@ def test_any_genres_are_written_and_read(genres, is_suggested):
     )
 
 
+@few
 @hypothesis.given(strategies.binary(max_size=200))
 def test_any_bytes_are_edited_or_refused(data):
     for each in (data, KODI[:300] + data + KODI[300:], KODI + data):
