@@ -13,6 +13,7 @@ from keras_ssc import command
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import film_files
 from keras_ssc.films import film_reader
+from keras_ssc.library import copies
 from keras_ssc.library import database
 from keras_ssc.library import features
 from keras_ssc.library import finding
@@ -40,6 +41,7 @@ class Report:
         left_aside: List of paths that are obviously no films.
         links_out: List of paths of links that lead out of a folder.
         unlisted: List of strings, why a folder cannot be listed.
+        copies: List of lists of films' `id`s, see `copies.find`.
     """
 
     num_files: int = 0
@@ -52,6 +54,7 @@ class Report:
     left_aside: list = dataclasses.field(default_factory=list)
     links_out: list = dataclasses.field(default_factory=list)
     unlisted: list = dataclasses.field(default_factory=list)
+    copies: list = dataclasses.field(default_factory=list)
 
     @property
     def is_complete(self):
@@ -72,6 +75,12 @@ class Report:
         )
         lines += [f"- {what}: {count:,}" for what, count in told if count]
         lines += [f"  {path}" for path in self.unsettled]
+        if self.copies:
+            count = sum(map(len, self.copies))
+            lines.append(
+                f"copies, coded or sized otherwise: {count:,} films in "
+                f"{len(self.copies):,} groups"
+            )
         if self.num_lost:
             lines.append(
                 f"gone since the last scan: {self.num_lost:,} (what is known "
@@ -123,6 +132,9 @@ def scan(library, folders, plan=DEFAULT_PLAN, workers=None, tell=print):
             scanning.find(folder)
         scanning.identify()
         scanning.read(plan, workers)
+        groups = copies.find(library)
+        library.set_copies(groups)
+        scanning.report.copies = groups
         return scanning.report
 
 
