@@ -155,14 +155,15 @@ def scan(
             runner.
         OutsideError: If the pipeline failed.
     """
-    paths = []
+    paths = {}
     for folder in folders:
         if not finding.is_there(folder):
             raise ValueError(
                 "Expected a folder of films, with anything in it. Received: "
                 f"{folder}"
             )
-        paths += map(os.fsencode, finding.find(folder, out).films)
+        paths |= finding.find(folder, out).films
+    paths = list(map(os.fsencode, paths))
     out = out if "://" in str(out) else str(pathlib.Path(out).absolute())
     workers = side_by_side.num_workers(workers, len(paths)) or 1
     flags = [*_defaults(runner, workers, options), *options]
@@ -326,20 +327,26 @@ def load(library, results):
     results = str(results)
     found = _found(results)
     loaded, left = Loaded(), set(found)
-    pattern = FileSystems.join(results, _FILMS, "*.parquet")
-    for match in FileSystems.match([pattern])[0].metadata_list:
+    for path in _listed(FileSystems.join(results, _FILMS)):
         try:
-            (row,) = _rows(match.path)
+            (row,) = _rows(path)
             files = _files(row, found)
             film = _film_read(row) if row["error"] is None else None
         except (ValueError, OSError) as error:
-            loaded.damaged.append(f"{match.path}: {error}")
+            loaded.damaged.append(f"{path}: {error}")
             continue
         left -= {file["path"] for file in files}
         if files:
             _store(library, loaded, row, files, film)
     loaded.missing += [_text(os.fsdecode(path)) for path in sorted(left)]
     return loaded
+
+
+def _listed(folder):
+    if "://" not in folder:
+        return sorted(map(str, pathlib.Path(folder).glob("*.parquet")))
+    (match,) = FileSystems.match([FileSystems.join(folder, "*.parquet")])
+    return sorted(each.path for each in match.metadata_list)
 
 
 def _found(results):
@@ -367,7 +374,9 @@ def _film_read(row):
         ValueError: If it is not whole.
     """
     pairs = np.frombuffer(row["pairs"] or b"", "<f2")
-    num_pairs, num_shots = len(row["pair_seconds"] or ()), len(row["shots"])
+    lists = ("pair_seconds", "pair_shot", "shots", "notes")
+    row = row | {name: row[name] or [] for name in lists}
+    num_pairs, num_shots = len(row["pair_seconds"]), len(row["shots"])
     read = reading.FilmRead(
         *(row[name] for name in ("seconds", "width", "height")),
         tuple(row["notes"]),
