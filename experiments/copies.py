@@ -1,18 +1,18 @@
 """How well copies of a film are found among a library's films.
 
-    python -m experiments.copies OUT [FILM...]
+    python -m experiments.copies OUT [--films FILM...]
 
-Each film (drawn ones, among them twins that have the same pictures and differ
-in motion alone, and those that are named) is copied as films are copied in
-life, all are scanned, and ways of telling that two films are copies are
-compared: each with the threshold that is best on one half of the films, on the
-other half.
+Each film is copied as films are copied in life, all are scanned, and ways of
+telling copies are compared, each with the threshold that is best on one half
+of the films, on the other half. The films are those that are named, and drawn
+ones: among these are twins, which have the same pictures and differ in motion
+alone.
 """
 
 import argparse
-import collections
 import dataclasses
 import fractions
+import functools
 import io
 import itertools
 import pathlib
@@ -25,10 +25,12 @@ import tqdm
 from experiments import measured
 from keras_ssc import command
 from keras_ssc import files
+from keras_ssc.films import film_list
 from keras_ssc.library import copies
 from keras_ssc.library import database
 from keras_ssc.library import features
 from keras_ssc.library import scanning
+from keras_ssc.metrics import tables
 from keras_ssc.sample_films import films as sample_films
 
 # Of a film that is named, the copies are made of its beginning.
@@ -145,17 +147,16 @@ def make(out, paths):
 
 def _hashes(library, film, hash_of):
     pictures = [
-        library.picture(film.id, shot.number) for shot in library.shots(film.id)
+        library.picture(film, shot.number) for shot in library.shots(film)
     ]
-    return [hash_of(picture) for picture in pictures if picture]
+    return np.array([hash_of(picture) for picture in pictures if picture])
 
 
 def _phash(picture):
     import imagehash  # not one of the project's dependencies
     from PIL import Image
 
-    found = imagehash.phash(Image.open(io.BytesIO(picture)))
-    return found.hash.ravel()
+    return imagehash.phash(Image.open(io.BytesIO(picture))).hash.ravel()
 
 
 def _pdq(picture):
@@ -165,71 +166,209 @@ def _pdq(picture):
     return pdqhash.compute(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))[0] > 0
 
 
-def _alike_hashes(one, other):
+def _same_bits(one, other):
     n = min(len(one), len(other))
-    return float(np.mean(np.equal(one[:n], other[:n])))
+    return float(np.mean(one[:n] == other[:n]))
 
 
-def _cosines(one, other):
-    """Returns the mean cosine of vectors in order, (n, m) each."""
-    n = min(len(one), len(other))
-    one, other = one[:n], other[:n]
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return float(np.mean((one * other).sum(axis=1) / np.maximum(norms, 1e-9)))
+def _cosine(one, other):
+    norms = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(one @ other / max(norms, 1e-9))
 
 
-def _halves(pairs):
-    return np.split(np.float32(pairs), 2, axis=1)
+def _in_order(stored, parts, one, other):
+    return copies.alike(stored[one], stored[other], parts)
 
 
-def _frames(pairs):
-    return _halves(pairs)[0]
-
-
-def _flow(pairs):
-    return _halves(pairs)[1]
-
-
-def ways(library, films):
-    """Returns a dict from ways to functions of two films that score them."""
+def ways(library):
+    """Returns a dict from ways to functions of two films' `id`s."""
+    films = [film for film in library.films() if film.error is None]
     stored = {
-        film.id: features.load(library.path, film.content).pairs
+        film.id: (features.load(library.path, film.content), film.seconds)
         for film in films
     }
-    center = np.mean(
-        [x.mean(axis=0, dtype=np.float64) for x in stored.values()], 0
-    )
-    center = np.float32(center)
-    moved = {k: np.float32(x) - center for k, x in stored.items()}
-
-    def of(parts, table):
-        return lambda one, other: min(
-            _cosines(part(table[one]), part(table[other])) for part in parts
-        )
-
-    def of_means(table):
-        means = {
-            k: x.mean(axis=0, keepdims=True, dtype=np.float32)
-            for k, x in table.items()
-        }
-        return lambda one, other: _cosines(means[one], means[other])
-
+    means = dict(zip(*library.means(), strict=True))
     found = {
-        "means of all features": of_means(stored),
-        "means of all features, centred": of_means(moved),
-        "frames in order": of([_frames], stored),
-        "frames in order, centred": of([_frames], moved),
-        "frames and motion in order": of([_frames, _flow], stored),
-        "frames and motion in order, centred": of([_frames, _flow], moved),
+        "mean features": lambda one, other: _cosine(means[one], means[other]),
+        "frames' features at the same moments": functools.partial(
+            _in_order, stored, (0,)
+        ),
+        "frames' and motion's features at the same moments": functools.partial(
+            _in_order, stored, (0, 1)
+        ),
     }
-    for name, hash_of in (("imagehash.phash", _phash), ("pdqhash", _pdq)):
+    for name, hash_of in (("imagehash's phash", _phash), ("pdqhash", _pdq)):
         try:
-            hashes = {x.id: _hashes(library, x, hash_of) for x in films}
+            hashes = {x.id: _hashes(library, x.id, hash_of) for x in films}
         except ImportError:
             continue
-        found[f"{name} of the pictures, in order"] = (
-            lambda one, other, hashes=hashes: _alike_hashes(
+        found[f"{name}, picture by picture"] = (
+            lambda one, other, hashes=hashes: _same_bits(
                 hashes[one], hashes[other]
             )
         )
     return found
+
+
+# ---- how right they are ----
+
+
+def _best_threshold(scores, is_copy):
+    """Returns the threshold of the highest F1, between two scores."""
+    order = np.argsort(-scores)
+    right = np.cumsum(is_copy[order])
+    f1 = 2 * right / (np.arange(1, len(order) + 1) + is_copy.sum())
+    best = int(f1.argmax())
+    following = scores[order][min(best + 1, len(order) - 1)]
+    return float(scores[order][best] + following) / 2
+
+
+def _rates(is_found, is_copy):
+    right = int((is_found & is_copy).sum())
+    return {
+        "precision": right / max(int(is_found.sum()), 1),
+        "recall": right / int(is_copy.sum()),
+        "wrong": int((is_found & ~is_copy).sum()),
+    }
+
+
+def measure(library, half_of):
+    """Compares ways of telling copies.
+
+    Args:
+        library: A `database.Library` of the folder that `make` wrote.
+        half_of: Dict from the names of the films in it to integers: 0 of
+            those that choose the thresholds, 1 of those that test them.
+
+    Returns:
+        A dict of plain values: `ways`, from each way to its `threshold`,
+        `precision`, `recall` and `wrong`, on pairs of files; `groups`, the
+        same of the library's own groups; `kinds`, from each kind of copy to
+        the share of those that are in a group with their original.
+    """
+    paths = {film.id: library.path_of(film.id) for film in library.films()}
+    seconds = {film.id: film.seconds for film in library.films()}
+    name_of = {film: path.parent.name for film, path in paths.items()}
+    pairs = [
+        [
+            pair
+            for pair in itertools.combinations(paths, 2)
+            if all(half_of.get(name_of[film]) == half for film in pair)
+        ]
+        for half in (0, 1)
+    ]
+    is_copy = [
+        np.array([name_of[one] == name_of[other] for one, other in half])
+        for half in pairs
+    ]
+
+    def scores(way, half):
+        return np.array(
+            [
+                way(*pair)
+                if max(map(seconds.get, pair))
+                <= copies.MOST_LONGER * min(map(seconds.get, pair))
+                else -1.0
+                for pair in half
+            ]
+        )
+
+    compared = {}
+    for name, way in ways(library).items():
+        threshold = _best_threshold(scores(way, pairs[0]), is_copy[0])
+        is_found = scores(way, pairs[1]) >= threshold
+        compared[name] = {"threshold": threshold}
+        compared[name] |= _rates(is_found, is_copy[1])
+    group_of = {film.id: film.copies for film in library.films()}
+    is_found = np.array(
+        [group_of[one] == group_of[other] for one, other in pairs[1]]
+    )
+    by_path = {path: group_of[film] for film, path in paths.items()}
+    tested = [path for path in by_path if half_of.get(path.parent.name) == 1]
+    return {
+        "machine": measured.machine(),
+        "num_films": len(half_of),
+        "num_files": len(paths),
+        "ways": compared,
+        "groups": _rates(is_found, is_copy[1]),
+        "kinds": {
+            kind: float(
+                np.mean(
+                    [
+                        by_path[path] == by_path[path.with_name("00.mkv")]
+                        for path in tested
+                        if path.stem == f"{place:02d}"
+                    ]
+                )
+            )
+            for place, kind in enumerate(KINDS, start=1)
+        },
+    }
+
+
+def text_of(found):
+    """Writes what `measure` returned as Markdown."""
+    percent = tables.percent
+    rows = [
+        [
+            name,
+            *(percent(x[key]) for key in ("precision", "recall")),
+            x["wrong"],
+        ]
+        for name, x in {
+            **found["ways"],
+            "**the library's groups**": found["groups"],
+        }.items()
+    ]
+    kinds = ", ".join(
+        f"{kind} {percent(share)}" for kind, share in found["kinds"].items()
+    )
+    return (
+        f"{found['num_films']} films, {found['num_files']} files; "
+        "on the half of the films that chose no threshold:\n\n"
+        + tables.markdown_table(
+            ("way", "precision", "recall", "wrong pairs"), rows
+        )
+        + f"\nIn a group with their original: {kinds}.\n"
+    )
+
+
+def _draw(out):
+    """Draws films; returns dicts from names to paths and to halves."""
+    listed = sample_films.draw_sample_films(
+        out, films_per_genre=3, seconds=4.0, workers=1
+    )
+    by_genre = {}
+    for scene in film_list.read_film_list(listed):
+        by_genre.setdefault(scene.genre, {})[scene.film] = scene.path
+    paths, half_of = {}, {}
+    for genre, films in by_genre.items():
+        # Twins have the same place, and so are in one half.
+        for place, (film, path) in enumerate(films.items()):
+            name = f"drawn_{genre}_{film}"
+            paths[name], half_of[name] = path, 1 - place % 2
+    return paths, half_of
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.copies")
+    add = parser.add_argument
+    add("out", type=pathlib.Path, help="folder to write to")
+    add("--films", nargs="*", type=pathlib.Path, default=[], metavar="FILM")
+    arguments = parser.parse_args()
+    paths, half_of = _draw(arguments.out / "drawn")
+    for place, path in enumerate(arguments.films):
+        paths[path.stem], half_of[path.stem] = path, place % 2
+    folder = arguments.out / "films"
+    make(folder, paths)
+    path = arguments.out / "copies.sqlite"
+    with database.Library(path, create=True) as library:
+        scanning.scan(library, [folder])
+        found = measure(library, half_of)
+    files.write_json(arguments.out / "copies.json", found)
+    print(text_of(found))
+
+
+if __name__ == "__main__":
+    command.run(main)

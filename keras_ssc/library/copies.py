@@ -72,12 +72,14 @@ def _candidates(library, films):
             yield int(ids[start + one]), int(ids[start + other])
 
 
-def alike(one, other):
+def alike(one, other, parts=(0, 1)):
     """Says how alike two films are.
 
     Args:
         one: Tuple of a `features.Features` and the film's seconds.
         other: The same of another film.
+        parts: Tuple of integers, what is compared: 0, the frames' features;
+            1, those of their motion.
 
     Returns:
         Float, -1 to 1: the mean cosine of the features of pairs at the same
@@ -88,13 +90,13 @@ def alike(one, other):
     nearest = np.abs(
         moments[:, np.newaxis] - other.seconds / other_seconds
     ).argmin(axis=1)
-    halves = [
+    mine, its = (
         np.split(np.float32(pairs), 2, axis=1)
         for pairs in (one.pairs, other.pairs[nearest])
-    ]
+    )
     return min(
-        float((_unit(mine) * _unit(its)).sum(axis=1).mean())
-        for mine, its in zip(*halves, strict=True)
+        float((_unit(mine[x]) * _unit(its[x])).sum(axis=1).mean())
+        for x in parts
     )
 
 

@@ -241,9 +241,12 @@ class _Scan:
         except FileNotFoundError:
             is_settled = False
         except OSError as error:
-            content = identity.of_unreadable(path)
-            film = self._library.add_file(path, content, *state)
-            self._fail_film(film, f"{path}: {error.strerror}.")
+            reason = f"{path}: {error.strerror}."
+            if known is None:
+                content = identity.of_unreadable(path)
+                film = self._library.add_file(path, content, *state)
+                self._library.set_error(film, reason)
+            self._fail(reason, self.report.errors)
             return None
         if not is_settled:
             self._leave(path)
@@ -280,7 +283,8 @@ class _Scan:
         if not self._is_settled(path):
             self._leave(path)
         elif isinstance(result, Exception):
-            self._fail_film(film.id, str(result))
+            self._library.set_error(film.id, str(result))
+            self._fail(str(result), self.report.errors)
         else:
             features.save(self._library.path, film.content, result.features)
             self._library.set_read(
@@ -307,10 +311,6 @@ class _Scan:
                 f"{folder}: the folder vanished while it was scanned. What "
                 "was read of it is kept. Bring it back, then scan it again."
             )
-
-    def _fail_film(self, film, reason):
-        self._library.set_error(film, reason)
-        self._fail(reason, self.report.errors)
 
     def _fail(self, reason, errors):
         errors.append(reason)

@@ -182,6 +182,20 @@ def test_what_may_not_be_read_is_a_row_too(
     assert len(library.films()) == 2
 
 
+def test_a_known_film_that_may_not_be_read_stays(
+    library, films, monkeypatch, nothing_decoded
+):
+    def content_of(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    scan(library, films)
+    os.utime(films / "wood.mp4", (LONG_AGO + 1, LONG_AGO + 1))
+    monkeypatch.setattr(scanning.identity, "content_of", content_of)
+    assert len(scan(library, films).errors) == 1
+    assert len(library.films()) == 2
+    assert named(library)["wood"].error is None
+
+
 def test_a_film_that_grows_is_left_for_the_next_scan(
     library, films, monkeypatch, nothing_decoded
 ):
