@@ -6,6 +6,8 @@ python -m keras_ssc.app --library library.sqlite
 """
 
 import argparse
+import dataclasses
+import sys
 
 from keras_ssc import command
 
@@ -18,7 +20,7 @@ def _parser():
         description="A library of films that are labelled together with you.",
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
-    for add in ():
+    for add in (_add_scan,):
         add(jobs)
     return parser
 
@@ -34,6 +36,62 @@ def add_job(jobs, name, run, text):
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_scan(jobs):
+    parser = add_job(
+        jobs, "scan", _scan, "Reads the films in folders that are not known."
+    )
+    add = parser.add_argument
+    add("folders", nargs="+", metavar="FOLDER", help="folders of films")
+    add(
+        "--pairs",
+        type=int,
+        default=32,
+        metavar="N",
+        help="at even times, of a film that is read (default: 32)",
+    )
+    add(
+        "--shots",
+        action="store_true",
+        help="read every frame and search for shots: takes about ten times as "
+        "long",
+    )
+    add(
+        "--deinterlace",
+        choices=("auto", "no", "yes"),
+        default="auto",
+        help="auto: frames of two fields that differ (default: %(default)s)",
+    )
+    command.add_workers(parser)
+
+
+def _scan(arguments):
+    """Scans folders; returns the exit code."""
+    from keras_ssc.library import database
+    from keras_ssc.library import scanning
+
+    plan = dataclasses.replace(
+        scanning.DEFAULT_PLAN,
+        num_pairs=arguments.pairs,
+        quick=not arguments.shots,
+        deinterlace=arguments.deinterlace,
+    )
+    with database.Library(arguments.db, create=True) as library:
+        report = scanning.scan(
+            library,
+            arguments.folders,
+            plan,
+            arguments.workers,
+            lambda text: command.tell(text, sys.stderr),
+        )
+        print(report.text())
+        print(f"library: {arguments.db}, {len(library.films()):,} films")
+    print(
+        f"next: python -m keras_ssc.library suggest --db {arguments.db}\n"
+        f"      python -m keras_ssc.app --library {arguments.db}"
+    )
+    return 0 if report.is_complete else 1
 
 
 def main():

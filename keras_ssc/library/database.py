@@ -310,6 +310,39 @@ class Library:
                 [(os.fsencode(path),) for path in paths],
             )
 
+    def forget_fileless(self):
+        """Removes films that no file held at any scan's end, and no label.
+
+        Such as one whose file was looked at while it was still written.
+
+        Returns:
+            A list of strings, what their content was.
+        """
+        with self._change() as connection:
+            rows = connection.execute(
+                "SELECT id, content FROM film "
+                "WHERE id NOT IN (SELECT film FROM file) "
+                "AND id NOT IN (SELECT film FROM label)"
+            ).fetchall()
+            for table, column in _OF_FILM:
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE {column} = ?",
+                    [(row["id"],) for row in rows],
+                )
+        return [row["content"] for row in rows]
+
+    def set_encoder(self, key):
+        """Notes what makes the features; with another, films are read again.
+
+        Args:
+            key: String, see `reading.encoder_key`.
+        """
+        if key == self.setting("encoder"):
+            return
+        with self._change() as connection:
+            connection.execute("UPDATE film SET means = NULL, read_at = NULL")
+            _set(connection, {"encoder": key})
+
     def set_read(self, film, picture, shots, means, notes):
         """Stores what was read of a film, all of it or nothing.
 
@@ -607,6 +640,9 @@ class Library:
         except sqlite3.DatabaseError as error:
             raise LibraryError(_explained(self.path, error)) from error
 
+
+# What is removed with a film, and by what it names the film.
+_OF_FILM = (("shot", "film"), ("suggestion", "film"), ("film", "id"))
 
 _FILMS = (
     "SELECT id, content, name, seconds, width, height, "
