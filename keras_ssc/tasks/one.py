@@ -57,6 +57,10 @@ class OneGenre(genre_task.GenreTask):
         """Returns a film's label as the builder hands it to TFDS."""
         return genres[0]
 
+    def label_of(self, genres):
+        """Returns the label of a film, as it is prepared, of its genres."""
+        return self.genres.index(genres[0])
+
     def prepared_label(self, label):
         """Returns a label of TFDS, a tensor, as it is prepared."""
         return label

@@ -112,6 +112,10 @@ class SeveralGenres(genre_task.GenreTask):
         """Returns a film's label as the builder hands it to TFDS."""
         return list(genres)
 
+    def label_of(self, genres):
+        """Returns the label of a film, as it is prepared, of its genres."""
+        return np.uint8([genre in genres for genre in self.genres])
+
     def prepared_label(self, label):
         """Returns a label of TFDS, a tensor, as it is prepared."""
         import tensorflow as tf

@@ -5,12 +5,13 @@ import sys
 import pytest
 
 from keras_ssc.library import __main__ as library_command
+from keras_ssc.library import database
 from tests.helpers import small_libraries
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    with small_libraries.create(tmp_path / "library.sqlite") as library:
+    with database.Library(tmp_path / "library.sqlite", create=True) as library:
         small_libraries.add(
             library, tmp_path / "a.mp4", tmp_path / "Film.1999.mp4"
         )

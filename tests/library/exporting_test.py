@@ -14,7 +14,7 @@ from tests.helpers import small_libraries
 
 @pytest.fixture
 def library(tmp_path):
-    with small_libraries.create(tmp_path / "library.sqlite") as opened:
+    with database.Library(tmp_path / "library.sqlite", create=True) as opened:
         yield opened
 
 
@@ -83,7 +83,7 @@ def test_copies_are_one_film_and_one_name_is_one_film(library, tmp_path):
     library.set_label(small, ["romance"], "ann")
     library.set_label(other, ["horror"], "ann")
     # The larger one is listed, under the name of the first.
-    library.set_read(small, (4.0, 640, 360), [], [0.0] * 8, [])
+    library.set_read(small, (4.0, 640, 360), [], [0.0] * 16, [])
     exported = exporting.export(library, tmp_path / "films.csv")
     assert sum(exported.left_out.values()) == 1
     assert "newest label" in exported.notes[0]

@@ -4,6 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
+from keras_ssc.library import database
 from keras_ssc.library import exporting
 from keras_ssc.library import importing
 from keras_ssc.library import titles
@@ -21,7 +22,7 @@ few = hypothesis.settings(
 
 @pytest.fixture
 def library(tmp_path):
-    with small_libraries.create(tmp_path / "library.sqlite") as opened:
+    with database.Library(tmp_path / "library.sqlite", create=True) as opened:
         yield opened
 
 
@@ -72,7 +73,7 @@ def test_what_was_exported_comes_back(library, tmp_path, name):
     library.set_label(ids[2], ["romance"], "ann")
     out = tmp_path / "films.csv"
     exporting.export(library, out, name)
-    with small_libraries.create(tmp_path / "new.sqlite") as other:
+    with database.Library(tmp_path / "new.sqlite", create=True) as other:
         _add(other, tmp_path, "a", "b", "# c")
         report = importing.import_table(other, out)
         assert _labels(other) == _labels(library)

@@ -195,7 +195,7 @@ def test_large_files_take_no_longer_than_they_are():
 
 @pytest.fixture
 def library(tmp_path):
-    with small_libraries.create(tmp_path / "library.sqlite") as opened:
+    with database.Library(tmp_path / "library.sqlite", create=True) as opened:
         yield opened
 
 
