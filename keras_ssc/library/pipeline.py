@@ -26,6 +26,7 @@ from pyarrow import parquet
 
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import side_by_side
+from keras_ssc.library import copies
 from keras_ssc.library import features
 from keras_ssc.library import finding
 from keras_ssc.library import identity
@@ -322,9 +323,16 @@ def load(library, results):
     Raises:
         ValueError: If there are no results, or they are of another encoder
             than the library's features.
+        OutsideError: If the library is scanned meanwhile.
         OSError: If features cannot be stored.
     """
-    results = str(results)
+    with scanning.alone(library.path):
+        loaded = _load(library, str(results))
+        library.set_copies(copies.find(library))
+    return loaded
+
+
+def _load(library, results):
     found = _found(results)
     loaded, left = Loaded(), set(found)
     for path in _listed(FileSystems.join(results, _FILMS)):
