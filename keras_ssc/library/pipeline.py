@@ -11,6 +11,7 @@ gives at the end of a bundle, it writes empty files, and says nothing.
 """
 
 import dataclasses
+import hashlib
 import io
 import os
 import pathlib
@@ -24,8 +25,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options import pipeline_options
 from pyarrow import parquet
 
+from keras_ssc import checks
 from keras_ssc.errors import OutsideError
-from keras_ssc.films import side_by_side
+from keras_ssc.errors import VideoError
 from keras_ssc.library import copies
 from keras_ssc.library import features
 from keras_ssc.library import finding
@@ -73,6 +75,9 @@ SCHEMA = pyarrow.schema(
         ("pair_shot", pyarrow.list_(pyarrow.int64())),
     ]
 )
+
+# Each loads TensorFlow.
+_MOST_WORKERS = 8
 
 _CONTENT = re.compile("[0-9a-f]{32}")
 
@@ -156,6 +161,7 @@ def scan(
             runner.
         OutsideError: If the pipeline failed.
     """
+    out = _absolute(out)
     paths = {}
     for folder in folders:
         if not finding.is_there(folder):
@@ -165,16 +171,13 @@ def scan(
             )
         paths |= finding.find(folder, out).films
     paths = list(map(os.fsencode, paths))
-    out = out if "://" in str(out) else str(pathlib.Path(out).absolute())
-    workers = side_by_side.num_workers(workers, len(paths)) or 1
-    flags = [*_defaults(runner, workers, options), *options]
-    made = _pipeline(runner, flags)
+    made = _pipeline(runner, options, workers)
     _make_folder(FileSystems.join(out, _FILMS))
     found = pyarrow.table({"path": pyarrow.array(paths, pyarrow.binary())})
     _write(FileSystems.join(out, _FOUND), found)
     (
         made
-        | "files" >> beam.Create(paths, reshuffle=True)
+        | "files" >> beam.Create(paths)
         | "identify" >> beam.FlatMap(_identify)
         | "films" >> beam.GroupByKey()
         | "read" >> beam.ParDo(_Read(out, plan))
@@ -183,9 +186,31 @@ def scan(
     return len(paths)
 
 
-def _defaults(runner, workers, options):
+def _absolute(path):
+    """Returns a path as the workers need it; an address as it is."""
+    return path if "://" in str(path) else str(pathlib.Path(path).absolute())
+
+
+def _pipeline(runner, options, workers):
+    """Makes a pipeline; see `scan`."""
+    checks.at_least("workers", workers, 1)
+    flags = [*_defaults(runner, options, workers), *options]
+    try:
+        return beam.Pipeline(
+            _RUNNERS.get(runner, runner),
+            pipeline_options.PipelineOptions(flags),
+        )
+    # Beam's own mistakes, and packages that a runner needs.
+    except (ValueError, ImportError) as error:
+        raise ValueError(
+            f"Expected a runner of Apache Beam. Received: {runner} ({error})"
+        ) from error
+
+
+def _defaults(runner, options, workers):
     """Returns the options that a runner needs to read films side by side."""
     if runner == "DirectRunner":
+        workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
         return [
             "--direct_running_mode=multi_processing",
             f"--direct_num_workers={workers}",
@@ -196,17 +221,6 @@ def _defaults(runner, workers, options):
     # Else up to 128 films are read one after the other.
     is_dask = runner == "DaskRunner" and not is_told
     return ["--dask_partition_size=1"] if is_dask else []
-
-
-def _pipeline(runner, flags):
-    options = pipeline_options.PipelineOptions(flags)
-    try:
-        return beam.Pipeline(_RUNNERS.get(runner, runner), options)
-    # Beam's own mistakes, and packages that a runner needs.
-    except (ValueError, ImportError) as error:
-        raise ValueError(
-            f"Expected a runner of Apache Beam. Received: {runner} ({error})"
-        ) from error
 
 
 def _run(made, runner):
@@ -305,6 +319,135 @@ def _film(files, plan):
 
 def _text(value):
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# ---- what a model says of films ----
+
+_SCORE = pyarrow.struct(
+    [("genre", pyarrow.string()), ("score", pyarrow.float64())]
+)
+
+# Of a film that cannot be read: path, error.
+SCORES_SCHEMA = pyarrow.schema(
+    [
+        ("path", pyarrow.binary()),
+        ("error", pyarrow.string()),
+        ("genres", pyarrow.list_(pyarrow.string())),  # those that are named
+        ("scores", pyarrow.list_(_SCORE)),
+        ("familiarity", pyarrow.float64()),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmScores:
+    """What a `verdict.FilmVerdict` has of these."""
+
+    genres: list
+    scores: dict
+    familiarity: float | None
+
+
+class BeamPredictor:
+    """A model that classifies films on the workers of a pipeline.
+
+    Args:
+        model: What `predictor.load` takes; the workers have it, too.
+        out: String, path of the results' folder, new; see `scan`.
+        runner: As of `scan`.
+        options: The same.
+        workers: The same.
+
+    Attributes:
+        task: As of a `predictor.Predictor`.
+        name: The same.
+    """
+
+    def __init__(self, model, out, runner, options=(), workers=None):
+        # Only now: it loads all of serving.
+        from keras_ssc.prediction import predictor
+
+        loaded = predictor.load(model)
+        self.task, self.name = loaded.task, loaded.name
+        self._model, self._out = _absolute(model), out
+        self._pipeline = runner, options, workers
+
+    def predict_films(self, paths, plan, progress=None):
+        """Classifies films, as a `predictor.Predictor` does.
+
+        Returns:
+            A generator of a `FilmScores` or a `VideoError` for each film, in
+            order.
+
+        Raises:
+            ValueError: If the results' folder is there already.
+            OutsideError: If the pipeline failed, or lost a film.
+        """
+        del progress  # a pipeline tells none
+        out = _absolute(self._out)
+        if FileSystems.exists(out):
+            raise ValueError(f"Expected a new folder. Received: {out}")
+        made = _pipeline(*self._pipeline)
+        FileSystems.mkdirs(out)
+        (
+            made
+            | "films" >> beam.Create(list(map(os.fsencode, paths)))
+            | "predict" >> beam.ParDo(_Predict(out, self._model, plan))
+        )
+        _run(made, self._pipeline[0])
+        for path in paths:
+            yield _scores_of(out, os.fsencode(path))
+
+
+class _Predict(beam.DoFn):
+    """Classifies a film and writes what is said of it."""
+
+    def __init__(self, out, model, plan):
+        self._out, self._model, self._plan = out, model, plan
+
+    def setup(self):
+        """Loads the model, once in a process."""
+        from keras_ssc.prediction import predictor
+
+        self._predictor = predictor.load(self._model)
+
+    def process(self, path):
+        row = {"path": path, "error": None}
+        name = pathlib.Path(os.fsdecode(path))
+        (found,) = self._predictor.predict_films([name], self._plan, workers=1)
+        if isinstance(found, VideoError):
+            row["error"] = _text(found)
+        else:
+            row |= {
+                "genres": list(found.genres),
+                "scores": [
+                    {"genre": genre, "score": score}
+                    for genre, score in found.scores.items()
+                ],
+                "familiarity": found.familiarity,
+            }
+        table = pyarrow.Table.from_pylist([row], SCORES_SCHEMA)
+        _write(_path_of_scores(self._out, path), table)
+        yield path
+
+
+def _path_of_scores(out, path):
+    name = hashlib.blake2b(path, digest_size=16).hexdigest()
+    return FileSystems.join(out, f"{name}.parquet")
+
+
+def _scores_of(out, path):
+    try:
+        (row,) = _table(_path_of_scores(out, path)).to_pylist()
+    except (OSError, ValueError) as error:
+        raise OutsideError(
+            f"{_text(os.fsdecode(path))}: the pipeline has no result of it "
+            f"({error}). Run the same command again, with a new --out."
+        ) from error
+    if row["error"] is not None:
+        return VideoError(row["error"])
+    scores = {each["genre"]: each["score"] for each in row["scores"]}
+    return FilmScores(row["genres"], scores, row["familiarity"])
 
 
 # ---- Parquet -> a library ----

@@ -8,13 +8,16 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+import keras_ssc
 from keras_ssc.errors import OutsideError
+from keras_ssc.errors import VideoError
 from keras_ssc.films import film_reader
 from keras_ssc.library import database
 from keras_ssc.library import features
 from keras_ssc.library import pipeline
 from keras_ssc.library import reading
 from keras_ssc.library import scanning
+from keras_ssc.training import evaluation
 from tests.helpers import drawn_films
 
 PLAN = film_reader.Plan(num_pairs=3, quick=True)
@@ -206,3 +209,22 @@ def test_on_dask(films, tmp_path):
     ) as cluster:
         flags = ["--dask_client_address", cluster.scheduler_address]
         _in_two_processes(films, tmp_path, "DaskRunner", flags)
+
+
+def test_a_model_says_the_same_in_a_pipeline(films, tmp_path, small_run):
+    evaluation.evaluate(small_run, verbose=False)
+    asked = pipeline.BeamPredictor(
+        small_run, tmp_path / "scores", "DirectRunner", HERE
+    )
+    paths = sorted(films.iterdir())
+    found = list(asked.predict_films(paths, PLAN))
+    expected = list(keras_ssc.load(small_run).predict_films(paths, PLAN))
+    assert len(found) == len(expected) == 4
+    for one, other in zip(found, expected, strict=True):
+        if isinstance(other, VideoError):
+            assert str(one) == str(other)
+        else:
+            assert (one.scores, one.genres) == (other.scores, other.genres)
+            assert one.familiarity == other.familiarity
+    with pytest.raises(ValueError, match="new folder"):
+        next(asked.predict_films(paths, PLAN))
