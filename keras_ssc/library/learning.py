@@ -4,6 +4,7 @@ import dataclasses
 import time
 
 import numpy as np
+import threadpoolctl
 from scipy import stats
 
 from keras_ssc import tasks
@@ -179,12 +180,15 @@ def learn(library, model=None, seed=0, progress=None):
     began = time.monotonic()
     before = library.suggestions()
     films = _read(library)
-    space = heads.space_of(films.means, seed) if len(films.ids) else None
-    if model is not None:
-        answers = _model_answers(library, films, model, progress)
-    else:
-        answers = _own_answers(library.genres, films, space, seed)
-    suggestions = _suggestions(films, answers, space)
+    # Beside other work, several threads on small arrays wait for each other
+    # ten times as long as they work.
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        space = heads.space_of(films.means, seed) if len(films.ids) else None
+        if model is not None:
+            answers = _model_answers(library, films, model, progress)
+        else:
+            answers = _own_answers(library.genres, films, space, seed)
+        suggestions = _suggestions(films, answers, space)
     library.set_suggestions(
         suggestions, {_HEAD: answers.head, _QUALITY: answers.quality}
     )
