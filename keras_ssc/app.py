@@ -1,16 +1,16 @@
 """A page to drop a film on: python -m keras_ssc.app MODEL."""
 
-import argparse
 import importlib.util
 
 from keras_ssc import command
 from keras_ssc.page.page_limits import Limits
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.app",
-        description="Serves a page that classifies a film, or two consecutive "
+def makemake_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "app",
+        "Serves a page that classifies a film, or two consecutive "
         "frames, by genre, and shows the evidence.",
     )
     add = parser.add_argument
@@ -51,7 +51,7 @@ def _parser():
 
 def main():
     """Runs the command."""
-    arguments = _parser().parse_args()
+    arguments = make_parser().parse_args()
     if importlib.util.find_spec("gradio") is None:
         raise ValueError(
             'The page needs Gradio: pip install "keras_ssc[app]", or '

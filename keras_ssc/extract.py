@@ -6,7 +6,6 @@ FRAMES then holds the report's layout (see `pair_files`), beside it
 `index.csv`: one row for every pair that was kept or dropped, with the reason.
 """
 
-import argparse
 import dataclasses
 
 from keras_ssc import checks
@@ -64,12 +63,11 @@ def summary(records, problems, num_pairs, notes=()):
     return lines + [f"  not used: {problem}" for problem in problems]
 
 
-def main():
-    """Runs the command."""
+def make_parser():
+    """Makes the command's argument parser."""
     default = ExtractConfig()
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.extract",
-        description="Extracts clean pairs of frames from a list of films.",
+    parser = command.new_parser(
+        "extract", "Extracts clean pairs of frames from a list of films."
     )
     add = parser.add_argument
     add(
@@ -153,7 +151,12 @@ def main():
         action="store_true",
         help="drop pairs of one picture that is shown twice or stands still",
     )
-    arguments = parser.parse_args()
+    return parser
+
+
+def main():
+    """Runs the command."""
+    arguments = make_parser().parse_args()
     settings = vars(arguments) | dict(
         zip(("height", "width"), arguments.size, strict=True)
     )
