@@ -6,7 +6,7 @@ from keras_ssc import command
 from keras_ssc.page.page_limits import Limits
 
 
-def makemake_parser():
+def make_parser():
     """Makes the command's argument parser."""
     parser = command.new_parser(
         "app",

@@ -11,11 +11,9 @@ import dataclasses
 from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import genres
-from keras_ssc.data import extraction
 from keras_ssc.films import deinterlacing
 from keras_ssc.films import splitting
 from keras_ssc.films.cleaning import ExtractConfig
-from keras_ssc.prediction import words
 
 
 def summary(records, problems, num_pairs, notes=()):
@@ -30,6 +28,10 @@ def summary(records, problems, num_pairs, notes=()):
     Returns:
         A list of lines.
     """
+    # Only now, here and below: what reads films takes a moment to import.
+    from keras_ssc.data import extraction
+    from keras_ssc.prediction import words
+
     rows = [row for record in records for row in record["pairs"]]
     reasons = [row["reason"] for row in rows if row["reason"]]
     num_kept = len(rows) - len(reasons)
@@ -166,6 +168,8 @@ def main():
             for field in dataclasses.fields(ExtractConfig)
         }
     )
+    from keras_ssc.data import extraction
+
     records, problems, notes = extraction.extract(
         arguments.film_list,
         arguments.out,

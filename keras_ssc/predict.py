@@ -98,7 +98,7 @@ def _note(text):
     print(f"note: {text}", file=sys.stderr)
 
 
-def makemake_parser():
+def make_parser():
     """Makes the command's argument parser."""
     parser = command.new_parser(
         "predict",

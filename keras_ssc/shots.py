@@ -57,7 +57,7 @@ def _note(text):
     command.tell(f"note: {text}", sys.stderr)
 
 
-def makemake_parser():
+def make_parser():
     """Makes the command's argument parser."""
     parser = command.new_parser(
         "shots",

@@ -1,6 +1,5 @@
 import collections
 import csv
-import pathlib
 import shutil
 
 import numpy as np
