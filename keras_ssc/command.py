@@ -9,7 +9,7 @@ import sys
 
 from keras_ssc.errors import OutsideError
 
-# What the one command is called that an installation gives, see `__main__`.
+# What the command is called that an installation gives: all in one.
 CONSOLE = "keras-ssc"
 
 
