@@ -29,8 +29,15 @@ FOLDERS = {
         *("serving", "training", "data", "models", "metrics"),
         *("tasks", "flow", "films", "editing"),
     },
+    "library": {
+        *("prediction", "data", "models", "metrics", "tasks"),
+        *("flow", "films"),
+    },
     # It offers sample films to try it with.
-    "page": {"prediction", "films", "sample_films", "metrics", "flow"},
+    "page": {
+        *("library", "prediction", "films", "sample_films"),
+        *("metrics", "flow"),
+    },
 }
 
 
