@@ -26,14 +26,11 @@ _SHELLS = ("bash", "zsh", "tcsh")
 
 
 def _module(job):
-    name = f"keras_ssc.{job}"
-    found = importlib.import_module(name)
-    # Folders that are commands.
-    return found if hasattr(found, "main") else _main_of(name)
-
-
-def _main_of(name):
-    return importlib.import_module(f"{name}.__main__")
+    found = importlib.import_module(f"keras_ssc.{job}")
+    if hasattr(found, "main"):
+        return found
+    # A folder that is a command.
+    return importlib.import_module(f"{found.__name__}.__main__")
 
 
 def _parser():

@@ -95,6 +95,8 @@ def test_films_are_read_without_what_only_some_systems_have(tmp_path):
             """
             import os, signal, sys
 
+            import psutil  # has a part of its own for each system
+
             for name in ("resource", "fcntl", "pwd", "grp", "termios"):
                 sys.modules[name] = None
             del os.fork, os.O_NOFOLLOW, os.sched_getaffinity
@@ -103,7 +105,7 @@ def test_films_are_read_without_what_only_some_systems_have(tmp_path):
         )
     )
     film = tmp_path / "film.mp4"
-    drawn_films.write_film(film)
+    drawn_films.write_film(film, drawn_films.shot(1, 24))
     ended = _python(
         f"""
         import os

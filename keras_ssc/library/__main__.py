@@ -5,17 +5,15 @@ python -m keras_ssc.library suggest
 python -m keras_ssc.app --library library.sqlite
 """
 
-import argparse
-
 from keras_ssc import command
 
 _DATABASE = "library.sqlite"
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.library",
-        description="A library of films that are labelled together with you.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "library", "A library of films that are labelled together with you."
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
     for add in ():
@@ -38,7 +36,7 @@ def add_job(jobs, name, run, text):
 
 def main():
     """Runs the command."""
-    arguments = _parser().parse_args()
+    arguments = make_parser().parse_args()
     return arguments.run(arguments)
 
 
