@@ -5,7 +5,6 @@ python -m keras_ssc.library suggest
 python -m keras_ssc.app --library library.sqlite
 """
 
-import argparse
 import dataclasses
 import shlex
 import sys
@@ -15,10 +14,10 @@ from keras_ssc import command
 _DATABASE = "library.sqlite"
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.library",
-        description="A library of films that are labelled together with you.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "library", "A library of films that are labelled together with you."
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
     for add in (_add_scan, _add_load, _add_export, _add_nfo, _add_import):
@@ -279,7 +278,7 @@ def _add_suggestions(parser):
 
 def main():
     """Runs the command."""
-    arguments = _parser().parse_args()
+    arguments = make_parser().parse_args()
     return arguments.run(arguments)
 
 

@@ -9,6 +9,7 @@ import shutil
 import cv2
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 
 from keras_ssc import __version__
@@ -137,7 +138,9 @@ def _remove_unfinished(out):
     """Removes what killed exports left; not what one is at work on."""
     for path in out.iterdir():
         owner = path.name[1:].partition(".")[0]
-        if _is_unfinished(path) and not os.path.exists(f"/proc/{owner}"):
+        if _is_unfinished(path) and not (
+            owner.isdecimal() and psutil.pid_exists(int(owner))
+        ):
             shutil.rmtree(path, ignore_errors=True)
 
 
