@@ -553,26 +553,27 @@ def _fitted_light(colours, next_colours):
         np.ascontiguousarray(each.reshape(3, -1)[:, ::5])
         for each in (colours, next_colours)
     )
-    some, next_some = colours, next_colours
-    for step in range(3):
-        if step:
-            left = np.abs(next_colours - gain * colours - offset).max(axis=0)
-            kept = left <= _quantile(left, 0.6)
-            some, next_some = colours[:, kept], next_colours[:, kept]
-        mean, next_mean = (
-            x.mean(axis=1, keepdims=True) for x in (some, next_some)
-        )
-        departure = some - mean
-        covariance = departure * (next_some - next_mean)
-        # Where all is one colour, no gain can be measured: it stays near 1.
-        gain = np.clip(
-            (covariance.mean(axis=1, keepdims=True) + 0.1)
-            / ((departure**2).mean(axis=1, keepdims=True) + 0.1),
-            0.15,
-            6,
-        )
-        offset = next_mean - gain * mean
+    gain, offset = _line(colours, next_colours)
+    for _ in range(2):
+        left = np.abs(next_colours - gain * colours - offset).max(axis=0)
+        kept = left <= _quantile(left, 0.6)
+        gain, offset = _line(colours[:, kept], next_colours[:, kept])
     return gain[..., None], offset[..., None]
+
+
+def _line(values, next_values):
+    """Fits next = gain * value + offset in each row: two arrays (rows, 1)."""
+    mean, next_mean = (
+        x.mean(axis=1, keepdims=True) for x in (values, next_values)
+    )
+    departure = values - mean
+    covariance, variance = (
+        (departure * x).mean(axis=1, keepdims=True)
+        for x in (next_values - next_mean, departure)
+    )
+    # Where all is one colour, no gain can be measured: it stays near 1.
+    gain = np.clip((covariance + 0.1) / (variance + 0.1), 0.15, 6)
+    return gain, next_mean - gain * mean
 
 
 def _palette_difference(small, next_small):
