@@ -52,7 +52,7 @@ def test_a_cut_stands_out_from_motion(step):
 
 def test_a_cut_after_a_flash_is_found():
     frames = [*_pan(1, 6, 8), *_pan(2, 6, 8)]
-    frames[5] = cv2.addWeighted(frames[5], 0.3, frames[5], 0, 170)
+    frames[5] = cv2.convertScaleAbs(frames[5], alpha=2.5, beta=185)
     assert 6 in _look_at(frames)
 
 
