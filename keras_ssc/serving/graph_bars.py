@@ -73,7 +73,9 @@ def _find_layer(grays, outer):
     grays = grays[:, top : height - bottom, left : width - right]
     top, bottom = _find_borders(grays)
     grays = grays[:, top : tf.shape(grays)[1] - bottom]
-    return tf.stack([top, bottom, *_find_borders(tf.transpose(grays, (0, 2, 1)))])
+    return tf.stack(
+        [top, bottom, *_find_borders(tf.transpose(grays, (0, 2, 1)))]
+    )
 
 
 def _find_borders(grays):
