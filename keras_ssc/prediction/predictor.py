@@ -496,8 +496,8 @@ def _is_pair(item):
 def _without_bars(frame, next_frame):
     """Yields batches of pairs whose bars are cropped, of one size each."""
     pairs = map(black_bars.crop_pair, frame, next_frame)
-    for _, pairs in itertools.groupby(pairs, lambda pair: pair[0].shape):
-        while batch := list(itertools.islice(pairs, _BATCH)):
+    for _, alike in itertools.groupby(pairs, lambda pair: pair[0].shape):
+        while batch := list(itertools.islice(alike, _BATCH)):
             yield map(np.stack, zip(*batch, strict=True))
 
 
