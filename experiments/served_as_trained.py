@@ -22,6 +22,7 @@ import tqdm
 
 from experiments import letterbox
 from experiments import measured
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import files
 from keras_ssc.data import datasets
@@ -91,7 +92,7 @@ def _barred(frame, shares):
     return letterbox.barred(frame, frame.shape[1::-1], *shares)
 
 
-def measure(run_dir, export, url=None, films=(), progress=False):
+def measure(run_dir, export, url=None, films=(), every=1, progress=False):
     """Compares a run, its export and a server of it.
 
     Args:
@@ -100,6 +101,7 @@ def measure(run_dir, export, url=None, films=(), progress=False):
         url: String, of a server of the export, see `serving_client.Client`;
             None to leave it out.
         films: Sequence of paths of films, whose pairs' bars are looked for.
+        every: Integer, of how many test pairs one is taken.
         progress: Boolean, whether to show a progress bar.
 
     Returns:
@@ -107,6 +109,7 @@ def measure(run_dir, export, url=None, films=(), progress=False):
         see `_measure_kind`; and `films`, what `_compare_bars` says of their
         pairs, None without any.
     """
+    checks.at_least("every", every, 1)
     signature = tf.saved_model.load(str(export)).signatures["serving_default"]
     asked = {
         "Keras": predictor.load(run_dir).predict,
@@ -120,7 +123,7 @@ def measure(run_dir, export, url=None, films=(), progress=False):
     stored = [
         (genres[example["label"]], (example["frame"], example["next_frame"]))
         for example in builder.as_dataset(split="test").as_numpy_iterator()
-    ]
+    ][::every]
     return {
         "machine": measured.machine(),
         "model": config.model,
@@ -198,18 +201,12 @@ def _decoded(pair):
     ]
 
 
-@functools.cache
-def _graph():
-    spec = tf.TensorSpec((None, None, 3), tf.uint8)
-    return tf.function(graph_bars.find_bars, input_signature=[spec, spec])
-
-
 def _compare_bars(pairs):
     """Returns of how many pairs bars are found, and the graph's are others."""
     found = {"num_pairs": 0, "num_barred": 0, "num_other": 0}
     for pair in pairs:
         bars = black_bars.find_bars(pair)
-        graphs = _graph()(*pair).numpy().tolist()
+        graphs = graph_bars.find_bars(*pair).numpy().tolist()
         found["num_pairs"] += 1
         found["num_barred"] += bool(bars)
         found["num_other"] += list(dataclasses.astuple(bars)) != graphs
@@ -269,11 +266,12 @@ def main():
     add("export", metavar="EXPORT", help="a version's folder")
     add("--server", metavar="URL", help="TensorFlow Serving with the export")
     add("--films", nargs="+", default=[], metavar="FILM")
+    add("--every", type=int, default=1, metavar="N", help="of N pairs, one")
     add("--out", type=pathlib.Path, metavar="OUT.json")
     arguments = parser.parse_args()
     results = measure(
         *(arguments.run, arguments.export, arguments.server),
-        *(arguments.films, True),
+        *(arguments.films, arguments.every, True),
     )
     if arguments.out is not None:
         files.write_text(arguments.out, measured.as_json(results))

@@ -31,6 +31,11 @@ def crop_pair(frame, next_frame):
     )
 
 
+# One function, so that it is stored once, whichever signatures call it.
+@tf.function(
+    input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)] * 2,
+    autograph=False,
+)
 def find_bars(frame, next_frame):
     """Finds the bars that both frames of a pair have.
 
@@ -78,6 +83,10 @@ def _find_layer(grays, outer):
     )
 
 
+@tf.function(
+    input_signature=[tf.TensorSpec((2, None, None), tf.float32)],
+    autograph=False,
+)
 def _find_borders(grays):
     """Returns how many rows are bars: (from the top, from the bottom)."""
     rows = _row_means(grays)

@@ -80,7 +80,7 @@ def bad_images():
         "jpeg without end": (jpeg[:-2], corrupt),
         "jpeg in its header": (jpeg[:10], corrupt),
         "jpeg, its mark alone": (jpeg[:3], corrupt),
-        "dot": (dot, f"{sides} and 16777216 pixels in all or fewer. frame_b"),
+        "dot": (dot, f"{sides} and 16777216 pixels in all or fewer. "),
         "column": (column, "frame_bytes[1] is 1x10000"),
         "flat": (flat, "frame_bytes[1] is 200x9"),
         "png bomb": (png_bomb(30000), "frame_bytes[1] is 30000x30000"),

@@ -498,7 +498,7 @@ def test_the_command_prints_json_for_programs(server, local, images, way):
     "names,expected",
     [
         (("1.png", "notes.txt"), "{}/notes.txt is neither JPEG nor PNG"),
-        (("cut.png", "2.png"), "{}/cut.png is cut off or corrupt (Invalid"),
+        (("cut.png", "2.png"), "{}/cut.png is cut off or corrupt"),
         (("empty.png", "2.png"), "{}/empty.png is empty"),
         (("1.png", "3.png"), "Received: {}/3.png, no such file"),
         (("1.png", "."), "Received: {}, a folder"),

@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 
 import cv2
 import numpy as np
@@ -12,15 +11,9 @@ from keras_ssc.serving import graph_bars
 from tests.helpers import drawn_films
 
 
-@functools.cache
-def graph():
-    spec = tf.TensorSpec((None, None, 3), tf.uint8)
-    return tf.function(graph_bars.find_bars, input_signature=[spec, spec])
-
-
 def both(pair):
     """The bars that Python and the graph find, as tuples."""
-    graphs = tuple(graph()(*pair).numpy().tolist())
+    graphs = tuple(graph_bars.find_bars(*pair).numpy().tolist())
     return dataclasses.astuple(black_bars.find_bars(pair)), graphs
 
 
