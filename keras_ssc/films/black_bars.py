@@ -113,10 +113,7 @@ def find_bars(frames):
         bars = dataclasses.replace(
             bars, top=bars.top + top, bottom=bars.bottom + bottom
         )
-        # Turned one at a time: all of 8K would be another 800 MB.
-        left, right = _find_borders(
-            cv2.transpose(bars.crop(gray)) for gray in grays
-        )
+        left, right = _find_borders([bars.crop(gray).T for gray in grays])
         bars = dataclasses.replace(
             bars, left=bars.left + left, right=bars.right + right
         )
@@ -141,6 +138,12 @@ def crop_pair(frame, next_frame):
 
 def _find_borders(grays):
     """Returns how many rows are bars: (from the top, from the bottom)."""
+    # Of most pictures the outermost rows say enough.
+    if not any(
+        all(gray[row].mean() <= DARK_LEVEL + 1 for gray in grays)
+        for row in (0, -1)
+    ):
+        return 0, 0
     rows = np.stack([_row_means(gray) for gray in grays])
     height = rows.shape[1]  # (frames, height, pieces)
     upward = rows[:, ::-1]

@@ -89,6 +89,17 @@ def _find_layer(grays, outer):
 )
 def _find_borders(grays):
     """Returns how many rows are bars: (from the top, from the bottom)."""
+    # Of most pictures the outermost rows say enough.
+    outermost = tf.reduce_mean(grays[:, :: tf.shape(grays)[1] - 1], 2)
+    is_dark = tf.reduce_all(outermost <= black_bars.DARK_LEVEL + 1, 0)
+    return tf.cond(
+        tf.reduce_any(is_dark),
+        lambda: _search_borders(grays),
+        lambda: (0, 0),
+    )
+
+
+def _search_borders(grays):
     rows = _row_means(grays)
     height = tf.shape(rows)[1]
     (top, top_twin), (bottom, bottom_twin) = map(
