@@ -20,7 +20,7 @@ def _parser():
         description="A library of films that are labelled together with you.",
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
-    for add in (_add_scan,):
+    for add in (_add_scan, _add_suggest):
         add(jobs)
     return parser
 
@@ -92,6 +92,40 @@ def _scan(arguments):
         f"      python -m keras_ssc.app --library {arguments.db}"
     )
     return 0 if report.is_complete else 1
+
+
+def _add_suggest(jobs):
+    parser = add_job(
+        jobs,
+        "suggest",
+        _suggest,
+        "Learns from the labels, suggests genres, and says what to label next.",
+    )
+    add = parser.add_argument
+    add(
+        "--model",
+        metavar="RUN|EXPORT",
+        help="suggestions of a model that was trained elsewhere; the films are "
+        "read again",
+    )
+    add("--json", action="store_true", help="print all suggestions as JSON")
+
+
+def _suggest(arguments):
+    """Suggests genres; returns the exit code."""
+    from keras_ssc.library import database
+    from keras_ssc.library import learning
+    from keras_ssc.library import telling
+
+    with database.Library(arguments.db) as library:
+        learnt = learning.learn(library, arguments.model)
+        for reason in learnt.unread.values():
+            command.tell(f"error: {reason}", sys.stderr)
+        if arguments.json:
+            print(telling.as_json(library, learnt))
+        else:
+            print(telling.as_text(library, learnt))
+    return 1 if learnt.unread else 0
 
 
 def main():
