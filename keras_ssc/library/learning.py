@@ -1,5 +1,6 @@
 """What is labelled -> a suggestion for every film, and which to label next."""
 
+import contextlib
 import dataclasses
 import time
 
@@ -7,9 +8,9 @@ import numpy as np
 import threadpoolctl
 from scipy import stats
 
+from keras_ssc import command
 from keras_ssc import tasks
 from keras_ssc.errors import VideoError
-from keras_ssc.films import film_reader
 from keras_ssc.genres import ONE
 from keras_ssc.genres import SEVERAL
 from keras_ssc.genres import genre_words
@@ -33,8 +34,6 @@ _FEWEST_TO_KNOW = round(1 / UNLIKE)
 # Films of a genre from which on its labels can be doubted: one that is left
 # out needs others that it could be like.
 _FEWEST_TO_DOUBT = 3
-
-_NUM_PAIRS = 32
 
 # Genres that a sentence lists.
 _MOST_NAMED = 6
@@ -158,17 +157,15 @@ class _Answers:
     unread: dict = dataclasses.field(default_factory=dict)
 
 
-def learn(library, model=None, seed=0, progress=None):
+def learn(library, model=None, seed=0):
     """Suggests genres for all films of a library that were read.
 
     Args:
         library: A `database.Library`.
-        model: What `predictor.load` takes: the suggestions are then its own,
-            and the films are read again. None: a head is fitted to the
-            labels.
+        model: What `predictor.load` takes, or a `pipeline.BeamPredictor`: the
+            suggestions are then its own, and the films are read again. None:
+            a head is fitted to the labels.
         seed: Integer.
-        progress: Function of three integers, called while films are read
-            again: how many are done, of how many.
 
     Returns:
         A `Learnt`; the library has the suggestions.
@@ -185,7 +182,7 @@ def learn(library, model=None, seed=0, progress=None):
     with threadpoolctl.threadpool_limits(1, "blas"):
         space = heads.space_of(films.means, seed) if len(films.ids) else None
         if model is not None:
-            answers = _model_answers(library, films, model, progress)
+            answers = _model_answers(library, films, model)
         else:
             answers = _own_answers(library.genres, films, space, seed)
         suggestions = _suggestions(films, answers, space)
@@ -407,29 +404,31 @@ def share_text(is_right, what):
     )
 
 
-def _model_answers(library, films, model, progress):
+def _model_answers(library, films, model):
     """Returns the `_Answers` of a model that was trained elsewhere."""
     # Only now: it loads all of serving.
+    from keras_ssc.library import scanning
     from keras_ssc.prediction import predictor
 
-    asked = predictor.load(model)
-    paths = {film: library.path_of(film) for film in films.ids.tolist()}
-    unread = {
-        film: "its file is gone" for film, path in paths.items() if not path
-    }
-    there = [film for film in paths if film not in unread]
-    verdicts = {}
-    reading = asked.predict_films(
-        [paths[film] for film in there],
-        film_reader.Plan(_NUM_PAIRS, quick=True),
-    )
-    for done, (film, found) in enumerate(zip(there, reading, strict=True), 1):
-        if isinstance(found, VideoError):
-            unread[film] = str(found)
+    is_loaded = hasattr(model, "predict_films")
+    asked = model if is_loaded else predictor.load(model)
+    verdicts, unread, paths = {}, {}, {}
+    for film in films.ids.tolist():
+        path = library.path_of(film)
+        if path is None:
+            unread[film] = f"{library.film(film).name}: its file is gone."
         else:
-            verdicts[film] = found
-        if progress is not None:
-            progress(done, len(there))
+            paths[film] = path
+    with command.bars(list(paths.values())) as progress:
+        found = asked.predict_films(
+            list(paths.values()), scanning.DEFAULT_PLAN, progress=progress
+        )
+        with contextlib.closing(found):
+            for film, result in zip(paths, found, strict=True):
+                if isinstance(result, VideoError):
+                    unread[film] = str(result)
+                else:
+                    verdicts[film] = result
     return _of_verdicts(films, asked, verdicts, unread)
 
 
