@@ -10,6 +10,7 @@ as the blocks are; the first word says which experiment writes them.
 import pathlib
 
 from experiments import benchmark
+from experiments import copies
 from experiments import familiarity
 from experiments import reproduce
 from experiments.shots import comparing
@@ -30,6 +31,7 @@ FIGURES = _FOLDER / "figures"
 
 WRITERS = {
     "benchmark": benchmark,
+    "copies": copies,
     "familiarity": familiarity,
     "reproduce": reproduce,
     "shots": comparing,
