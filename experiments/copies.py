@@ -32,6 +32,7 @@ from keras_ssc.library import features
 from keras_ssc.library import scanning
 from keras_ssc.metrics import tables
 from keras_ssc.sample_films import films as sample_films
+from keras_ssc.sample_films import styles
 
 # Of a film that is named, the copies are made of its beginning.
 _SECONDS = 8
@@ -193,6 +194,9 @@ def ways(library):
         "frames' features at the same moments": functools.partial(
             _in_order, stored, (0,)
         ),
+        "motion's features at the same moments": functools.partial(
+            _in_order, stored, (1,)
+        ),
         "frames' and motion's features at the same moments": functools.partial(
             _in_order, stored, (0, 1)
         ),
@@ -232,6 +236,17 @@ def _rates(is_found, is_copy):
     }
 
 
+def _in_groups(pairs, is_found):
+    """Says of each pair whether others, that were found, join it."""
+    groups = copies.Groups()
+    for one, other in itertools.compress(pairs, is_found):
+        if groups.of(one) is not groups.of(other):
+            groups.join(one, other)
+    return np.array(
+        [groups.of(one) is groups.of(other) for one, other in pairs]
+    )
+
+
 def measure(library, half_of):
     """Compares ways of telling copies.
 
@@ -242,9 +257,10 @@ def measure(library, half_of):
 
     Returns:
         A dict of plain values: `ways`, from each way to its `threshold`,
-        `precision`, `recall` and `wrong`, on pairs of files; `groups`, the
-        same of the library's own groups; `kinds`, from each kind of copy to
-        the share of those that are in a group with their original.
+        `precision`, `recall` and `wrong`, on pairs of files, and the same of
+        the `groups` that it makes; `groups`, the same of the library's own;
+        `kinds`, from each kind of copy to the share of those that are in a
+        group with their original.
     """
     paths = {film.id: library.path_of(film.id) for film in library.films()}
     seconds = {film.id: film.seconds for film in library.films()}
@@ -277,8 +293,11 @@ def measure(library, half_of):
     for name, way in ways(library).items():
         threshold = _best_threshold(scores(way, pairs[0]), is_copy[0])
         is_found = scores(way, pairs[1]) >= threshold
-        compared[name] = {"threshold": threshold}
-        compared[name] |= _rates(is_found, is_copy[1])
+        compared[name] = {
+            "threshold": threshold,
+            **_rates(is_found, is_copy[1]),
+            "groups": _rates(_in_groups(pairs[1], is_found), is_copy[1]),
+        }
     group_of = {film.id: film.copies for film in library.films()}
     is_found = np.array(
         [group_of[one] == group_of[other] for one, other in pairs[1]]
@@ -312,14 +331,16 @@ def text_of(found):
     rows = [
         [
             name,
-            *(percent(x[key]) for key in ("precision", "recall")),
-            x["wrong"],
+            *(
+                percent(rates[key])
+                for rates in (way, way["groups"])
+                for key in ("precision", "recall")
+            ),
         ]
-        for name, x in {
-            **found["ways"],
-            "**the library's groups**": found["groups"],
-        }.items()
+        for name, way in found["ways"].items()
     ]
+    own = [percent(found["groups"][x]) for x in ("precision", "recall")]
+    rows.append(["**the library's own groups**", "-", "-", *own])
     kinds = ", ".join(
         f"{kind} {percent(share)}" for kind, share in found["kinds"].items()
     )
@@ -327,7 +348,14 @@ def text_of(found):
         f"{found['num_films']} films, {found['num_files']} files; "
         "on the half of the films that chose no threshold:\n\n"
         + tables.markdown_table(
-            ("way", "precision", "recall", "wrong pairs"), rows
+            (
+                "way",
+                "precision",
+                "recall",
+                "precision of groups",
+                "recall of groups",
+            ),
+            rows,
         )
         + f"\nIn a group with their original: {kinds}.\n"
     )
@@ -336,17 +364,16 @@ def text_of(found):
 def _draw(out):
     """Draws films; returns dicts from names to paths and to halves."""
     listed = sample_films.draw_sample_films(
-        out, films_per_genre=3, seconds=4.0, workers=1
+        out, films_per_genre=2, seconds=4.0, workers=1
     )
-    by_genre = {}
-    for scene in film_list.read_film_list(listed):
-        by_genre.setdefault(scene.genre, {})[scene.film] = scene.path
+    worlds = sorted({style.world for style in styles.STYLES.values()})
     paths, half_of = {}, {}
-    for genre, films in by_genre.items():
-        # Twins have the same place, and so are in one half.
-        for place, (film, path) in enumerate(films.items()):
-            name = f"drawn_{genre}_{film}"
-            paths[name], half_of[name] = path, 1 - place % 2
+    for scene in film_list.read_film_list(listed):
+        name = f"drawn_{scene.genre}_{scene.film}"
+        paths[name] = scene.path
+        # Twins, and films of one style, are the likest: each half has some.
+        world = worlds.index(styles.STYLES[scene.genre].world)
+        half_of[name] = 2 * world // len(worlds)
     return paths, half_of
 
 
@@ -355,16 +382,20 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m experiments.copies")
     add = parser.add_argument
     add("out", type=pathlib.Path, help="folder to write to")
+    add("--pairs", type=int, default=12, metavar="N", help="default: 12")
     add("--films", nargs="*", type=pathlib.Path, default=[], metavar="FILM")
     arguments = parser.parse_args()
     paths, half_of = _draw(arguments.out / "drawn")
-    for place, path in enumerate(arguments.films):
-        paths[path.stem], half_of[path.stem] = path, place % 2
+    for place, path in enumerate(sorted(arguments.films)):
+        paths[path.stem] = path
+        # In order, so that those of a series are in one half.
+        half_of[path.stem] = 2 * place // len(arguments.films)
     folder = arguments.out / "films"
+    plan = dataclasses.replace(scanning.DEFAULT_PLAN, num_pairs=arguments.pairs)
     make(folder, paths)
     path = arguments.out / "copies.sqlite"
     with database.Library(path, create=True) as library:
-        scanning.scan(library, [folder])
+        scanning.scan(library, [folder], plan)
         found = measure(library, half_of)
     files.write_json(arguments.out / "copies.json", found)
     print(text_of(found))

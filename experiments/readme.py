@@ -10,6 +10,7 @@ as the blocks are; the first word says which experiment writes them.
 import pathlib
 
 from experiments import benchmark
+from experiments import copies
 from experiments import familiarity
 from experiments import reproduce
 from experiments import served_as_trained
@@ -31,6 +32,7 @@ FIGURES = _FOLDER / "figures"
 
 WRITERS = {
     "benchmark": benchmark,
+    "copies": copies,
     "familiarity": familiarity,
     "reproduce": reproduce,
     "served": served_as_trained,

@@ -18,8 +18,8 @@ MOST_LONGER = 1.05
 # The least cosine of two copies' mean features, and the least mean cosine of
 # their pairs' at the same moments. Films of which the first is less are not
 # looked at further.
-LEAST_ALIKE_MEANS = 0.9
-LEAST_ALIKE = 0.9
+LEAST_ALIKE_MEANS = 0.8
+LEAST_ALIKE = 0.71
 
 # Films that are compared with others at once: 1,024 with 10,000 take 40 MB.
 _BLOCK = 1024
@@ -37,7 +37,7 @@ def find(library):
     Returns:
         A list of lists of films' `id`s, two or more each.
     """
-    groups = _Groups()
+    groups = Groups()
     films = {film.id: film for film in library.films()}
 
     @functools.lru_cache(_MOST_KEPT)
@@ -83,7 +83,7 @@ def alike(one, other, parts=(0, 1)):
 
     Returns:
         Float, -1 to 1: the mean cosine of the features of pairs at the same
-        moments, of frames or of motion, whichever is less alike.
+        moments, of frames and of motion.
     """
     (one, one_seconds), (other, other_seconds) = one, other
     moments = one.seconds / one_seconds
@@ -94,18 +94,16 @@ def alike(one, other, parts=(0, 1)):
         np.split(np.float32(pairs), 2, axis=1)
         for pairs in (one.pairs, other.pairs[nearest])
     )
-    return min(
-        float((_unit(mine[x]) * _unit(its[x])).sum(axis=1).mean())
-        for x in parts
-    )
+    cosines = [(_unit(mine[x]) * _unit(its[x])).sum(axis=1) for x in parts]
+    return float(np.mean(cosines))
 
 
 def _unit(rows):
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
-class _Groups:
-    """Groups that grow together."""
+class Groups:
+    """Groups of films that grow together."""
 
     def __init__(self):
         self._group_of = {}
@@ -115,6 +113,7 @@ class _Groups:
         return self._group_of.setdefault(film, [film])
 
     def join(self, one, other):
+        """Makes one group of two films' groups, which are not one yet."""
         joined, added = self.of(one), self.of(other)
         joined += added
         self._group_of |= dict.fromkeys(added, joined)
