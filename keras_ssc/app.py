@@ -1,4 +1,8 @@
-"""A page to drop a film on: python -m keras_ssc.app MODEL."""
+"""A page to drop a film on, and the page of a library of films.
+
+python -m keras_ssc.app MODEL
+python -m keras_ssc.app --library library.sqlite [MODEL]
+"""
 
 import argparse
 import importlib.util
@@ -11,14 +15,22 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m keras_ssc.app",
         description="Serves a page that classifies a film, or two consecutive "
-        "frames, by genre, and shows the evidence.",
+        "frames, by genre, and shows the evidence; or a library of films, to "
+        "look at and to label.",
     )
     add = parser.add_argument
     add(
         "model",
+        nargs="?",
         metavar="MODEL",
         help="a run that was evaluated, an export, or the URL of a running "
         "TensorFlow Serving; what the model looked at is shown for a run",
+    )
+    add(
+        "--library",
+        metavar="FILE",
+        help="a library of python -m keras_ssc.library scan; with a MODEL, "
+        "its page for a single film is a tab",
     )
     add(
         "--host",
@@ -52,21 +64,38 @@ def _parser():
 def main():
     """Runs the command."""
     arguments = _parser().parse_args()
+    if arguments.model is None and arguments.library is None:
+        raise ValueError("Expected a MODEL, a --library FILE, or both.")
     if importlib.util.find_spec("gradio") is None:
         raise ValueError(
             'The page needs Gradio: pip install "keras_ssc[app]", or '
             'pip install -e ".[app]" in a clone.'
         )
-    # Only now: these take seconds, and the first is not always installed.
-    from keras_ssc.page import page
-    from keras_ssc.prediction import predictor
-
     limits = Limits(
         arguments.max_megabytes,
         arguments.max_minutes,
         arguments.max_seconds,
         arguments.max_waiting,
     )
+    _serve(arguments, limits)
+
+
+def _serve(arguments, limits):
+    # Only now: these take seconds, and the first is not always installed.
+    if arguments.library is not None:
+        from keras_ssc.page import library_page
+
+        library_page.serve(
+            arguments.library,
+            arguments.model,
+            arguments.host,
+            arguments.port,
+            limits,
+        )
+        return
+    from keras_ssc.page import page
+    from keras_ssc.prediction import predictor
+
     asked = predictor.load(arguments.model)
     page.serve(asked, arguments.host, arguments.port, limits)
 

@@ -6,6 +6,7 @@
 import numpy as np
 
 from keras_ssc.data import datasets
+from keras_ssc.data import dealing
 
 
 class FoldSplits(datasets.DatasetSplits):
@@ -121,7 +122,7 @@ def _choose_films(pairs, num_folds, fold, seed, films_per_genre):
     """Returns the films of each split, and why others are in none."""
     films, first = np.unique(pairs.film, return_index=True)
     is_of = pairs.task.is_of(pairs.label[first])
-    order, fold_of = deal(is_of, num_folds, seed)
+    order, fold_of = dealing.deal(is_of, num_folds, seed)
     chosen = {name: {} for name in ("train", "validation", "test")}
     left_out = {}
     for genre, is_own in zip(pairs.task.genres, is_of.T, strict=True):
@@ -170,30 +171,6 @@ def _choose_films(pairs, num_folds, fold, seed, films_per_genre):
     used = {str(film) for own in named.values() for film in own}
     left_out = {x: reason for x, reason in left_out.items() if x not in used}
     return named, left_out
-
-
-def deal(is_of, num_folds, seed):
-    """Deals films to folds, those of the rarest genre first.
-
-    Args:
-        is_of: Bool array (films, genres).
-        num_folds: Integer.
-        seed: Integer.
-
-    Returns:
-        A tuple: the order in which the films were dealt, and each film's fold,
-        integer arrays (films,).
-    """
-    order, fold_of = [], np.full(len(is_of), -1)
-    for label in np.argsort(is_of.sum(axis=0), kind="stable"):
-        own = np.flatnonzero(is_of[:, label] & (fold_of < 0))
-        for film in np.random.default_rng([seed, label]).permutation(own):
-            # The fold with the fewest films of the genre.
-            dealt = fold_of[is_of[:, label] & (fold_of >= 0)]
-            in_folds = np.bincount(dealt, minlength=num_folds)
-            fold_of[film] = in_folds.argmin()
-            order.append(film)
-    return np.array(order), fold_of
 
 
 def _told(left_out):

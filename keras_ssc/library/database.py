@@ -12,6 +12,7 @@ import os
 import pathlib
 import sqlite3
 import threading
+import weakref
 
 import numpy as np
 
@@ -30,10 +31,12 @@ _MIGRATIONS = (
         width INTEGER,
         height INTEGER,
         copies INTEGER,  -- the first film of those that are copies of it
-        means BLOB,  -- the mean of its pairs' features, float16
         notes TEXT NOT NULL DEFAULT '[]',
         error TEXT,  -- why it cannot be read
-        read_at TEXT  -- NULL: not read yet
+        read_at TEXT,  -- NULL: not read yet
+        -- The mean of its pairs' features, float16. Last: what is behind
+        -- thousands of bytes is slow to reach.
+        means BLOB
     );
     CREATE TABLE file (
         path BLOB PRIMARY KEY,  -- as the system writes it, absolute
@@ -213,7 +216,7 @@ class Library:
     def __init__(self, path, create=False):
         self.path = pathlib.Path(path)
         self._local = threading.local()
-        self._connections = []
+        self._held = weakref.WeakSet()
         if not create and not self.path.is_file():
             raise ValueError(
                 f"Expected a library. {path} is none: make one with "
@@ -230,9 +233,8 @@ class Library:
 
     def close(self):
         """Closes the file."""
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        for held in list(self._held):
+            held.connection.close()
 
     # ---- films and files ----
 
@@ -413,6 +415,18 @@ class Library:
         )
         return rows[0]["picture"] if rows else None
 
+    def poster(self, film):
+        """Returns the JPEG bytes of a film's picture with most in it.
+
+        None if it has no picture. A black frame or a title has few bytes.
+        """
+        rows = self._rows(
+            "SELECT picture FROM shot WHERE film = ? "
+            "ORDER BY length(picture) DESC LIMIT 1",
+            film,
+        )
+        return rows[0]["picture"] if rows else None
+
     def means(self):
         """Returns the mean features of the films that were read.
 
@@ -458,7 +472,7 @@ class Library:
             )
         if genres is not None:
             genres = self._spelt(genres)
-        with self._change() as connection:
+        with self._change(is_label=True) as connection:
             known = connection.execute(
                 "SELECT * FROM label WHERE film = ? ORDER BY id DESC LIMIT 1",
                 (film,),
@@ -475,6 +489,36 @@ class Library:
             and known["person"] != person
         )
         return _label(new), _label(known) if is_news else None
+
+    def set_labels(self, labels, person):
+        """Labels many films at once, all of them or none.
+
+        Args:
+            labels: Dict from films' `id`s to sequences of genres, in any
+                spelling.
+            person: String, who says so.
+
+        Raises:
+            ValueError: If a genre is no name, or there are too many.
+        """
+        known = {genre_names.key_of(x): x for x in self.genres}
+        rows = [
+            (film, _json(self._spelt(genres, known)), person, _now())
+            for film, genres in labels.items()
+        ]
+        if rows:
+            genre_names.check(tuple(known))
+        with self._change() as connection:
+            connection.executemany(
+                "INSERT INTO label (film, genres, person, labelled_at) "
+                "VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
+    def labels_after(self, label):
+        """Returns a list of the `Label` that came after one, by its `id`."""
+        rows = self._rows("SELECT * FROM label WHERE id > ? ORDER BY id", label)
+        return [_label(row) for row in rows]
 
     def history(self, film):
         """Returns a list of a film's `Label`, the oldest first."""
@@ -542,11 +586,18 @@ class Library:
         genre_names.check(tuple(names.values()))
         self.set_setting("genres", _json(list(reversed(names.values()))))
 
-    def _spelt(self, genres):
-        """Returns genres as the library spells them; new ones as they are."""
-        known = {genre_names.key_of(x): x for x in self.genres}
+    def _spelt(self, genres, known=None):
+        """Returns genres as the library spells them; new ones as they are.
+
+        Args:
+            genres: Iterable of strings.
+            known: Dict from keys to genres; new ones are added. None: those
+                of the library.
+        """
+        if known is None:
+            known = {genre_names.key_of(x): x for x in self.genres}
         named = map(genre_names.genre_named, genres)
-        spelt = [known.get(genre_names.key_of(x), x) for x in named]
+        spelt = [known.setdefault(genre_names.key_of(x), x) for x in named]
         if not spelt:
             raise ValueError("Expected a genre or several. Received: none")
         return list(dict.fromkeys(spelt))
@@ -603,11 +654,20 @@ class Library:
 
     # ---- the file ----
 
+    def version(self):
+        """Says what a copy in memory is a copy of.
+
+        Returns:
+            A tuple of two integers: how often anything but labels was changed;
+            the newest label's `id`, 0 if there is none.
+        """
+        ((newest,),) = self._rows("SELECT coalesce(max(id), 0) FROM label")
+        return int(self.setting("changes", 0)), newest
+
     @property
     def _connection(self):
         """The thread's own connection."""
-        found = getattr(self._local, "connection", None)
-        if found is None:
+        if not hasattr(self._local, "held"):
             found = sqlite3.connect(
                 self.path,
                 timeout=_PATIENCE,
@@ -615,23 +675,26 @@ class Library:
                 # Closed by whoever closes the library.
                 check_same_thread=False,
             )
-            self._connections.append(found)
+            held = _Held(found)
+            self._held.add(held)
             found.row_factory = sqlite3.Row
             found.execute("PRAGMA foreign_keys = ON")
             found.execute("PRAGMA journal_mode = WAL")
             # A label survives a power cut, too.
             found.execute("PRAGMA synchronous = FULL")
-            self._local.connection = found
-        return found
+            self._local.held = held
+        return self._local.held.connection
 
     def _rows(self, query, *values):
         with self._named_errors():
             return self._connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
-    def _change(self):
+    def _change(self, is_label=False):
         with self._named_errors(), _transaction(self._connection) as connection:
             yield connection
+            if not is_label:
+                connection.execute(_COUNT_CHANGE)
 
     @contextlib.contextmanager
     def _named_errors(self):
@@ -643,6 +706,23 @@ class Library:
 
 # What is removed with a film, and by what it names the film.
 _OF_FILM = (("shot", "film"), ("suggestion", "film"), ("film", "id"))
+
+
+class _Held:
+    """A thread's connection; closed when it ends: a server's come and go."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def __del__(self):
+        self.connection.close()
+
+
+# See `Library.version`.
+_COUNT_CHANGE = (
+    "INSERT INTO setting VALUES ('changes', '1') "
+    "ON CONFLICT DO UPDATE SET value = value + 1"
+)
 
 _FILMS = (
     "SELECT id, content, name, seconds, width, height, "

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import extmath
 
 from keras_ssc import tasks
-from keras_ssc.data import folds
+from keras_ssc.data import dealing
 from keras_ssc.metrics import scoring
 
 # A film's coordinates, and the films that these directions are found on: more
@@ -152,16 +152,14 @@ def _validated(task, inputs, label, seed):
         A tuple: float; float64 array (labelled, genres).
     """
     is_of = task.is_of(label)
-    _, fold_of = folds.deal(is_of, _NUM_FOLDS, seed)
+    _, fold_of = dealing.deal(is_of, _NUM_FOLDS, seed)
     logits = np.empty((len(_STRENGTHS), *is_of.shape))
     for fold in np.unique(fold_of):
         out = fold_of == fold
         fits = _fits(task, inputs[~out], label[~out], _STRENGTHS)
         for place, (kernel, bias) in enumerate(fits):
             logits[place, out] = inputs[out] @ kernel + bias
-    loss, targets = task.loss(label), np.asarray(task.targets(label))
-    losses = [float(loss(targets, np.float32(each))) for each in logits]
-    best = int(np.argmin(losses))
+    best = int(np.argmin([task.log_loss(label, each) for each in logits]))
     return _STRENGTHS[best], logits[best]
 
 

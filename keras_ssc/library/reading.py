@@ -154,7 +154,7 @@ class _Film:
             float(times[-1] - times[0]) + picture.step_seconds,
             *(picture.width, picture.height, picture.notes, self._shots),
             features.Features(
-                np.concatenate(self._encoded),
+                np.float16(np.concatenate(self._encoded)),
                 np.array(self._seconds),
                 np.array(self._numbers),
             ),

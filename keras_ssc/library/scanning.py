@@ -125,7 +125,7 @@ def scan(library, folders, plan=DEFAULT_PLAN, workers=None, tell=print):
                 "Expected a folder of films, with anything in it. Received: "
                 f"{folder}. If it is a drive, connect it. Nothing was changed."
             )
-    with _alone(library.path):
+    with alone(library.path):
         library.set_encoder(reading.encoder_key())
         scanning = _Scan(library, tell)
         for folder in folders:
@@ -139,10 +139,16 @@ def scan(library, folders, plan=DEFAULT_PLAN, workers=None, tell=print):
 
 
 @contextlib.contextmanager
-def _alone(path):
-    """Holds the library's scans; a process that is killed holds them no more.
+def alone(path):
+    """Holds a library's scans; a process that is killed holds them no more.
 
     Not the library itself: labels are written meanwhile.
+
+    Args:
+        path: `pathlib.Path` of the library.
+
+    Raises:
+        LibraryError: If another process holds them.
     """
     held = sqlite3.connect(
         path.with_name(f"{path.name}.scanning"),

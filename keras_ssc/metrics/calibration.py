@@ -1,7 +1,6 @@
 """Calibrated scores: a temperature for all logits, or genre by genre."""
 
 import numpy as np
-from keras import ops
 from scipy import optimize
 from scipy import special
 
@@ -27,9 +26,12 @@ def probabilities(logits, temperature):
         What `logits` is, float32 (pairs, genres): softmax(logits /
         temperature).
     """
-    is_array = isinstance(logits, np.ndarray)
-    scores = ops.softmax(ops.cast(logits, "float32") / temperature)
-    return ops.convert_to_numpy(scores) if is_array else scores
+    if isinstance(logits, np.ndarray):
+        return special.softmax(np.float32(logits) / np.float32(temperature), 1)
+    # Only now: arrays are calibrated without Keras, which takes seconds.
+    from keras import ops
+
+    return ops.softmax(ops.cast(logits, "float32") / temperature)
 
 
 def fit_temperature(logits, labels):

@@ -126,25 +126,48 @@ class Page:
         Raises:
             OSError: If the port is taken.
         """
+        self._start_sweeping()
+        _, url, _ = self.blocks.launch(
+            server_name=host,
+            server_port=port,
+            state_session_capacity=_KEPT_SESSIONS,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            **self._served,
+        )
+        return url
+
+    def mount(self, app, path):
+        """Makes the page a part of another server.
+
+        Args:
+            app: A `fastapi.FastAPI`.
+            path: String, the page's address in it, such as `/single-film`.
+        """
+        self._start_sweeping()
+        self.blocks.state_session_capacity = _KEPT_SESSIONS
+        gradio.mount_gradio_app(
+            app, self.blocks, path, show_error=False, **self._served
+        )
+
+    @property
+    def _served(self):
+        """Settings of a server, whether it is the page's own or not."""
+        return {
+            "max_file_size": self._limits.megabytes * 2**20,
+            "ssr_mode": False,
+            "app_kwargs": {"middleware": [Middleware(page_limits.Guard)]},
+            "footer_links": [],
+            "theme": gradio.themes.Default(**_FONTS),
+        }
+
+    def _start_sweeping(self):
         threading.Thread(
             target=self.visitors.sweep_until,
             args=(self._is_closed,),
             daemon=True,
         ).start()
-        _, url, _ = self.blocks.launch(
-            server_name=host,
-            server_port=port,
-            max_file_size=self._limits.megabytes * 2**20,
-            state_session_capacity=_KEPT_SESSIONS,
-            prevent_thread_lock=True,
-            quiet=True,
-            share=False,
-            ssr_mode=False,
-            app_kwargs={"middleware": [Middleware(page_limits.Guard)]},
-            footer_links=[],
-            theme=gradio.themes.Default(**_FONTS),
-        )
-        return url
 
     def close(self):
         """Stops what is under way, and the server."""

@@ -3,9 +3,8 @@
 import dataclasses
 import typing
 
-import keras
 import numpy as np
-from keras import ops
+from scipy import special
 
 from keras_ssc.genres import SEVERAL
 from keras_ssc.genres import genre_words
@@ -24,46 +23,6 @@ _THRESHOLD = 0.5
 
 # Of the genres that a sentence lists.
 _MOST_NAMED = 8
-
-
-@keras.saving.register_keras_serializable(package="keras_ssc")
-class WeightedBinaryCrossentropy(keras.losses.Loss):
-    """Binary cross-entropy of logits, in which each genre has a weight.
-
-    Args:
-        weights: List of floats (genres,), what a pair that is of the genre
-            counts; one that is not counts 1.
-        label_smoothing: Float, from 0 to below 1: targets are moved by so much
-            of their way to a half.
-        name: String.
-        **settings: See `keras.losses.Loss`.
-    """
-
-    def __init__(
-        self, weights, label_smoothing=0.0, name="weighted_bce", **settings
-    ):
-        super().__init__(name=name, **settings)
-        self.weights = [float(weight) for weight in weights]
-        self.label_smoothing = label_smoothing
-
-    def call(self, y_true, y_pred):
-        """Returns the loss of each pair, (batch,).
-
-        Args:
-            y_true: Multi-hot labels (batch, genres).
-            y_pred: Logits (batch, genres).
-        """
-        y_true = ops.cast(y_true, y_pred.dtype)
-        weights = ops.convert_to_tensor(self.weights, y_pred.dtype)
-        counts = 1 + y_true * (weights - 1)
-        targets = y_true * (1 - self.label_smoothing) + self.label_smoothing / 2
-        losses = ops.binary_crossentropy(targets, y_pred, from_logits=True)
-        return ops.mean(counts * losses, axis=-1)
-
-    def get_config(self):
-        """Returns what it is made again from."""
-        own = {"weights": self.weights, "label_smoothing": self.label_smoothing}
-        return {**super().get_config(), **own}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,10 +112,22 @@ class SeveralGenres(genre_task.GenreTask):
             counts = self.is_of(label).sum(axis=0)
             ratios = (len(label) - counts) / np.maximum(counts, 1)
             weights = np.clip(ratios, 1.0, _LARGEST_WEIGHT)
-        return WeightedBinaryCrossentropy(weights.tolist(), label_smoothing)
+        # Only now: what is not trained is asked without Keras.
+        from keras_ssc.tasks import losses
+
+        return losses.WeightedBinaryCrossentropy(
+            weights.tolist(), label_smoothing
+        )
+
+    def log_loss(self, label, logits):
+        """Returns the mean loss of logits; see `OneGenre`."""
+        sign = np.where(self.is_of(label), 1, -1)
+        return float(-special.log_expit(sign * logits).mean())
 
     def metrics(self):
         """Returns what is measured at each step."""
+        import keras
+
         return [
             keras.metrics.AUC(
                 curve="PR",
@@ -198,10 +169,12 @@ class SeveralGenres(genre_task.GenreTask):
         Returns:
             What `logits` is, float32 (pairs, genres).
         """
-        is_array = isinstance(logits, np.ndarray)
         scale, bias = map(np.float32, self.scaling)
-        scores = ops.sigmoid(ops.cast(logits, "float32") * scale + bias)
-        return ops.convert_to_numpy(scores) if is_array else scores
+        if isinstance(logits, np.ndarray):
+            return special.expit(np.float32(logits) * scale + bias)
+        from keras import ops
+
+        return ops.sigmoid(ops.cast(logits, "float32") * scale + bias)
 
     @property
     def scaling(self):

@@ -18,6 +18,10 @@ import keras
 from keras_ssc import files
 from keras_ssc import models
 
+# A checkpoint has a loss and measures: Keras knows them by these.
+from keras_ssc.metrics import balanced_accuracy  # noqa: F401
+from keras_ssc.tasks import losses  # noqa: F401
+
 _TEMPORARY = ".writing.keras"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_ssc import files
 from keras_ssc import models
-from keras_ssc.data import folds
+from keras_ssc.data import dealing
 from keras_ssc.metrics import intervals
 from keras_ssc.metrics import scoring
 from keras_ssc.metrics import tables
@@ -258,7 +258,7 @@ def _parts(films, strength, task, balanced, seed):
         linear layer that was fitted to the other parts' pairs.
     """
     is_of = task.is_of(films.label)
-    _, fold_of = folds.deal(is_of, _FOLDS, seed)
+    _, fold_of = dealing.deal(is_of, _FOLDS, seed)
     parts = []
     for fold in np.unique(fold_of):
         own, others = (

@@ -149,6 +149,36 @@ def test_threads_write_side_by_side(library):
     assert len(library.history(film)) == 40
 
 
+def test_what_changed_since_is_known(library):
+    one, _ = _add(library, "one", "other")
+    changes, newest = library.version()
+    assert newest == 0
+    first, _ = library.set_label(one, ["horror"], "ann")
+    second, _ = library.set_label(one, None, "ben")
+    assert library.version() == (changes, second.id)
+    assert library.labels_after(first.id) == [second]
+    library.set_error(one, "broken")
+    assert library.version() == (changes + 1, second.id)
+
+
+def test_the_poster_is_the_picture_with_most_in_it(library):
+    (film,) = _add(library, "one")
+    assert library.poster(film) is None
+    shots = [(0.0, 1.0, b"black"), (1.0, 2.0, b"a harbour"), (2.0, 3.0, None)]
+    library.set_read(film, (3.0, 64, 36), shots, np.zeros(3), [])
+    assert library.poster(film) == b"a harbour"
+
+
+def test_a_connection_ends_with_its_thread(library):
+    _add(library, "one")
+    held = len(library._held)
+    for _ in range(5):
+        thread = threading.Thread(target=library.films)
+        thread.start()
+        thread.join()
+    assert len(library._held) == held
+
+
 # ---- the file ----
 
 
@@ -224,3 +254,14 @@ def test_a_library_that_lost_a_page_says_so(library):
         database.Library(library.path) as opened,
     ):
         opened.films()
+
+
+def test_many_labels_at_once_or_none(library):
+    one, other = _add(library, "one", "other")
+    library.set_labels({one: ["Heist"], other: ["HEIST", "horror"]}, "a list")
+    assert library.labels()[other].genres == ("Heist", "horror")
+    with pytest.raises(ValueError, match="Expected"):
+        library.set_labels({one: ["romance"], other: [" "]}, "a list")
+    with pytest.raises(database.LibraryError):
+        library.set_labels({one: ["romance"], 99: ["romance"]}, "a list")
+    assert library.labels()[one].genres == ("Heist",)

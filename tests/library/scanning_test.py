@@ -321,7 +321,7 @@ def test_a_folder_that_vanishes_keeps_what_was_read(
 
 def test_two_scans_of_one_library(library, films, nothing_decoded):
     with (
-        scanning._alone(library.path),
+        scanning.alone(library.path),
         pytest.raises(database.LibraryError, match="another scan"),
     ):
         scan(library, films)
