@@ -11,6 +11,7 @@ import pathlib
 
 from experiments import benchmark
 from experiments import familiarity
+from experiments import labelling
 from experiments import reproduce
 from experiments.shots import comparing
 from keras_ssc import command
@@ -31,6 +32,7 @@ FIGURES = _FOLDER / "figures"
 WRITERS = {
     "benchmark": benchmark,
     "familiarity": familiarity,
+    "labelling": labelling,
     "reproduce": reproduce,
     "shots": comparing,
 }
