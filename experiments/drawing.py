@@ -2,11 +2,16 @@
 
 import textwrap
 
+import numpy as np
+
 from keras_ssc.metrics import figures
 from keras_ssc.metrics.figures import png_of
 
 # Okabe and Ito's palette, as in keras_ssc.metrics.figures.
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
+
+# Of curves: colour and line, distinct in grey, too.
+_LINES = ((_BLUE, "-"), (_ORANGE, "--"), ("dimgrey", ":"))
 
 # Letters of a line of text beside a figure.
 _LINE = 48
@@ -48,4 +53,46 @@ def intervals_figure(rows, label, title):
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(label)
     words.axis("off")
+    return png_of(figure)
+
+
+def labels_figure(sets, orders):
+    """Draws how right a library is by how many labels it has.
+
+    Args:
+        sets: Dict from titles to dicts, see `labelling.measure`.
+        orders: Sequence of strings, the keys of their `right`.
+
+    Returns:
+        Bytes, a PNG.
+    """
+    figure, every = figures.subplots(
+        "Films whose genres are right, as labelled or as suggested",
+        *(11, 4.6, 1, len(sets)),
+        sharey=True,
+        squeeze=False,
+    )
+    for axes, (title, found) in zip(every[0], sets.items(), strict=True):
+        for order, (colour, line) in zip(orders, _LINES, strict=True):
+            shares = 100 * np.array(found["right"][order])
+            axes.plot(
+                found["labels"],
+                shares.mean(axis=0),
+                line,
+                color=colour,
+                label=order,
+            )
+            # From the least to the most of the libraries.
+            axes.fill_between(
+                found["labels"],
+                *(shares.min(axis=0), shares.max(axis=0)),
+                color=colour,
+                alpha=0.15,
+                lw=0,
+            )
+        axes.set_title(f"{title}, {found['num_films']} films", fontsize=10)
+        axes.set_xlabel("labels")
+        axes.grid(alpha=0.3)
+    every[0][0].set_ylabel("films right, %")
+    every[0][-1].legend(loc="lower right")
     return png_of(figure)

@@ -12,6 +12,7 @@ import pathlib
 from experiments import benchmark
 from experiments import copies
 from experiments import familiarity
+from experiments import labelling
 from experiments import reproduce
 from experiments import served_as_trained
 from experiments.shots import comparing
@@ -34,6 +35,7 @@ WRITERS = {
     "benchmark": benchmark,
     "copies": copies,
     "familiarity": familiarity,
+    "labelling": labelling,
     "reproduce": reproduce,
     "served": served_as_trained,
     "shots": comparing,
