@@ -191,6 +191,7 @@ class View:
         self._lock = threading.Lock()
         self._learning = threading.Lock()
         self._similar_lock = threading.Lock()
+        self._neighbours = None  # and the version that they are of
         self._version = None
         self._rows = {}
         self._groups = {}  # the first of films that are copies -> their ids
@@ -372,9 +373,13 @@ class View:
         Args:
             film: Integer, its `id`.
         """
-        # One at a time: each looks at the features of all films.
+        changes, _ = self.library.version()
+        # One at a time: this reads the features of all films.
         with self._similar_lock:
-            found = learning.similar(self.library, film, _SIMILAR)
+            if self._neighbours is None or self._neighbours[0] != changes:
+                self._neighbours = None  # not both at once in memory
+                self._neighbours = changes, learning.Neighbours(self.library)
+            found = self._neighbours[1].of(film, _SIMILAR)
         rows = self.rows()
         return [rows[each] for each in found if each in rows]
 
