@@ -59,7 +59,7 @@ def made_once(tmp_path_factory, name, make):
 
 @pytest.fixture(scope="session", autouse=True)
 def light_encoder():
-    """A light encoder is in the embedded one's place, in this process.
+    """Light encoders are in the embedded ones' place, in this process.
 
     Not where no test has loaded the models: that takes seconds, too.
     """
@@ -70,15 +70,22 @@ def light_encoder():
             patch.setattr(
                 "keras_ssc.models.embedded_encoder", light_encoder.encoder
             )
+            patch.setattr(
+                "keras_ssc.models.embedded_pair_encoder",
+                light_encoder.pair_encoder,
+            )
         yield
 
 
 @pytest.fixture
 def real_encoder(monkeypatch):
-    """The embedded encoder is itself, for tests of what it sees."""
+    """The embedded encoders are themselves, for tests of what they see."""
     from keras_ssc.models import embedded
 
     monkeypatch.setattr("keras_ssc.models.embedded_encoder", embedded.encoder)
+    monkeypatch.setattr(
+        "keras_ssc.models.embedded_pair_encoder", embedded.pair_encoder
+    )
 
 
 @pytest.fixture(scope="session")

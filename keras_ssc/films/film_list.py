@@ -273,7 +273,7 @@ def _rows(path):
             delimiter = named[1]
         line, num_skipped = lines.readline(), num_skipped + 1
     reader = csv.DictReader(
-        itertools.chain([line], _without_comments(lines)),
+        itertools.chain([line], without_comments(lines)),
         delimiter=delimiter or max(",;\t", key=line.count),
     )
     try:
@@ -309,8 +309,12 @@ def _is_comment(line):
     return line.lstrip().startswith("#")
 
 
-def _without_comments(lines):
-    """Yields lines, empty ones for comments: line numbers stay."""
+def without_comments(lines):
+    """Yields lines, empty ones for comments: line numbers stay.
+
+    Args:
+        lines: Iterable of strings, those of a film list.
+    """
     is_within = False  # a cell in double quotes may have several lines
     for line in lines:
         if not is_within and _is_comment(line):

@@ -312,6 +312,39 @@ class Library:
                 [(os.fsencode(path),) for path in paths],
             )
 
+    def forget_fileless(self):
+        """Removes films that no file held at any scan's end, and no label.
+
+        Such as one whose file was looked at while it was still written.
+
+        Returns:
+            A list of strings, what their content was.
+        """
+        with self._change() as connection:
+            rows = connection.execute(
+                "SELECT id, content FROM film "
+                "WHERE id NOT IN (SELECT film FROM file) "
+                "AND id NOT IN (SELECT film FROM label)"
+            ).fetchall()
+            for table, column in _OF_FILM:
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE {column} = ?",
+                    [(row["id"],) for row in rows],
+                )
+        return [row["content"] for row in rows]
+
+    def set_encoder(self, key):
+        """Notes what makes the features; with another, films are read again.
+
+        Args:
+            key: String, see `reading.encoder_key`.
+        """
+        if key == self.setting("encoder"):
+            return
+        with self._change() as connection:
+            connection.execute("UPDATE film SET means = NULL, read_at = NULL")
+            _set(connection, {"encoder": key})
+
     def set_read(self, film, picture, shots, means, notes):
         """Stores what was read of a film, all of it or nothing.
 
@@ -457,6 +490,31 @@ class Library:
         )
         return _label(new), _label(known) if is_news else None
 
+    def set_labels(self, labels, person):
+        """Labels many films at once, all of them or none.
+
+        Args:
+            labels: Dict from films' `id`s to sequences of genres, in any
+                spelling.
+            person: String, who says so.
+
+        Raises:
+            ValueError: If a genre is no name, or there are too many.
+        """
+        known = {genre_names.key_of(x): x for x in self.genres}
+        rows = [
+            (film, _json(self._spelt(genres, known)), person, _now())
+            for film, genres in labels.items()
+        ]
+        if rows:
+            genre_names.check(tuple(known))
+        with self._change() as connection:
+            connection.executemany(
+                "INSERT INTO label (film, genres, person, labelled_at) "
+                "VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
     def labels_after(self, label):
         """Returns a list of the `Label` that came after one, by its `id`."""
         rows = self._rows("SELECT * FROM label WHERE id > ? ORDER BY id", label)
@@ -528,11 +586,18 @@ class Library:
         genre_names.check(tuple(names.values()))
         self.set_setting("genres", _json(list(reversed(names.values()))))
 
-    def _spelt(self, genres):
-        """Returns genres as the library spells them; new ones as they are."""
-        known = {genre_names.key_of(x): x for x in self.genres}
+    def _spelt(self, genres, known=None):
+        """Returns genres as the library spells them; new ones as they are.
+
+        Args:
+            genres: Iterable of strings.
+            known: Dict from keys to genres; new ones are added. None: those
+                of the library.
+        """
+        if known is None:
+            known = {genre_names.key_of(x): x for x in self.genres}
         named = map(genre_names.genre_named, genres)
-        spelt = [known.get(genre_names.key_of(x), x) for x in named]
+        spelt = [known.setdefault(genre_names.key_of(x), x) for x in named]
         if not spelt:
             raise ValueError("Expected a genre or several. Received: none")
         return list(dict.fromkeys(spelt))
@@ -637,6 +702,10 @@ class Library:
             yield
         except sqlite3.DatabaseError as error:
             raise LibraryError(_explained(self.path, error)) from error
+
+
+# What is removed with a film, and by what it names the film.
+_OF_FILM = (("shot", "film"), ("suggestion", "film"), ("film", "id"))
 
 
 class _Held:

@@ -1,14 +1,16 @@
 """What is labelled -> a suggestion for every film, and which to label next."""
 
+import contextlib
 import dataclasses
 import time
 
 import numpy as np
+import threadpoolctl
 from scipy import stats
 
+from keras_ssc import command
 from keras_ssc import tasks
 from keras_ssc.errors import VideoError
-from keras_ssc.films import film_reader
 from keras_ssc.genres import ONE
 from keras_ssc.genres import SEVERAL
 from keras_ssc.genres import genre_words
@@ -32,8 +34,6 @@ _FEWEST_TO_KNOW = round(1 / UNLIKE)
 # Films of a genre from which on its labels can be doubted: one that is left
 # out needs others that it could be like.
 _FEWEST_TO_DOUBT = 3
-
-_NUM_PAIRS = 32
 
 # Films whose features are compared in one piece: 10 MB.
 _NEIGHBOURS_AT_ONCE = 1000
@@ -160,7 +160,7 @@ class _Answers:
     unread: dict = dataclasses.field(default_factory=dict)
 
 
-def learn(library, model=None, seed=0, progress=None):
+def learn(library, model=None, seed=0):
     """Suggests genres for all films of a library that were read.
 
     Args:
@@ -169,8 +169,6 @@ def learn(library, model=None, seed=0, progress=None):
             and the films are read again. None: a head is fitted to the
             labels.
         seed: Integer.
-        progress: Function of three integers, called while films are read
-            again: how many are done, of how many.
 
     Returns:
         A `Learnt`; the library has the suggestions.
@@ -182,12 +180,15 @@ def learn(library, model=None, seed=0, progress=None):
     began = time.monotonic()
     before = library.suggestions()
     films = _read(library)
-    space = heads.space_of(films.means, seed) if len(films.ids) else None
-    if model is not None:
-        answers = _model_answers(library, films, model, progress)
-    else:
-        answers = _own_answers(library.genres, films, space, seed)
-    suggestions = _suggestions(films, answers, space)
+    # Beside other work, several threads on small arrays wait for each other
+    # ten times as long as they work.
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        space = heads.space_of(films.means, seed) if len(films.ids) else None
+        if model is not None:
+            answers = _model_answers(library, films, model)
+        else:
+            answers = _own_answers(library.genres, films, space, seed)
+        suggestions = _suggestions(films, answers, space)
     library.set_suggestions(
         suggestions, {_HEAD: answers.head, _QUALITY: answers.quality}
     )
@@ -434,29 +435,30 @@ def share_text(is_right, what):
     )
 
 
-def _model_answers(library, films, model, progress):
+def _model_answers(library, films, model):
     """Returns the `_Answers` of a model that was trained elsewhere."""
     # Only now: it loads all of serving.
+    from keras_ssc.library import scanning
     from keras_ssc.prediction import predictor
 
     asked = predictor.load(model)
-    paths = {film: library.path_of(film) for film in films.ids.tolist()}
-    unread = {
-        film: "its file is gone" for film, path in paths.items() if not path
-    }
-    there = [film for film in paths if film not in unread]
-    verdicts = {}
-    reading = asked.predict_films(
-        [paths[film] for film in there],
-        film_reader.Plan(_NUM_PAIRS, quick=True),
-    )
-    for done, (film, found) in enumerate(zip(there, reading, strict=True), 1):
-        if isinstance(found, VideoError):
-            unread[film] = str(found)
+    verdicts, unread, paths = {}, {}, {}
+    for film in films.ids.tolist():
+        path = library.path_of(film)
+        if path is None:
+            unread[film] = f"{library.film(film).name}: its file is gone."
         else:
-            verdicts[film] = found
-        if progress is not None:
-            progress(done, len(there))
+            paths[film] = path
+    with command.bars(list(paths.values())) as progress:
+        found = asked.predict_films(
+            list(paths.values()), scanning.DEFAULT_PLAN, progress=progress
+        )
+        with contextlib.closing(found):
+            for film, result in zip(paths, found, strict=True):
+                if isinstance(result, VideoError):
+                    unread[film] = str(result)
+                else:
+                    verdicts[film] = result
     return _of_verdicts(films, asked, verdicts, unread)
 
 

@@ -14,6 +14,7 @@ from keras_ssc.models.backbones import WeightsError
 from keras_ssc.models.embedded import FEATURES as EMBEDDED_FEATURES
 from keras_ssc.models.embedded import IMAGE_SIZE as EMBEDDED_SIZE
 from keras_ssc.models.embedded import encoder as embedded_encoder
+from keras_ssc.models.embedded import pair_encoder as embedded_pair_encoder
 from keras_ssc.models.features import Encoder
 from keras_ssc.models.features import before
 from keras_ssc.models.features import copy_head
@@ -53,6 +54,7 @@ __all__ = [
     "check_film_head",
     "copy_head",
     "embedded_encoder",
+    "embedded_pair_encoder",
     "feature_names",
     "freeze",
     "head",

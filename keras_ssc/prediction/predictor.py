@@ -8,12 +8,10 @@ A run, an export and a running TF Serving have one interface.
 """
 
 import collections
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import itertools
-import os
 import pathlib
 
 import keras
@@ -26,13 +24,13 @@ from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
-from keras_ssc.data import resizing
 from keras_ssc.errors import VideoError
 from keras_ssc.films import film_reader
 from keras_ssc.films import image_files
 from keras_ssc.films import side_by_side
 from keras_ssc.genres import choose
 from keras_ssc.prediction import grad_cam
+from keras_ssc.prediction import pair_inputs
 from keras_ssc.prediction import verdict
 from keras_ssc.serving import client as serving_client
 from keras_ssc.serving import exported
@@ -572,11 +570,11 @@ class _Model:
         self._task = task
         self._familiarity = familiarity
         self._grad_cam = None
-        self._threads = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
         self._sees_flow = (
             "flow" in model.input or served_model.flow_layer(model) is not None
         )
-        self._image_size = tuple(model.input["frame"].shape[1:3])
+        image_size = tuple(model.input["frame"].shape[1:3])
+        self._inputs = pair_inputs.PairInputs(image_size, self._sees_flow)
         outputs = {"logits": model.output}
         if familiarity is not None and run_familiarity.has_encoder(model):
             # One pass for both.
@@ -614,17 +612,6 @@ class _Model:
         return self._grad_cam(
             {name: inputs[name] for name in self._model.input}, genre
         )
-
-    def _inputs(self, *frames):
-        inputs = {
-            name: resizing.resize(array, self._image_size).numpy()
-            for name, array in zip(("frame", "next_frame"), frames, strict=True)
-        }
-        if self._sees_flow:
-            inputs["flow"] = np.stack(
-                list(self._threads.map(flow.farneback_flow, *inputs.values()))
-            )
-        return inputs
 
 
 def _metrics_of_run(run_dir):

@@ -46,3 +46,24 @@ def make(path, kinds, spread=0.3, seed=0):
         library.set_read(film, (6.0, 64, 36), shots, pairs.mean(axis=0), [])
         ids.append(film)
     return library, ids
+
+
+def add(library, *paths):
+    """Adds films, each as if it had been scanned.
+
+    Args:
+        library: A `Library`.
+        *paths: `pathlib.Path`s, whose files are made if they are not there.
+
+    Returns:
+        List of integers, the films' `id`s.
+    """
+    films = []
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        content = f"{len(library.films()):064x}"
+        films.append(library.add_file(path, content, 10, 20))
+        means = np.random.default_rng(films[-1]).normal(size=2 * SIZE)
+        library.set_read(films[-1], (4.0, 64, 36), [(0, 4, None)], means, [])
+    return films

@@ -254,3 +254,14 @@ def test_a_library_that_lost_a_page_says_so(library):
         database.Library(library.path) as opened,
     ):
         opened.films()
+
+
+def test_many_labels_at_once_or_none(library):
+    one, other = _add(library, "one", "other")
+    library.set_labels({one: ["Heist"], other: ["HEIST", "horror"]}, "a list")
+    assert library.labels()[other].genres == ("Heist", "horror")
+    with pytest.raises(ValueError, match="Expected"):
+        library.set_labels({one: ["romance"], other: [" "]}, "a list")
+    with pytest.raises(database.LibraryError):
+        library.set_labels({one: ["romance"], 99: ["romance"]}, "a list")
+    assert library.labels()[one].genres == ("Heist",)

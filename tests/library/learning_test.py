@@ -1,12 +1,19 @@
 """Suggestions for the films of a library, and the queue."""
 
+import json
+
 import numpy as np
 import pytest
 
+from keras_ssc.library import __main__
 from keras_ssc.library import heads
 from keras_ssc.library import learning
 from keras_ssc.library import queueing
+from keras_ssc.library import scanning
+from keras_ssc.prediction import predictor
+from tests.helpers import drawn_films
 from tests.helpers import small_libraries
+from tests.helpers import tiny_served
 
 GENRES = ("Heist", "film noir", "코미디")
 
@@ -38,7 +45,7 @@ def test_every_film_gets_the_genre_of_films_like_it(make):
     learnt = learning.learn(library)
     found = library.suggestions()
     assert sorted(found) == ids
-    assert all(found[x].genres == (GENRES[k],) for x, k in zip(ids, kinds))
+    assert [found[x].genres for x in ids] == [(GENRES[k],) for k in kinds]
     assert learnt.num_labelled == learnt.num_suggested == 30
     assert learnt.num_confident > 20 and learnt.num_doubted == 0
     one = found[ids[40]]
@@ -159,16 +166,14 @@ def test_similar_films_are_those_of_near_features(make):
     assert learning.similar(library, 99, 4) == []
 
 
-def test_a_stored_head_says_the_same(make):
+def test_the_stored_head_says_what_is_suggested(make):
     kinds = [0, 1, 2] * 10
     library, ids = make(kinds)
-    _, means = library.means()
-    task = learning.tasks.of("several", GENRES)
-    label = np.eye(3, dtype=np.uint8)[kinds]
-    head = heads.fit(task, heads.space_of(means), means, label).head
-    again = heads.from_text(heads.to_text(head))
-    assert again.task == head.task
-    np.testing.assert_array_equal(again.scores(means), head.scores(means))
+    _label(library, ids, kinds)
+    learning.learn(library)
+    head = heads.from_text(library.setting("head"))
+    found = [list(x.scores.values()) for x in library.suggestions().values()]
+    np.testing.assert_array_equal(head.scores(library.means()[1]), found)
 
 
 # ---- the queue ----
@@ -196,3 +201,73 @@ def test_with_nothing_known_the_first_films_are_of_all_groups():
 def test_all_labelled_leaves_nothing_to_ask():
     found = queueing.order(np.ones(3), np.eye(3), np.ones(3, bool))
     assert found.tolist() == []
+
+
+# ---- a model that was trained elsewhere ----
+
+
+@pytest.fixture
+def films(tmp_path):
+    """A library of three films whose files are there, and one that is gone."""
+    paths = [tmp_path / f"{name}.mp4" for name in ("one", "two", "broken")]
+    for number, path in enumerate(paths[:2]):
+        drawn_films.write_film(path, drawn_films.shot(number, 24))
+    paths[2].write_bytes(b"no film")
+    library, ids = small_libraries.make(tmp_path / "db.sqlite", [0, 1, 2, 0])
+    with library:
+        for number, (film, path) in enumerate(zip(ids, paths, strict=False)):
+            old = library.files(film)[0].path
+            library.lose_files([old])
+            library.add_file(path, f"{number:064x}", 1, 1)
+        yield library, ids
+
+
+def test_a_models_own_genres_are_suggested(films, tmp_path, monkeypatch):
+    library, (one, two, broken, gone) = films
+    asked = predictor.of_model(tiny_served.build(), tiny_served.TASK, "mine")
+    monkeypatch.setattr(predictor, "load", lambda model: asked)
+    library.set_label(one, ["science fiction"], "ann")
+    library.set_label(two, ["Heist"], "ann")
+    learnt = learning.learn(library, "runs/mine")
+    found = library.suggestions()
+    assert sorted(found) == [one, two]
+    assert set(learnt.unread) == {broken, gone}
+    assert "its file is gone" in learnt.unread[gone]
+    expected = asked.predict_film(tmp_path / "one.mp4", scanning.DEFAULT_PLAN)
+    assert found[one].scores == pytest.approx(expected.scores)
+    assert found[one].genres == tuple(expected.genres)
+    assert found[one].confidence == pytest.approx(expected.confidence)
+    told = learning.quality_text(library)
+    assert "Suggested by mine." in told
+    assert "1 film labelled with a genre that it does not know" in told
+    assert learning.shot_scores(library, one) is None
+
+
+def test_no_model_changes_nothing(films, tmp_path):
+    library, _ = films
+    learning.learn(library)
+    before = library.suggestions()
+    with pytest.raises(ValueError, match="Expected a run"):
+        learning.learn(library, tmp_path)
+    assert library.suggestions() == before
+
+
+# ---- the command ----
+
+
+def test_the_command_says_what_to_label_next(make, capsys, monkeypatch):
+    kinds = [0, 1] * 15
+    library, ids = make(kinds, spread=0.1)
+    _label(library, ids[:20], [1, *kinds[1:20]])
+    argv = ["library", "suggest", "--db", str(library.path)]
+    monkeypatch.setattr("sys.argv", argv)
+    assert __main__.main() == 0
+    told = capsys.readouterr().out
+    assert "Learnt from 20 films" in told and "to label next:\n- " in told
+    assert "labels that look wrong:\n- 0: film noir; like films" in told
+    monkeypatch.setattr("sys.argv", [*argv, "--json"])
+    assert __main__.main() == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["version"] == 1 and len(told["films"]) == 30
+    assert told["films"][0]["doubt"] == [GENRES[0]]
+    assert told["learnt"]["num_labelled"] == 20
