@@ -364,7 +364,7 @@ class View:
             "copies": [rows[each] for each in copies if each != film],
             "files": self.library.files(film),
             "next": self.next_after(film, query),
-            "video": self.video_kind(film),
+            "video": self._playable(row.film),
         }
 
     def similar(self, film):
@@ -399,6 +399,11 @@ class View:
             found.append({**dataclasses.asdict(shot), "genre": genre})
             found[-1]["score"] = score
         return found
+
+    def _playable(self, film):
+        # What could not be read is told of already.
+        is_known = film.is_read and film.error is None
+        return self.video_kind(film.id) if is_known else (None, "")
 
     def video_kind(self, film):
         """Returns how a film can be played.
