@@ -35,9 +35,6 @@ _FEWEST_TO_KNOW = round(1 / UNLIKE)
 # out needs others that it could be like.
 _FEWEST_TO_DOUBT = 3
 
-# Films whose features are compared in one piece: 10 MB.
-_NEIGHBOURS_AT_ONCE = 1000
-
 # Genres that a sentence lists.
 _MOST_NAMED = 6
 
@@ -262,27 +259,19 @@ class Neighbours:
             means -= means.mean(axis=0)
             deviation = means.std(axis=0)
             means /= np.where(deviation > 0, deviation, 1)
-        # A server keeps them.
-        self._scaled = np.float16(means)
+        self._scaled = means
+        self._squares = np.einsum("ij,ij->i", means, means)
 
     def of(self, film, count):
         """Finds the films that are like one, see `similar`."""
         own = np.flatnonzero(self._ids == film)
         if not len(own):
             return []
-        distance = np.concatenate(
-            [
-                np.linalg.norm(part - np.float32(self._scaled[own]), axis=1)
-                for part in self._parts()
-            ]
-        )
+        # The squared distance but for what is the same of all films.
+        distance = self._squares - 2 * (self._scaled @ self._scaled[own[0]])
         order = self._ids[np.argsort(distance, kind="stable")].tolist()
         group = self._copies[film]
         return [x for x in order if self._copies[x] != group][:count]
-
-    def _parts(self):
-        for start in range(0, len(self._ids), _NEIGHBOURS_AT_ONCE):
-            yield np.float32(self._scaled[start : start + _NEIGHBOURS_AT_ONCE])
 
 
 # ---- answers ----

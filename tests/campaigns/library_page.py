@@ -145,7 +145,7 @@ def requests_of(library, number, generator):
                 "last_seen": 0,
             },
         ),
-        "next film": ("/label", None),
+        "first of the queue": ("/label", None),
     }
 
 
