@@ -62,6 +62,7 @@ from keras_ssc.serving import export_formats
 from keras_ssc.serving import served_model
 from keras_ssc.training import evaluation
 from keras_ssc.training import loop
+from keras_ssc.training import settings
 from keras_ssc.training import train_config
 
 # Of the film list: an archive's, with genres of its own.
@@ -457,7 +458,7 @@ def compare_serving(
     """
     del arguments
     keras.backend.clear_session()
-    size = size or models.MODELS[name].report["image_size"]
+    size = size or settings.OF_MODELS[name].report["image_size"]
     model = models.build_model(name, size)
     label = f"{name} at {size[1]}x{size[0]}"
     served = served_model.ServedModel(model, tasks.REPORT)

@@ -84,7 +84,8 @@ def _write(path, new_path, has_bars):
         rate = container.streams.video[0].average_rate
     # H.264 halves the colour planes.
     size = (index.width // 2 * 2, index.height // 2 * 2)
-    frames = (_framed(frame, size, has_bars) for frame in _all_frames(index))
+    above = SHARE if has_bars else 0
+    frames = (barred(frame, size, above) for frame in _all_frames(index))
     filming.write_video(new_path, frames, size, rate)
 
 
@@ -104,14 +105,26 @@ def _all_frames(index):
         )
 
 
-def _framed(frame, size, has_bars):
+def barred(frame, size, above=SHARE, beside=0.0, level=0):
+    """Squeezes a frame between bars.
+
+    Args:
+        frame: uint8 array (height, width, 3), RGB.
+        size: Tuple of two integers, (width, height) of what is made.
+        above: Float, the share of the height of each bar above and below.
+        beside: Float, the share of the width of each bar left and right.
+        level: Integer, how bright the bars are.
+
+    Returns:
+        uint8 array of the size.
+    """
     width, height = size
-    bar = round(SHARE * height) if has_bars else 0
-    framed = np.zeros((height, width, 3), np.uint8)
-    framed[bar : height - bar] = cv2.resize(
-        frame, (width, height - 2 * bar), interpolation=cv2.INTER_AREA
+    y, x = round(above * height), round(beside * width)
+    whole = np.full((height, width, 3), level, np.uint8)
+    whole[y : height - y, x : width - x] = cv2.resize(
+        frame, (width - 2 * x, height - 2 * y), interpolation=cv2.INTER_AREA
     )
-    return framed
+    return whole
 
 
 def main():

@@ -12,6 +12,7 @@ import pathlib
 from experiments import benchmark
 from experiments import familiarity
 from experiments import reproduce
+from experiments import served_as_trained
 from experiments.shots import comparing
 from keras_ssc import command
 from keras_ssc import files
@@ -32,6 +33,7 @@ WRITERS = {
     "benchmark": benchmark,
     "familiarity": familiarity,
     "reproduce": reproduce,
+    "served": served_as_trained,
     "shots": comparing,
 }
 

@@ -44,13 +44,14 @@ from keras_ssc.metrics.intervals import CONFIDENCE
 from keras_ssc.metrics.intervals import NUM_DRAWS
 from keras_ssc.models import backbones
 from keras_ssc.training import loop
+from keras_ssc.training import settings
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 from keras_ssc.training.trainings import share_devices
 
 BUDGETS = {
-    "report": {name: each.report for name, each in models.MODELS.items()},
-    "small": {name: each.sample for name, each in models.MODELS.items()},
+    "report": {name: each.report for name, each in settings.OF_MODELS.items()},
+    "small": {name: each.sample for name, each in settings.OF_MODELS.items()},
 }
 
 
@@ -627,7 +628,7 @@ def _mean_and_spread(results, key, factor=100, digits=1):
 
 def _table_of_models(results):
     reported = {
-        name: each.report_accuracy for name, each in models.MODELS.items()
+        name: each.report_accuracy for name, each in settings.OF_MODELS.items()
     }
     rows = [
         [

@@ -4,8 +4,9 @@
 
    Loads the SavedModel in FOLDER and feeds pairs of image files as they are, as
    one batch. The tensors of serving_default's inputs and outputs (five,
-   motion_magnitude of a model that sees motion, and familiarity of one that
-   knows its training films) are given by its names, as
+   motion_magnitude of a model that sees motion, familiarity of one that knows
+   its training films, and error of one that says what is wrong with an image)
+   are given by its names, as
    `saved_model_cli show --all --dir FOLDER` prints them:
    frame_bytes=serving_default_frame_bytes:0 and so on. Prints what TensorFlow
    Serving's REST API would; errors go to standard error, with exit code 1.
@@ -30,6 +31,7 @@ enum {
   GENRES,
   MOTION_MAGNITUDE,
   FAMILIARITY,
+  ERROR,
   NUM_TENSORS
 };
 #define NUM_INPUTS 2
@@ -38,7 +40,7 @@ enum {
 
 static const char* const names[NUM_TENSORS] = {
     "frame_bytes", "next_frame_bytes", "genre",      "scores",
-    "genres",      "motion_magnitude", "familiarity"};
+    "genres",      "motion_magnitude", "familiarity", "error"};
 
 static _Noreturn void fail(const char* subject, const char* reason) {
   fprintf(stderr, "error: %s: %s\n", subject, reason);
@@ -124,7 +126,7 @@ static void check_result(const TF_Tensor* tensor, const char* name,
   }
 }
 
-/* Prints a string as JSON; genres have nothing that would need escaping. */
+/* Prints a string as JSON; neither genres nor errors need escaping. */
 static void print_string(const TF_TString* string) {
   printf("\"%.*s\"", (int)TF_StringGetSize(string),
          TF_StringGetDataPointer(string));
@@ -139,7 +141,7 @@ static void print_answers(TF_Tensor** results, const int* which,
   if (!columns) fail("scores", "expected a score for each genre");
   const void* data[NUM_TENSORS];
   for (int i = NUM_INPUTS; i < num_tensors; ++i) {
-    int is_string = i == GENRE || i == GENRES;
+    int is_string = i == GENRE || i == GENRES || which[i] == ERROR;
     int is_table = i == SCORES || i == GENRES;
     check_result(results[i - NUM_INPUTS], names[which[i]],
                  is_string ? TF_STRING : TF_FLOAT, rows,
@@ -162,7 +164,12 @@ static void print_answers(TF_Tensor** results, const int* which,
     }
     printf("]");
     for (int i = NUM_ALWAYS; i < num_tensors; ++i) {
-      printf(", \"%s\": %.9g", names[which[i]], ((const float*)data[i])[row]);
+      printf(", \"%s\": ", names[which[i]]);
+      if (which[i] == ERROR) {
+        print_string((const TF_TString*)data[i] + row);
+      } else {
+        printf("%.9g", ((const float*)data[i])[row]);
+      }
     }
     printf("}");
   }
@@ -180,7 +187,7 @@ int main(int count, char** arguments) {
   int num_files = count - 2 - num_tensors;
   if (num_files < NUM_INPUTS || num_files % NUM_INPUTS) {
     fail(program,
-         "expected FOLDER, five to seven NAME=TENSOR, FRAME NEXT_FRAME...");
+         "expected FOLDER, five to eight NAME=TENSOR, FRAME NEXT_FRAME...");
   }
   int64_t pairs = num_files / NUM_INPUTS;
   char** files = arguments + 2 + num_tensors;

@@ -4,19 +4,19 @@ python -m keras_ssc.app MODEL
 python -m keras_ssc.app --library library.sqlite [MODEL]
 """
 
-import argparse
 import importlib.util
 
 from keras_ssc import command
 from keras_ssc.page.page_limits import Limits
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.app",
-        description="Serves a page that classifies a film, or two consecutive "
-        "frames, by genre, and shows the evidence; or a library of films, to "
-        "look at and to label.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "app",
+        "Serves a page that classifies a film, or two consecutive frames, by "
+        "genre, and shows the evidence; or a library of films, to look at and "
+        "to label.",
     )
     add = parser.add_argument
     add(
@@ -63,7 +63,7 @@ def _parser():
 
 def main():
     """Runs the command."""
-    arguments = _parser().parse_args()
+    arguments = make_parser().parse_args()
     if arguments.model is None and arguments.library is None:
         raise ValueError("Expected a MODEL, a --library FILE, or both.")
     if importlib.util.find_spec("gradio") is None:

@@ -1,11 +1,16 @@
 """How every command ends, and shows how far it is."""
 
+import argparse
 import contextlib
 import os
+import pathlib
 import re
 import sys
 
 from keras_ssc.errors import OutsideError
+
+# What the command is called that an installation gives: all in one.
+CONSOLE = "keras-ssc"
 
 
 def run(main):
@@ -37,6 +42,22 @@ def run(main):
         code = _report(_MARKS.sub("", error.message), 1)
     sys.stdout.flush()
     sys.exit(code)
+
+
+def new_parser(name, description):
+    """Makes a command's argument parser, called as the command was called.
+
+    Args:
+        name: String, the command's module in `keras_ssc`.
+        description: String, what its help says first.
+
+    Returns:
+        An `argparse.ArgumentParser`.
+    """
+    called = pathlib.Path(sys.argv[0]).name
+    if not called.startswith(f"{CONSOLE} "):
+        called = f"python -m keras_ssc.{name}"
+    return argparse.ArgumentParser(prog=called, description=description)
 
 
 def add_workers(parser):

@@ -10,15 +10,14 @@ import argparse
 import pathlib
 
 from keras_ssc import command
-from keras_ssc.data import card
 
 
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.dataset_card",
-        description="Writes what a built data set holds, with warnings of "
-        "shortcuts: what a model could learn instead of the genre.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "dataset_card",
+        "Writes what a built data set holds, with warnings of shortcuts: "
+        "what a model could learn instead of the genre.",
     )
     add = parser.add_argument
     add("--dataset", default="scene_genre/sample", help="default: %(default)s")
@@ -40,12 +39,20 @@ def main():
         "--pairs",
         dest="most_pairs",
         type=int,
-        default=card.MOST_PAIRS,
+        default=argparse.SUPPRESS,
         metavar="N",
-        help="pairs of a film that are looked at (default: %(default)s)",
+        help="pairs of a film that are looked at; fewer are quicker",
     )
     add("--seed", type=int, default=0, metavar="N", help="draws other pairs")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main():
+    """Runs the command."""
+    arguments = make_parser().parse_args()
+    # Only now: TensorFlow takes seconds.
+    from keras_ssc.data import card
+
     if arguments.out is None:
         config = arguments.dataset.partition("/")[2].replace("/", "_")
         arguments.out = pathlib.Path("results/dataset_card") / (

@@ -5,21 +5,18 @@
 Each call writes the next version, `served/scene_genre/<N>/`.
 """
 
-import argparse
 import time
 
 from keras_ssc import command
 from keras_ssc.serving import exported
-from keras_ssc.serving import exporting
-from keras_ssc.serving import tf_serving
 
 
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.export",
-        description="Writes the next version of a served model: optical flow, "
-        "network and calibration in one.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "export",
+        "Writes the next version of a served model: optical flow, network "
+        "and calibration in one.",
     )
     parser.add_argument("run_dir", metavar="RUN", help="folder of a run")
     parser.add_argument(
@@ -33,7 +30,7 @@ def main():
         dest="model_format",
         default="savedmodel",
         metavar="FORMAT",
-        help=f"{', '.join(exporting.FORMATS)}; default: savedmodel",
+        help=f"{', '.join(exported.FORMATS)}; default: savedmodel",
     )
     parser.add_argument("--data-dir", metavar="DIR", help="default: the run's")
     parser.add_argument(
@@ -43,7 +40,16 @@ def main():
         help="leave out how much a pair looks like the training films; only a "
         "savedmodel has it",
     )
-    arguments = parser.parse_args()
+    return parser
+
+
+def main():
+    """Runs the command."""
+    arguments = make_parser().parse_args()
+    # Only now: TensorFlow takes seconds.
+    from keras_ssc.serving import exporting
+    from keras_ssc.serving import tf_serving
+
     start = time.monotonic()
     version = exporting.export(**vars(arguments))
     size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())

@@ -6,17 +6,14 @@ FRAMES then holds the report's layout (see `pair_files`), beside it
 `index.csv`: one row for every pair that was kept or dropped, with the reason.
 """
 
-import argparse
 import dataclasses
 
 from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc import genres
-from keras_ssc.data import extraction
 from keras_ssc.films import deinterlacing
 from keras_ssc.films import splitting
 from keras_ssc.films.cleaning import ExtractConfig
-from keras_ssc.prediction import words
 
 
 def summary(records, problems, num_pairs, notes=()):
@@ -31,6 +28,10 @@ def summary(records, problems, num_pairs, notes=()):
     Returns:
         A list of lines.
     """
+    # Only now, here and below: what reads films takes a moment to import.
+    from keras_ssc.data import extraction
+    from keras_ssc.prediction import words
+
     rows = [row for record in records for row in record["pairs"]]
     reasons = [row["reason"] for row in rows if row["reason"]]
     num_kept = len(rows) - len(reasons)
@@ -64,12 +65,11 @@ def summary(records, problems, num_pairs, notes=()):
     return lines + [f"  not used: {problem}" for problem in problems]
 
 
-def main():
-    """Runs the command."""
+def make_parser():
+    """Makes the command's argument parser."""
     default = ExtractConfig()
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.extract",
-        description="Extracts clean pairs of frames from a list of films.",
+    parser = command.new_parser(
+        "extract", "Extracts clean pairs of frames from a list of films."
     )
     add = parser.add_argument
     add(
@@ -153,7 +153,12 @@ def main():
         action="store_true",
         help="drop pairs of one picture that is shown twice or stands still",
     )
-    arguments = parser.parse_args()
+    return parser
+
+
+def main():
+    """Runs the command."""
+    arguments = make_parser().parse_args()
     settings = vars(arguments) | dict(
         zip(("height", "width"), arguments.size, strict=True)
     )
@@ -163,6 +168,8 @@ def main():
             for field in dataclasses.fields(ExtractConfig)
         }
     )
+    from keras_ssc.data import extraction
+
     records, problems, notes = extraction.extract(
         arguments.film_list,
         arguments.out,

@@ -84,7 +84,8 @@ def replacing(path, temporary):
 
 
 def _flush(path):
-    with open(path, "rb") as file:
+    # Windows flushes only what may be written.
+    with open(path, "r+b") as file:
         os.fsync(file.fileno())
 
 
@@ -109,7 +110,7 @@ def write_bytes(path, data):
 
 def _open(path, flags):
     # A folder from elsewhere may have a link there, to any file at all.
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def write_text(path, text):

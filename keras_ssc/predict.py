@@ -9,7 +9,6 @@ MODEL is a run that was evaluated, or an export; PRESET an image-text preset of
 KerasHub.
 """
 
-import argparse
 import functools
 import sys
 
@@ -99,10 +98,11 @@ def _note(text):
     print(f"note: {text}", file=sys.stderr)
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.predict",
-        description="Classifies films, or two consecutive frames, by genre.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "predict",
+        "Classifies films, or two consecutive frames, by genre.",
     )
     add = parser.add_argument
     add(
@@ -212,7 +212,7 @@ def _check_zero_shot(arguments):
 
 def main():
     """Runs the command."""
-    parser = _parser()
+    parser = make_parser()
     arguments = parser.parse_args()
     _check_zero_shot(arguments)
     if not arguments.server and arguments.zero_shot is None:

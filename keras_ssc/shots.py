@@ -6,7 +6,6 @@
 No model is needed.
 """
 
-import argparse
 import json
 import sys
 
@@ -58,11 +57,11 @@ def _note(text):
     command.tell(f"note: {text}", sys.stderr)
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.shots",
-        description="Lists the shots of films and the transitions between "
-        "them.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "shots",
+        "Lists the shots of films and the transitions between them.",
     )
     add = parser.add_argument
     add("inputs", nargs="+", metavar="FILM", help="films, or folders of films")
@@ -84,7 +83,7 @@ def _parser():
 
 def main():
     """Runs the command."""
-    return _list(_parser().parse_args())
+    return _list(make_parser().parse_args())
 
 
 if __name__ == "__main__":

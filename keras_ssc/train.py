@@ -7,29 +7,27 @@ The run's folder then holds `model.keras`, `config.json`, `history.csv`,
 resumes an interrupted training.
 """
 
-import argparse
 import pathlib
 
 from keras_ssc import command
-from keras_ssc.training import cross_validation
-from keras_ssc.training import loop
-from keras_ssc.training import runs
 from keras_ssc.training import train_config
 from keras_ssc.training.train_config import TrainConfig
 
 
 def _train_folds(config, num_folds):
+    from keras_ssc.training import cross_validation
+
     found = cross_validation.cross_validate(config, num_folds)
     print((pathlib.Path(found["out"]) / "folds.md").read_text("utf-8"))
     print(f"runs, folds.md and folds.json: {found['out']}")
 
 
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.train",
-        description="Trains a model. What is not given is the model's "
-        "default: the report's settings on films, small ones on the sample.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "train",
+        "Trains a model. What is not given is the model's default: the "
+        "report's settings on films, small ones on the sample.",
     )
     train_config.add_flags(parser)
     parser.add_argument(
@@ -48,6 +46,12 @@ def main():
         help="frozen: a linear head on a pretrained network, which takes "
         "minutes without a GPU; flags that are given come on top of them",
     )
+    return parser
+
+
+def main():
+    """Runs the command."""
+    parser = make_parser()
     given, _ = parser.parse_known_args()
     if given.settings:
         chosen = train_config.settings_of(given.settings, given.model)
@@ -63,6 +67,10 @@ def main():
         )
     if num_folds is not None:
         return _train_folds(config, num_folds)
+    # Only now: TensorFlow takes seconds.
+    from keras_ssc.training import loop
+    from keras_ssc.training import runs
+
     run_dir = loop.resume(resumed) if resumed else loop.train(config)
     print(runs.summary(run_dir))
     print(f"run: {run_dir}")

@@ -122,7 +122,9 @@ def test_experiments_import_no_tests_and_the_product_neither():
     ):
         for path in _modules(folder):
             roots = {name.partition(".")[0] for name in _imported(path)}
-            assert not roots & foreign, path
+            # The command that builds is the builder's own.
+            own = {"tfds_builder"} if path.name == "build.py" else set()
+            assert not roots & foreign - own, path
 
 
 def test_tests_import_no_test_module_and_no_conftest():

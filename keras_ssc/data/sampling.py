@@ -348,7 +348,7 @@ class _Reader:
 
         Frames that only decide about pairs are looked at in passing.
         """
-        looks, last = {}, None
+        looks, seen = {}, None
         needed = wanted.union(*(part for part, _ in self._parts))
         frames = frame_reading.scan_frames(
             self._index.path,
@@ -360,9 +360,8 @@ class _Reader:
         for frame in shot_detection.ahead(frames, self._index):
             self._decide(looks, frame.number)
             if self._parts and frame.number in self._parts[0][0]:
-                seen = shot_detection.look_at(frame, last)
+                seen = shot_detection.look_at(frame, seen)
                 looks[frame.number] = frame.colours, seen.is_blank, seen.is_cut
-                last = frame
             if frame.number in wanted:
                 whole = frame.whole()
                 yield (

@@ -7,14 +7,13 @@ that process, and is one named error here; the other films are read on.
 import contextlib
 import multiprocessing.connection
 import os
-import pathlib
-import resource
 import signal
 import subprocess
 import sys
 import time
 
 import cv2
+import psutil
 
 from keras_ssc.errors import FilmListError
 from keras_ssc.errors import VideoError
@@ -128,20 +127,19 @@ class _Reader:
         self.place, self._name, self._error = place, name, None
         self.connection, other = multiprocessing.Pipe()
         number = other.fileno()
-        # Ctrl-C is for this process, which ends the other.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         # Not one of multiprocessing's own: those begin by running the
         # caller's script once more, which is to be written for that.
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(number)],
-            pass_fds=[number],
-            stdin=subprocess.DEVNULL,
-            # Decoders have threads; others for such small arrays would only
-            # wait, at the price of work.
-            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
-        )
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        with _without_ctrl_c():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, str(number)],
+                stdin=subprocess.DEVNULL,
+                # Decoders have threads; others for such small arrays would
+                # only wait, at the price of work.
+                env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
+                **_inheriting(number),
+            )
         other.close()
+        self._seen = psutil.Process(self._process.pid)
         with contextlib.suppress(ConnectionError):  # reported when it is read
             self.connection.send(call)
         self._sign_of_life()
@@ -167,9 +165,9 @@ class _Reader:
         now = time.monotonic()
         if now < self.checked + max_silence:
             return False
-        num_read, silence = self._num_bytes_read(), now - self._heard
-        is_reading = num_read != self._num_read
-        self.checked, self._num_read = now, num_read
+        work, silence = self._work_done(), now - self._heard
+        is_reading = work != self._work
+        self.checked, self._work = now, work
         if is_reading and silence < _MAX_SILENCES * max_silence:
             return False
         self._error = VideoError(
@@ -180,14 +178,18 @@ class _Reader:
 
     def _sign_of_life(self):
         self._heard = self.checked = time.monotonic()
-        self._num_read = self._num_bytes_read()
+        self._work = self._work_done()
 
-    def _num_bytes_read(self):
-        """Returns how much it has read; 0 if the system hides it."""
-        path = pathlib.Path(f"/proc/{self._process.pid}/io")
+    def _work_done(self):
+        """Returns how much it has read; 0 if the system hides it.
+
+        Where the system does not count that, how long it has computed.
+        """
         try:
-            return int(path.read_text("ascii").split()[1])  # rchar: 4723
-        except OSError:
+            return self._seen.io_counters().read_chars
+        except AttributeError:  # macOS and Windows
+            return sum(self._seen.cpu_times()[:2])
+        except psutil.Error:
             return 0
 
     def end(self):
@@ -197,20 +199,63 @@ class _Reader:
         self.connection.close()
 
 
+@contextlib.contextmanager
+def _without_ctrl_c():
+    """Ctrl-C is for this process, which ends those that are begun inside."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _inheriting(number):
+    """Returns what gives a process one end of a pipe, by its number."""
+    if sys.platform != "win32":
+        return {"pass_fds": [number]}
+    os.set_handle_inheritable(number, True)
+    start = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [number]})
+    return {
+        "startupinfo": start,
+        "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP,
+    }
+
+
+def _connection(number):
+    """Returns one end of a pipe that this process was given."""
+    if sys.platform != "win32":
+        return multiprocessing.connection.Connection(number)
+    return multiprocessing.connection.PipeConnection(number)
+
+
+def _limit_memory(room):
+    """Limits what this process may take, where the system can do so."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _MAX_MEMORY + room
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    # macOS refuses some limits.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
 def work(number):
     """Reads a film in a process of its own; sends what it finds.
 
     Args:
         number: String, the number of the pipe to the calling process.
     """
-    connection = multiprocessing.connection.Connection(int(number))
+    connection = _connection(int(number))
     cv2.setNumThreads(1)
     function, name, arguments, room = connection.recv()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _MAX_MEMORY + room
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    _limit_memory(room)
     try:
         function(connection.send, *arguments)
         ending = StopIteration()

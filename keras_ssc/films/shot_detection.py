@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 
 import cv2
@@ -20,10 +21,19 @@ from keras_ssc.films.shots import Transition
 # Cuts are sought on frames of this long side, as `cuts` looks at them.
 LONG_SIDE = 320
 
-# A cut changes the mean luma by more than this, and leaves a thumbnail less
-# like the one before than this correlation; a tenth of the frames of a film
-# does, and only they are looked at more closely.
-_LEAST_CHANGE, _MOST_ALIKE = 2.6, 0.93
+# A cut changes the luma by more than this on average, and leaves a thumbnail
+# less like the one before than this correlation; and less than the other one
+# wherever the camera has turned. A twentieth of the frames of a film does, and
+# only they are looked at more closely.
+_LEAST_CHANGE, _MOST_ALIKE, _MOST_ALIKE_SHIFTED = 2.6, 0.93, 0.85
+
+# It stands out from the motion before it, where that goes on for two frames or
+# more: by so many times as much change, or as little likeness.
+_TIMES_THE_CHANGE, _TIMES_AS_UNLIKE = 1.2, 1.5
+
+# Places of a thumbnail's luma that the camera may turn, to the sides and up or
+# down.
+_LARGEST_SHIFT = 8, 4
 
 # Above this standard deviation in levels of luma, a frame is surely not blank.
 _LEAST_CONTRAST = 10.0
@@ -32,9 +42,9 @@ _LEAST_CONTRAST = 10.0
 # levels; noise does not.
 _MOST_EDGES, _LEAST_EDGE = 0.05, 8
 
-# Frames that are decoded ahead of the one that is looked at; fewer where they
-# would take more bytes.
-_NUM_AHEAD = 16
+# Frames that are decoded ahead of the one that is looked at, fewer where they
+# would take more bytes; they are handed over in so many parts.
+_NUM_AHEAD, _NUM_HANDED = 16, 4
 _MOST_BYTES_AHEAD = 2**26
 
 # Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
@@ -167,12 +177,17 @@ class Seen:
         before: The one before it; None for the first.
         is_blank: Boolean, see `cuts.is_blank`.
         is_cut: Boolean, whether a cut lies between them.
+        change: Float, the mean absolute difference of their lumas in levels;
+            0 for the first.
+        steady_change: Float, the lesser one of that and of the one before.
     """
 
     frame: frame_reading.ScannedFrame
     before: frame_reading.ScannedFrame | None
     is_blank: bool
     is_cut: bool
+    change: float = 0.0
+    steady_change: float = 0.0
 
 
 def look_at_all(index, deinterlace="no"):
@@ -185,10 +200,10 @@ def look_at_all(index, deinterlace="no"):
     frames = frame_reading.scan_frames(
         index.path, index, LONG_SIDE, deinterlace
     )
-    last = None
+    seen = None
     for frame in ahead(frames, index):
-        yield look_at(frame, last)
-        last = frame
+        seen = look_at(frame, seen)
+        yield seen
 
 
 def look_at(frame, last):
@@ -196,7 +211,7 @@ def look_at(frame, last):
 
     Args:
         frame: A `frame_reading.ScannedFrame` of `LONG_SIDE`.
-        last: The one before it; None for the first.
+        last: The `Seen` of the one before it; None for the first.
 
     Returns:
         A `Seen`.
@@ -204,19 +219,55 @@ def look_at(frame, last):
     is_blank = _may_be_blank(frame.luma) and cuts.is_blank(
         _enlarged(frame.small())
     )
-    is_cut = bool(
-        last is not None
-        and not is_blank
-        and cv2.absdiff(frame.luma, last.luma).mean() > _LEAST_CHANGE
-        and transitions.likeness(last.colours, frame.colours) < _MOST_ALIKE
-        and cuts.is_cut(_enlarged(last.small()), _enlarged(frame.small()))
+    if last is None:
+        return Seen(frame, None, is_blank, False)
+    before = last.frame
+    change = cv2.norm(frame.luma, before.luma, cv2.NORM_L1) / before.luma.size
+    is_cut = (
+        not is_blank
+        and _may_be_cut(frame, last, change)
+        and cuts.is_cut(_enlarged(before.small()), _enlarged(frame.small()))
     )
-    return Seen(frame, last, is_blank, is_cut)
+    steady = min(change, last.change)
+    return Seen(frame, before, is_blank, is_cut, change, steady)
+
+
+def _may_be_cut(frame, last, change):
+    """Says whether thumbnails leave it open that there is a cut.
+
+    Args:
+        frame: A `frame_reading.ScannedFrame`.
+        last: The `Seen` of the one before it.
+        change: Float, see `Seen`.
+    """
+    before = last.frame
+    if (
+        change <= _LEAST_CHANGE
+        or transitions.likeness(before.colours, frame.colours) >= _MOST_ALIKE
+    ):
+        return False
+    alike = _alike_shifted(before, frame)
+    if alike >= _MOST_ALIKE_SHIFTED:
+        return False
+    # Of cuts that follow at once, all are cuts.
+    if last.is_cut or change > _TIMES_THE_CHANGE * last.steady_change:
+        return True
+    alike_before = _alike_shifted(last.before, before)
+    return 1 - alike > _TIMES_AS_UNLIKE * (1 - alike_before)
+
+
+def _alike_shifted(frame, next_frame):
+    """Returns the correlation of lumas, shifted as fits best; up to 1."""
+    x, y = _LARGEST_SHIFT
+    return cv2.matchTemplate(
+        *(frame.luma, next_frame.luma[y:-y, x:-x], cv2.TM_CCOEFF_NORMED)
+    ).max()
 
 
 def _may_be_blank(luma):
     """Says whether a thumbnail's luma has hardly any contrast and edges."""
-    if luma.std() >= _LEAST_CONTRAST:
+    _, deviation = cv2.meanStdDev(luma)
+    if deviation[0, 0] >= _LEAST_CONTRAST:
         return False
     edges = cv2.absdiff(luma[:, 1:], luma[:, :-1]) > _LEAST_EDGE
     # A black bar on either side has less.
@@ -244,16 +295,21 @@ def ahead(frames, index):
     """
     size = 3 * index.width * index.height // 2
     num_ahead = min(max(_MOST_BYTES_AHEAD // size, 1), _NUM_AHEAD)
-    end = object()
+    # Several at once: handing each over costs as much as looking at it.
+    num_handed = max(num_ahead // _NUM_HANDED, 1)
+
+    def some():
+        return list(itertools.islice(frames, num_handed))
+
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         try:
-            made = [pool.submit(next, frames, end) for _ in range(num_ahead)]
+            made = [pool.submit(some) for _ in range(num_ahead // num_handed)]
         except RuntimeError as error:  # no room for the thread's stack
             raise MemoryError(str(error)) from error
         made = collections.deque(made)
-        while (frame := made.popleft().result()) is not end:
-            made.append(pool.submit(next, frames, end))
-            yield frame
+        while handed := made.popleft().result():
+            made.append(pool.submit(some))
+            yield from handed
 
 
 # ---- transitions, as soon as they are certain ----

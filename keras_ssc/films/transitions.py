@@ -196,13 +196,19 @@ class Part:
         luma = luma[:, seen] if seen.any() else luma
         chroma = self.pixels[:, 1:].reshape(self.num_frames, -1)
         colours = np.concatenate([luma, chroma], axis=1) - 128
-        self._products = (colours @ colours.T).astype(float) / luma.shape[1]
-        departure = np.abs(luma - np.median(luma, axis=1, keepdims=True))
-        is_near = departure < _PLAIN_LEVELS
+        products = (colours @ colours.T).astype(float) / luma.shape[1]
+        energy = np.diag(products)
+        self._distances = energy[:, None] - 2 * products + energy
+        middle = luma.shape[1] // 2
+        median = np.partition(luma, middle, axis=1)[:, middle, None]
+        is_near = np.abs(luma - median) < _PLAIN_LEVELS
         self.is_plain = is_near.mean(axis=1) > _PLAIN_SHARE
         luma = luma - luma.mean(axis=1, keepdims=True)
-        self._covariances = (luma @ luma.T).astype(float) / luma.shape[1]
-        self.contrast = np.sqrt(np.diag(self._covariances))
+        covariances = (luma @ luma.T).astype(float) / luma.shape[1]
+        self.contrast = np.sqrt(np.diag(covariances))
+        self._correlations = covariances / np.maximum(
+            self.contrast[:, None] * self.contrast, _FAINT
+        )
         self._is_blank = is_blank
         picture = self.pixels[:, 0].reshape(self.num_frames, *SIZE[::-1])
         self.detail = np.stack(
@@ -224,18 +230,11 @@ class Part:
 
     def distance(self, one, other):
         """Returns the mean squared differences of frames, in levels."""
-        products = self._products
-        return (
-            products[one, one]
-            - 2 * products[one, other]
-            + products[other, other]
-        )
+        return self._distances[one, other]
 
     def correlation(self, one, other):
         """Returns how alike the frames' lumas are, whatever the light."""
-        return self._covariances[one, other] / np.maximum(
-            self.contrast[one] * self.contrast[other], _FAINT
-        )
+        return self._correlations[one, other]
 
     def share(self, before, after, frame):
         """Returns how much of the way from one frame to another a third is.
@@ -467,10 +466,10 @@ def edge_evidence(part, before, after):
     changes = energy > _LEAST_PIXEL_CHANGE
     if changes.mean() < _LEAST_CHANGED:
         return None
-    change, energy = change[:, changes], energy[changes]
-    between = part.pixels[before + 1 : after + 1][..., changes]
-    shares = ((between - first[:, changes]) * change).sum(axis=1) / energy
-    shares = np.clip(shares, 0, 1)
+    between = part.pixels[before + 1 : after + 1]
+    ways = np.einsum("tcp,cp->tp", between, change) - (first * change).sum(0)
+    energy = energy[changes]
+    shares = np.clip(ways[:, changes] / energy, 0, 1)
     length = after - before
     times = length - shares.sum(axis=0) + 0.5
     weights = np.minimum(energy, _MOST_PIXEL_CHANGE)
@@ -483,10 +482,10 @@ def edge_evidence(part, before, after):
     fitted = terms @ factors
     spread = weights @ (times - weights @ times) ** 2
     explained = 1 - weights @ (times - fitted) ** 2 / max(spread, 1e-6)
-    frames = np.arange(1, length + 1)[:, None]
-    edge = np.clip(frames - fitted + 0.5, 0, 1)
-    left = np.abs(shares - edge).mean(axis=0) @ weights
-    left_by_blend = np.abs(shares - frames / length).mean(axis=0) @ weights
+    frames = np.arange(1, length + 1, dtype=np.float32)[:, None]
+    edge = np.clip(frames - fitted.astype(np.float32) + 0.5, 0, 1)
+    left = (np.abs(shares - edge) @ weights).mean()
+    left_by_blend = (np.abs(shares - frames / length) @ weights).mean()
     evidence = [
         np.log(left / left_by_blend + 0.05),
         max(explained, 0),

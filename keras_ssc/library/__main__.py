@@ -5,7 +5,6 @@ python -m keras_ssc.library suggest
 python -m keras_ssc.app --library library.sqlite
 """
 
-import argparse
 import dataclasses
 import shlex
 import sys
@@ -15,19 +14,15 @@ from keras_ssc import command
 _DATABASE = "library.sqlite"
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.library",
-        description="A library of films that are labelled together with you.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "library", "A library of films that are labelled together with you."
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
     for add in (
-        _add_scan,
-        _add_suggest,
-        _add_load,
-        _add_export,
-        _add_nfo,
-        _add_import,
+        *(_add_scan, _add_load, _add_suggest),
+        *(_add_export, _add_nfo, _add_import),
     ):
         add(jobs)
     return parser
@@ -72,11 +67,17 @@ def _add_scan(jobs):
         help="auto: frames of two fields that differ (default: %(default)s)",
     )
     command.add_workers(parser)
+    _add_runner(parser)
+
+
+def _add_runner(parser):
+    """Adds what a pipeline of Apache Beam needs; see `_is_by_beam`."""
+    add = parser.add_argument
     add(
         "--runner",
         metavar="RUNNER",
-        help="scan with Apache Beam, such as with DirectRunner, DaskRunner or "
-        "FlinkRunner; the results go to --out, and load takes them",
+        help="read the films with Apache Beam, such as with DirectRunner, "
+        "DaskRunner or FlinkRunner; the results go to --out",
     )
     add(
         "--runner-options",
@@ -85,6 +86,13 @@ def _add_scan(jobs):
         help='Beam\'s, such as "--dask_client_address=HOST:8786"',
     )
     add("--out", metavar="RESULTS", help="the folder for --runner")
+
+
+def _is_by_beam(arguments):
+    """Says whether there is a runner; checks what belongs to it."""
+    if (arguments.runner is None) != (arguments.out is None):
+        raise ValueError("Expected --runner and --out, or none of them")
+    return arguments.runner is not None
 
 
 def _scan(arguments):
@@ -98,9 +106,7 @@ def _scan(arguments):
         quick=not arguments.shots,
         deinterlace=arguments.deinterlace,
     )
-    if (arguments.runner is None) != (arguments.out is None):
-        raise ValueError("Expected --runner and --out, or none of them")
-    if arguments.runner is not None:
+    if _is_by_beam(arguments):
         return _scan_by_beam(arguments, plan)
     with database.Library(arguments.db, create=True) as library:
         report = scanning.scan(
@@ -117,40 +123,6 @@ def _scan(arguments):
         f"      python -m keras_ssc.app --library {arguments.db}"
     )
     return 0 if report.is_complete else 1
-
-
-def _add_suggest(jobs):
-    parser = add_job(
-        jobs,
-        "suggest",
-        _suggest,
-        "Learns from the labels, suggests genres, and says what to label next.",
-    )
-    add = parser.add_argument
-    add(
-        "--model",
-        metavar="RUN|EXPORT",
-        help="suggestions of a model that was trained elsewhere; the films are "
-        "read again",
-    )
-    add("--json", action="store_true", help="print all suggestions as JSON")
-
-
-def _suggest(arguments):
-    """Suggests genres; returns the exit code."""
-    from keras_ssc.library import database
-    from keras_ssc.library import learning
-    from keras_ssc.library import telling
-
-    with database.Library(arguments.db) as library:
-        learnt = learning.learn(library, arguments.model)
-        for reason in learnt.unread.values():
-            command.tell(f"error: {reason}", sys.stderr)
-        if arguments.json:
-            print(telling.as_json(library, learnt))
-        else:
-            print(telling.as_text(library, learnt))
-    return 1 if learnt.unread else 0
 
 
 def _scan_by_beam(arguments, plan):
@@ -193,6 +165,60 @@ def _load(arguments):
     for line in pipeline.lines(loaded):
         print(line)
     return 0 if loaded.is_complete else 1
+
+
+def _add_suggest(jobs):
+    parser = add_job(
+        jobs,
+        "suggest",
+        _suggest,
+        "Learns from the labels, suggests genres, and says what to label next.",
+    )
+    add = parser.add_argument
+    add(
+        "--model",
+        metavar="RUN|EXPORT",
+        help="suggestions of a model that was trained elsewhere; the films are "
+        "read again",
+    )
+    add("--json", action="store_true", help="print all suggestions as JSON")
+    _add_runner(parser)
+
+
+def _suggest(arguments):
+    """Suggests genres; returns the exit code."""
+    from keras_ssc.library import database
+    from keras_ssc.library import learning
+    from keras_ssc.library import telling
+
+    with database.Library(arguments.db) as library:
+        learnt = learning.learn(library, _model(arguments))
+        for reason in learnt.unread.values():
+            command.tell(f"error: {reason}", sys.stderr)
+        if arguments.json:
+            print(telling.as_json(library, learnt))
+        else:
+            print(telling.as_text(library, learnt))
+    return 1 if learnt.unread else 0
+
+
+def _model(arguments):
+    """Returns what suggestions are made with, see `learning.learn`."""
+    if not _is_by_beam(arguments):
+        return arguments.model
+    if arguments.model is None:
+        raise ValueError(
+            "Expected --model with --runner: what is learnt from the labels "
+            "takes seconds on one machine"
+        )
+    from keras_ssc.library import pipeline
+
+    return pipeline.BeamPredictor(
+        arguments.model,
+        arguments.out,
+        arguments.runner,
+        shlex.split(arguments.runner_options),
+    )
 
 
 def _add_export(jobs):
@@ -320,7 +346,7 @@ def _add_suggestions(parser):
 
 def main():
     """Runs the command."""
-    arguments = _parser().parse_args()
+    arguments = make_parser().parse_args()
     return arguments.run(arguments)
 
 

@@ -162,9 +162,9 @@ def learn(library, model=None, seed=0):
 
     Args:
         library: A `database.Library`.
-        model: What `predictor.load` takes: the suggestions are then its own,
-            and the films are read again. None: a head is fitted to the
-            labels.
+        model: What `predictor.load` takes, or a `pipeline.BeamPredictor`: the
+            suggestions are then its own, and the films are read again. None:
+            a head is fitted to the labels.
         seed: Integer.
 
     Returns:
@@ -430,7 +430,8 @@ def _model_answers(library, films, model):
     from keras_ssc.library import scanning
     from keras_ssc.prediction import predictor
 
-    asked = predictor.load(model)
+    is_loaded = hasattr(model, "predict_films")
+    asked = model if is_loaded else predictor.load(model)
     verdicts, unread, paths = {}, {}, {}
     for film in films.ids.tolist():
         path = library.path_of(film)

@@ -1,7 +1,10 @@
 """Numbers -> figures. Arrays and names come as arguments."""
 
 import bisect
+import functools
 import io
+import sys
+import warnings
 
 import matplotlib
 import numpy as np
@@ -17,18 +20,25 @@ from keras_ssc.genres import genre_words
 from keras_ssc.metrics.tables import percent
 
 # Films and genres have names in all scripts; matplotlib's own font has Latin,
-# Greek and Cyrillic. Of these, what the machine has is used where that one
-# ends.
+# Greek, Cyrillic, Hebrew and Arabic. Of these, what the machine has is used
+# where that one ends: of Linux, macOS and Windows.
 _FONTS = (
-    "Noto Sans CJK KR",
-    "NanumGothic",
-    "Malgun Gothic",
-    "Noto Sans CJK JP",
+    *("Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans CJK SC"),
+    *("NanumGothic", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
+    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil"),
+    *("Noto Sans Thai", "Noto Sans Georgian", "Noto Sans Armenian"),
+    *("FreeSans", "Unifont", "Arial Unicode MS"),
+    *("Apple SD Gothic Neo", "Hiragino Sans", "PingFang SC", "Thonburi"),
+    *("Malgun Gothic", "Yu Gothic", "Microsoft YaHei", "Nirmala UI"),
+    "Leelawadee UI",
 )
+_THERE = set(font_manager.get_font_names())
 plt.rcParams["font.family"] = [
     "DejaVu Sans",
-    *sorted(set(_FONTS) & set(font_manager.get_font_names())),
+    *(name for name in _FONTS if name in _THERE),
 ]
+# Letters that none of them has are told in one line, see `_check_letters`.
+warnings.filterwarnings("ignore", "Glyph .* missing from")
 
 # A film's name is not to be read as a formula.
 plt.rcParams["text.parse_math"] = False
@@ -37,10 +47,11 @@ plt.rcParams["text.parse_math"] = False
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 _LIGHT_BLUE = "#CCE5F2"
 
-# Of genres, in the order of their names: that palette too. There is no ninth
-# colour that all eyes tell from these, so all further genres are one grey.
+# Of genres, in the order of their names: that palette too, with Tol's wine in
+# the place of black, which is a dark scene's own. There is no ninth colour that
+# all eyes tell from these, so all further genres are one grey.
 _PALETTE = (
-    *("#D55E00", "#000000", "#CC79A7", "#F0E442", "#009E73", "#56B4E9"),
+    *("#D55E00", "#882255", "#CC79A7", "#F0E442", "#009E73", "#56B4E9"),
     *("#E69F00", "#0072B2"),
 )
 OTHER = _GREY
@@ -103,6 +114,7 @@ def fitted(text, width, size):
         String, with an ellipsis at its end if it was shortened.
     """
     text = " ".join(text.split())  # a name may have line ends
+    _check_letters(text)
     if text_width(text, size) <= width:
         return text
     most = bisect.bisect(
@@ -175,6 +187,36 @@ def text_picture(text, size, colour, ground):
     cover = np.asarray(pen.buffer_rgba())[..., 3:] / 255
     mixed = cover * np.array(colour) + (1 - cover) * np.array(ground)
     return np.rint(mixed).astype(np.uint8)
+
+
+@functools.cache
+def _letters():
+    """Returns the code points of all letters that figures can have."""
+    paths = {
+        font_manager.findfont(name, fallback_to_default=False)
+        for name in plt.rcParams["font.family"]
+    }
+    return {
+        code
+        for path in paths
+        for code in font_manager.get_font(path).get_charmap()
+    }
+
+
+_told = set()
+
+
+def _check_letters(text):
+    """Tells which letters of a text are empty boxes, each once."""
+    missing = {x for x in text if ord(x) not in _letters()} - _told
+    _told.update(missing)
+    if missing:
+        print(
+            f"note: no font on this machine has {' '.join(sorted(missing))}: "
+            "such letters are empty boxes in figures. Install a font that has "
+            "them, such as the package fonts-noto-cjk.",
+            file=sys.stderr,
+        )
 
 
 def _pen(width, height):

@@ -27,6 +27,7 @@ from starlette.middleware import Middleware
 
 from keras_ssc import sample_films
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import black_bars
 from keras_ssc.films import film_reader
 from keras_ssc.films import frame_reading
 from keras_ssc.films import image_files
@@ -269,6 +270,8 @@ class Page:
         )
 
     def _evidence(self, frame, next_frame, genre, aspect=None):
+        # What the model sees.
+        frame, next_frame = black_bars.crop_pair(frame, next_frame)
         heat_maps = self._asked.heat_maps(frame, next_frame, genre)
         return verdict_pictures.evidence(
             frame, next_frame, heat_maps, genre, aspect

@@ -25,6 +25,7 @@ from keras_ssc import tasks
 from keras_ssc.data import frame_folder
 from keras_ssc.data import pair_files
 from keras_ssc.errors import VideoError
+from keras_ssc.films import black_bars
 from keras_ssc.films import film_reader
 from keras_ssc.films import image_files
 from keras_ssc.films import side_by_side
@@ -147,7 +148,7 @@ class Predictor:
         self._ask = ask
         self._find_task = find_task
         self._heat_maps = heat_maps
-        # As a graph, as it is served: its errors name the image.
+        # As a graph, as it is served.
         self._decode_pairs = tf.function(
             lambda *images: served_model.decode_pairs(*images, image_size),
             input_signature=[tf.TensorSpec([None], tf.string)] * 2,
@@ -160,6 +161,8 @@ class Predictor:
 
     def scores(self, frame, next_frame):
         """Computes the calibrated scores of pairs.
+
+        Bars that both frames of a pair have are cropped, see `black_bars`.
 
         Args:
             frame: uint8 array (pairs, height, width, 3), RGB.
@@ -194,11 +197,7 @@ class Predictor:
                 f"{frame.shape} and {next_frame.shape}"
             )
         answers = [
-            self._ask(
-                frame[start : start + _BATCH],
-                next_frame[start : start + _BATCH],
-            )
-            for start in range(0, len(frame), _BATCH)
+            self._ask(*batch) for batch in _without_bars(frame, next_frame)
         ]
         if not answers:
             none = np.zeros((0, len(self.task.genres)), np.float32)
@@ -242,6 +241,8 @@ class Predictor:
     def heat_maps(self, frame, next_frame, genre):
         """Shows where in a pair the evidence for a genre is.
 
+        As `scores`, it sees them without bars, see `black_bars.crop_pair`.
+
         Args:
             frame: uint8 array (height, width, 3), RGB.
             next_frame: uint8 array of the same shape, the frame after it.
@@ -257,6 +258,7 @@ class Predictor:
             return {}
         names = self.task.genres
         place = names.index(choose(genre, names))
+        frame, next_frame = black_bars.crop_pair(frame, next_frame)
         maps = self._heat_maps(frame[np.newaxis], next_frame[np.newaxis], place)
         return {name: heat[0] for name, heat in maps.items()}
 
@@ -283,14 +285,10 @@ class Predictor:
 
     def _decode(self, pair, place):
         """Decodes a pair's images, each alone: pairs are of any size."""
-        try:
-            frames = self._decode_pairs(*(tf.constant([x]) for x in pair))
-        except tf.errors.InvalidArgumentError as error:
-            reason = serving_client.explain_error(str(error)) or str(error)
-            raise serving_client.ImageError(
-                serving_client.shifted(reason, place)
-            ) from error
-        return [frame[0] for frame in frames]
+        error, *frames = self._decode_pairs(*(tf.constant([x]) for x in pair))
+        if error := error[0].numpy().decode():
+            raise serving_client.ImageError(error).at(place)
+        return [frame[0].numpy() for frame in frames]
 
     def predict_film(
         self,
@@ -491,6 +489,14 @@ class Predictor:
 
 def _is_pair(item):
     return isinstance(item, film_reader.Pair) and not item.reason
+
+
+def _without_bars(frame, next_frame):
+    """Yields batches of pairs whose bars are cropped, of one size each."""
+    pairs = map(black_bars.crop_pair, frame, next_frame)
+    for _, alike in itertools.groupby(pairs, lambda pair: pair[0].shape):
+        while batch := list(itertools.islice(alike, _BATCH)):
+            yield map(np.stack, zip(*batch, strict=True))
 
 
 def _joined(parts):

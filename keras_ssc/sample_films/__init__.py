@@ -33,6 +33,7 @@ from keras_ssc.sample_films.films import VERSION
 from keras_ssc.sample_films.films import Film
 from keras_ssc.sample_films.films import draw_sample_films
 from keras_ssc.sample_films.films import main
+from keras_ssc.sample_films.films import make_parser
 from keras_ssc.sample_films.styles import STYLES
 from keras_ssc.sample_films.styles import TITLES
 
@@ -46,4 +47,5 @@ __all__ = [
     "draw_sample_films",
     "film_frames",
     "main",
+    "make_parser",
 ]

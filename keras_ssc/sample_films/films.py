@@ -4,7 +4,6 @@
 (see `filming`) and writes `cuts.csv` and `films.csv`.
 """
 
-import argparse
 import concurrent.futures
 import dataclasses
 import itertools
@@ -18,6 +17,7 @@ import numpy as np
 import tqdm
 
 from keras_ssc import checks
+from keras_ssc import command
 from keras_ssc import files
 from keras_ssc.errors import OutsideError
 from keras_ssc.films import film_list
@@ -250,13 +250,13 @@ def _timecode(seconds):
     return film_list.format_time(math.floor(seconds * 1000) / 1000)
 
 
-def main(arguments=None):
-    """Runs the command; returns its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_ssc.sample_films",
-        description="Draws the small sample films that ship as the default "
-        "data. Of each genre's films the last is to test with, of three or "
-        "more the one before it to validate with, the others to train with.",
+def make_parser():
+    """Makes the command's argument parser."""
+    parser = command.new_parser(
+        "sample_films",
+        "Draws the small sample films that ship as the default data. Of each "
+        "genre's films the last is to test with, of three or more the one "
+        "before it to validate with, the others to train with.",
     )
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument(
@@ -277,7 +277,12 @@ def main(arguments=None):
     parser.add_argument(
         "--workers", type=int, help="processes that draw, default: one a core"
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments=None):
+    """Runs the command; returns its exit code."""
+    options = make_parser().parse_args(arguments)
     try:
         path = draw_sample_films(**vars(options))
     except concurrent.futures.BrokenExecutor as error:

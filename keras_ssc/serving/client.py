@@ -46,7 +46,8 @@ _GRPC_URL = re.compile(
 )
 
 # TensorFlow's two kinds of text: what `tf.debugging.Assert` was given, and
-# what a decoder says, of which only the failed node's name tells the place.
+# what a decoder says, of which only the failed node's name tells the place:
+# of models that earlier versions exported.
 _ASSERTION = re.compile(
     r"assertion failed: \[(.*?)\](?=\s*\[\[|\s*$)", re.DOTALL
 )
@@ -81,6 +82,12 @@ class ResponseError(ServingError):
 
 class ImageError(ValueError):
     """Images that the served model refuses; says which and why."""
+
+    def at(self, place):
+        """Returns the error of a pair that stands at a place in a list."""
+        return ImageError(
+            re.sub(r"frame_bytes\b", rf"\g<0>[{place}]", str(self))
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +198,27 @@ class Client:
             ResponseError: If what answers is not TensorFlow Serving with a
                 served model of this project.
         """
+        answers = self.predict_each(pairs)
+        for answer in answers:
+            if isinstance(answer, ImageError):
+                raise answer
+        return answers
+
+    def predict_each(self, pairs):
+        """Asks as `predict` does; a refused image costs no other pair.
+
+        Args:
+            pairs: As of `predict`.
+
+        Returns:
+            A list of one result a pair: its `Answer`, or the `ImageError` that
+            says why its images are refused.
+
+        Raises:
+            ImageError: If the served model was exported by an earlier version,
+                which refuses all pairs of a request for one.
+            ServingError: As of `predict`.
+        """
         answers = []
         for start in range(0, len(pairs), self._batch_size):
             batch = seen_pairs(pairs[start : start + self._batch_size], start)
@@ -200,7 +228,10 @@ class Client:
                 raise ImageError(shifted(str(error), start)) from error
             except ServingError as error:
                 raise type(error)(f"{self.url}: {error}") from error
-        return answers
+        return [
+            answer.at(place) if isinstance(answer, ImageError) else answer
+            for place, answer in enumerate(answers)
+        ]
 
     def _ask_rest(self, pairs):
         request = urllib.request.Request(
@@ -319,7 +350,7 @@ def read_response(body, num_pairs):
         num_pairs: Integer, how many pairs were sent.
 
     Returns:
-        A list of `Answer`.
+        A list of `Answer`; of a pair that was refused, an `ImageError`.
 
     Raises:
         ResponseError: If the body is not of TensorFlow Serving's form, or not
@@ -333,6 +364,9 @@ def read_response(body, num_pairs):
 
 def explain_error(text):
     """Says what a served model has against the images it was given.
+
+    One that was exported by an earlier version fails for a whole batch, with
+    the places of the images in it.
 
     Args:
         text: String, the text of TensorFlow's error: of TensorFlow Serving,
@@ -433,6 +467,8 @@ def _read_rows(rows, num_pairs):
 def _read_row(row):
     if not isinstance(row, dict) or not set(_OUTPUTS) <= set(row):
         raise _response_error(f"{', '.join(_OUTPUTS)} of each pair", row)
+    if row.get("error"):
+        return ImageError(str(row["error"])[:_MAX_ERROR])
     scores, genres = (row[name] for name in _OUTPUTS)
     limits = row.get("thresholds", scores)
     measured = [row[name] for name in _MEASURED if name in row]

@@ -9,6 +9,7 @@ import shutil
 import cv2
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 
 from keras_ssc import __version__
@@ -18,6 +19,7 @@ from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.data import resizing
 from keras_ssc.errors import OutsideError
+from keras_ssc.films import black_bars
 from keras_ssc.films import image_files
 from keras_ssc.serving import export_formats
 from keras_ssc.serving import model_card
@@ -37,6 +39,9 @@ LARGEST_DIFFERENCE = 1e-5
 # The same of their familiarity; and of the distances that it is computed of,
 # by which share of themselves. Past a training pair, familiarity is another.
 _FAMILIARITY_DIFFERENCE, _DISTANCE_DIFFERENCE = 1e-3, 1e-3
+
+# Of a pair that the stored model is asked for; 2.39:1 within 16:9.
+_BAR = 35
 
 
 class ExportError(OutsideError):
@@ -137,7 +142,9 @@ def _remove_unfinished(out):
     """Removes what killed exports left; not what one is at work on."""
     for path in out.iterdir():
         owner = path.name[1:].partition(".")[0]
-        if _is_unfinished(path) and not os.path.exists(f"/proc/{owner}"):
+        if _is_unfinished(path) and not (
+            owner.isdecimal() and psutil.pid_exists(int(owner))
+        ):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -168,10 +175,8 @@ def _write_model(model, task, model_format, fitted, folder):
     familiarity_bytes = None
     frames = _textured_pairs()
     size = model.input["frame"].shape[1:3]
-    resized = {
-        name: resizing.resize(part, size).numpy()
-        for name, part in frames.items()
-    }
+    cropped = _cropped(frames)
+    resized = {name: _resized(part, size) for name, part in cropped.items()}
     if model_format == "savedmodel":
         bounds = {"float32": LARGEST_DIFFERENCE}
         served = served_model.ServedModel(model, task, fitted)
@@ -181,7 +186,9 @@ def _write_model(model, task, model_format, fitted, folder):
         differences = {"float32": _compare_scores(expected, answers)}
         if fitted is not None:
             _compare_familiarity(
-                fitted, served, stored, frames["frame"], answers
+                *(fitted, served, stored),
+                _resized(cropped["frame"], models.EMBEDDED_SIZE),
+                answers,
             )
             familiarity_bytes = served.familiarity.num_bytes
     else:
@@ -246,9 +253,7 @@ def _compare_familiarity(fitted, served, stored, frame, answers):
     features = run_familiarity.encode(frame)
     expected = fitted.distances_of(features)
     # What is unlike all films is 0 whatever its distance, so that is compared.
-    given = features
-    if served.familiarity.encodes:
-        given = resizing.resize(frame, models.EMBEDDED_SIZE)
+    given = frame if served.familiarity.encodes else features
     found = stored.familiarity.distances(given).numpy()
     _refuse(
         "distances", np.abs(found / expected - 1).max(), _DISTANCE_DIFFERENCE
@@ -277,7 +282,8 @@ def _textured_pairs():
     """Makes pairs of blurred noise that moves, each in another direction.
 
     Where a picture has no texture, or one that repeats, no flow is right: the
-    smallest rounding gives another, and says nothing of what is exported.
+    smallest rounding gives another, and says nothing of what is exported. The
+    last pair is between bars.
 
     Returns:
         A dict, `frame` and `next_frame`: uint8 arrays (6, 270, 480, 3), RGB.
@@ -296,7 +302,19 @@ def _textured_pairs():
             (picture[32:302, 32:512], picture[y : y + 270, x : x + 480])
         )
     frame, next_frame = map(np.stack, zip(*pairs, strict=True))
+    for part in (frame, next_frame):
+        part[-1, :_BAR] = part[-1, -_BAR:] = 0
     return {"frame": frame, "next_frame": next_frame}
+
+
+def _cropped(frames):
+    """Returns what predict makes of pairs: a dict of lists of frames."""
+    pairs = map(black_bars.crop_pair, *frames.values())
+    return dict(zip(frames, zip(*pairs, strict=True), strict=True))
+
+
+def _resized(frames, size):
+    return np.stack([resizing.resize(frame, size) for frame in frames])
 
 
 def _write_card(folder, run_dir, config, metrics, model_format, *measured):

@@ -3,13 +3,13 @@
 import time
 
 from keras_ssc import __version__
-from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.films import image_limits
 from keras_ssc.metrics import tables
 from keras_ssc.metrics.unlike import UNLIKE
 from keras_ssc.serving import export_formats
 from keras_ssc.training import run_familiarity
+from keras_ssc.training import settings
 
 _LIMITS = (
     "It was measured on the films of the split above; on other kinds of films "
@@ -45,7 +45,7 @@ def card(config, metrics, model_format, parity, familiarity_bytes=None):
         raised when a field changes its meaning.
     """
     task = tasks.of_metrics(metrics, metrics["run"])
-    accuracy = models.MODELS[config.model].report_accuracy
+    accuracy = settings.OF_MODELS[config.model].report_accuracy
     has_familiarity = familiarity_bytes is not None
     limits = [task.limits_text(has_familiarity), *_LIMITS]
     familiarity = None

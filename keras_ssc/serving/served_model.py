@@ -1,7 +1,5 @@
 """What is served: two frames -> genre, with everything between in one graph."""
 
-import functools
-
 import keras
 import tensorflow as tf
 
@@ -13,13 +11,14 @@ from keras_ssc.films.file_kinds import IMAGE_MARKS
 from keras_ssc.films.file_kinds import PNG
 from keras_ssc.films.image_limits import MAX_PIXELS
 from keras_ssc.films.image_limits import MIN_SIDE
+from keras_ssc.serving import graph_bars
 from keras_ssc.serving.graph_familiarity import GraphFamiliarity
 from keras_ssc.training import run_familiarity
 
-# Images of a batch whose place an error of the decoder names.
-_NUM_NAMED = 32
+# What is said of a pair, not of the model.
+_OF_PAIRS = {"genre", "scores", "motion_magnitude", "familiarity"}
 
-# Images decoded at once: each can be of `MAX_PIXELS`.
+# Pairs decoded at once: each image can be of `MAX_PIXELS`.
 _NUM_PARALLEL = 4
 
 
@@ -72,10 +71,11 @@ def flow_layer(model):
 class ServedModel(tf.Module):
     """A model with TF Serving's signatures.
 
-    Both return a dict: `scores`, float32 (pairs, genres), probabilities;
-    `genres`, string (pairs, genres), their names; of one genre a film `genre`,
-    string (pairs,), the name, and of several `thresholds`, float32 (pairs,
-    genres), the score from which on each is named; of models that see flow
+    Both crop the bars that both frames of a pair have, see `black_bars`, and
+    return a dict: `scores`, float32 (pairs, genres), probabilities; `genres`,
+    string (pairs, genres), their names; of one genre a film `genre`, string
+    (pairs,), the name, and of several `thresholds`, float32 (pairs, genres),
+    the score from which on each is named; of models that see flow
     `motion_magnitude`, float32 (pairs,), see `flow.motion_magnitude`; and of
     models that know their training films `familiarity`, float32 (pairs,), see
     `familiarity.Familiarity`.
@@ -132,21 +132,23 @@ class ServedModel(tf.Module):
             next_frame_bytes: String tensor (pairs,), the frames after them.
 
         Returns:
-            A dict, see the class.
+            A dict, see the class, and `error`, string (pairs,): what is wrong
+            with a pair, empty if nothing is. An image may be no JPEG or PNG,
+            cut off, too large or too small, or its pair's two not of one
+            size. Such a pair has no genre, and all its scores are 0.
 
         Raises:
-            tf.errors.InvalidArgumentError: If an image is not a JPEG or PNG, is
-                cut off, too large or too small, or its pair's two are not of
-                one size; it names the input and the place in the batch.
+            tf.errors.InvalidArgumentError: If there are more of the ones than
+                of the others.
         """
-        return self._answer(
-            *decode_pairs(
-                frame_bytes,
-                next_frame_bytes,
-                self.image_size,
-                *self._other_sizes,
-            )
+        error, *images = decode_pairs(
+            frame_bytes,
+            next_frame_bytes,
+            self.image_size,
+            *self._other_sizes,
         )
+        answer = _without_bad(self._answer(*images), error != "")
+        return {**answer, "error": error}
 
     @tf.function(
         input_signature=[
@@ -181,10 +183,20 @@ class ServedModel(tf.Module):
             "Received: ",
             tf.strings.format("{}", shape),
         )
+        sizes = (self.image_size, self.image_size, *self._other_sizes)
         return self._answer(
-            resizing.resize(frame, self.image_size),
-            resizing.resize(next_frame, self.image_size),
-            *(resizing.resize(frame, size) for size in self._other_sizes),
+            *tf.map_fn(
+                lambda pair: _resized(
+                    graph_bars.crop_pair(*pair),
+                    self.image_size,
+                    *self._other_sizes,
+                ),
+                (frame, next_frame),
+                fn_output_signature=[
+                    tf.TensorSpec((*size, 3), tf.uint8) for size in sizes
+                ],
+                parallel_iterations=_NUM_PARALLEL,
+            )
         )
 
     def signatures(self):
@@ -196,7 +208,7 @@ class ServedModel(tf.Module):
 
 
 def decode_pairs(frame_bytes, next_frame_bytes, image_size, *other_sizes):
-    """Decodes pairs of images, as a served model does.
+    """Decodes pairs of images and crops their bars, as a served model does.
 
     Args:
         frame_bytes: String tensor (pairs,): JPEG or PNG.
@@ -206,11 +218,14 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size, *other_sizes):
         *other_sizes: The same, of what the frame is resized to besides.
 
     Returns:
-        A tuple of uint8 tensors (pairs, height, width, 3), RGB: the frame, the
-        next frame, and the frame in each other size.
+        A tuple: what is wrong with each pair, string (pairs,), empty if
+        nothing is; and uint8 tensors (pairs, height, width, 3), RGB: the
+        frame, the next frame, and the frame in each other size. Black where
+        something is wrong.
 
     Raises:
-        tf.errors.InvalidArgumentError: See `ServedModel.from_bytes`.
+        tf.errors.InvalidArgumentError: If there are more of the ones than of
+            the others.
     """
     num_frames, num_next = tf.size(frame_bytes), tf.size(next_frame_bytes)
     frame_bytes = _checked(
@@ -221,56 +236,56 @@ def decode_pairs(frame_bytes, next_frame_bytes, image_size, *other_sizes):
         " and ",
         num_next,
     )
-    frame, *others, size = _decode(
-        frame_bytes, "frame_bytes", image_size, *other_sizes
-    )
-    next_frame, next_size = _decode(
-        next_frame_bytes, "next_frame_bytes", image_size
-    )
-    is_bad = tf.reduce_any(size != next_size, axis=-1)
-    place = _first_place(is_bad)
-    size, next_size = (
-        _size_text(tf.reduce_sum(tf.boolean_mask(x, is_bad)[:1], axis=0))
-        for x in (size, next_size)
-    )
-    frame = _checked(
-        frame,
-        tf.reduce_any(is_bad),
-        "Expected both frames of a pair of one size. frame_bytes[",
-        place,
-        "] is ",
-        size,
-        ", next_frame_bytes[",
-        place,
-        "] is ",
-        next_size,
-    )
-    return frame, next_frame, *others
 
+    def decode(images):
+        error, *pair = _decode_pair(*images)
+        return error, *_resized(pair, image_size, *other_sizes)
 
-def _decode(images, name, *image_sizes):
-    """Returns a batch of images in each size, and the sizes that they had."""
-    images = _check_formats(images, name)
-
-    def decode(given):
-        frame, size = _decode_one(*given, name)
-        resized = [
-            frame if each is None else resizing.resize(frame, each)
-            for each in image_sizes
-        ]
-        return *resized, size
-
+    sizes = (image_size, image_size, *other_sizes)
     return tf.map_fn(
         decode,
-        (tf.range(tf.size(images)), images),
+        (frame_bytes, next_frame_bytes),
         fn_output_signature=(
+            tf.TensorSpec((), tf.string),
             *(
                 tf.TensorSpec((*(each or (None, None)), 3), tf.uint8)
-                for each in image_sizes
+                for each in sizes
             ),
-            tf.TensorSpec((2,), tf.int32),
         ),
         parallel_iterations=_NUM_PARALLEL,
+    )
+
+
+def _resized(pair, image_size, *other_sizes):
+    """Returns both frames in the first size, and the frame in the others."""
+    frames = [*pair, *pair[:1] * len(other_sizes)]
+    sizes = (image_size, image_size, *other_sizes)
+    return [
+        frame if size is None else resizing.resize(frame, size)
+        for frame, size in zip(frames, sizes, strict=True)
+    ]
+
+
+def _decode_pair(image, next_image):
+    """Decodes a pair and crops its bars.
+
+    Returns:
+        A tuple: what is wrong, and the two frames.
+    """
+    error, frame, size = _decode(image, "frame_bytes")
+    next_error, next_frame, next_size = _decode(next_image, "next_frame_bytes")
+    error = tf.where(error == "", next_error, error)
+    differ = _text(
+        "Expected both frames of a pair of one size. frame_bytes is ",
+        *(_size_text(size), ", next_frame_bytes is ", _size_text(next_size)),
+    )
+    is_other = (error == "") & tf.reduce_any(size != next_size)
+    error = tf.where(is_other, differ, error)
+    black = tf.zeros((MIN_SIDE, MIN_SIDE, 3), tf.uint8)
+    return error, *tf.cond(
+        error == "",
+        lambda: graph_bars.crop_pair(frame, next_frame),
+        lambda: (black, black),
     )
 
 
@@ -293,115 +308,135 @@ def _answer(frames, task, familiarity, frame, next_frame, *others):
     }
 
 
+def _without_bad(answer, is_bad):
+    """Returns an answer in which bad pairs have neither genre nor numbers."""
+    cleared = {}
+    for name in _OF_PAIRS & answer.keys():
+        value = answer[name]
+        shape = (-1, *[1] * (value.shape.rank - 1))
+        cleared[name] = tf.where(
+            tf.reshape(is_bad, shape), tf.zeros_like(value), value
+        )
+    return {**answer, **cleared}
+
+
 def _checked(value, is_bad, *words):
     """Returns a tensor, or fails with a message if a condition holds."""
-    words = [
-        word
-        if isinstance(word, str) or word.dtype == tf.string
-        else tf.strings.as_string(word)
-        for word in words
-    ]
-    message = tf.strings.join(words)
-    is_good = tf.debugging.Assert(tf.logical_not(is_bad), [message])
+    is_good = tf.debugging.Assert(tf.logical_not(is_bad), [_text(*words)])
     with tf.control_dependencies([is_good]):
         return tf.identity(value)
 
 
-def _first_place(is_bad):
-    """Returns the place of the first image that is bad; 0 if none is."""
-    return tf.reduce_sum(tf.where(is_bad)[:1])
-
-
-def _check_formats(images, name):
-    """Fails if an image is not a JPEG or PNG; says which one and what it is."""
-    # The head alone, long enough for every mark.
-    heads = tf.strings.substr(images, 0, 256)
-    padded = tf.strings.join([heads, "\0" * 16])
-    kinds = tf.fill(tf.shape(images), "neither JPEG nor PNG")
-    is_svg = tf.strings.regex_full_match(heads, r"\C*<svg\C*")
-    kinds = tf.where(is_svg, "an SVG", kinds)
-    for start, mark, kind in IMAGE_MARKS:
-        is_kind = tf.strings.substr(padded, start, len(mark)) == mark
-        kinds = tf.where(is_kind, kind, kinds)
-    kinds = tf.where(images == "", "empty", kinds)
-    is_bad = (kinds != "JPEG") & (kinds != "PNG")
-    return _checked(
-        images,
-        tf.reduce_any(is_bad),
-        f"Expected JPEG or PNG images. {name}[",
-        _first_place(is_bad),
-        "] is ",
-        tf.strings.reduce_join(tf.boolean_mask(kinds, is_bad)[:1]),
+def _text(*words):
+    """Joins strings, and tensors of strings or numbers."""
+    return tf.strings.join(
+        [
+            word
+            if isinstance(word, str) or word.dtype == tf.string
+            else tf.strings.as_string(word)
+            for word in words
+        ]
     )
 
 
 def _size_text(size):
-    height, width = (tf.strings.as_string(size[axis]) for axis in (0, 1))
-    return tf.strings.join([width, "x", height])
+    height, width = tf.unstack(size)
+    return _text(width, "x", height)
 
 
-def _decode_one(place, image, name):
-    """Decodes one image; returns it and its size, (height, width)."""
-    naming_errors = functools.partial(_naming_errors, place, name)
+def _decode(image, name):
+    """Decodes an image.
+
+    Returns:
+        A tuple: what is wrong, its frame, and its size, (height, width).
+    """
+    kind = _kind(image)
+    is_image = (kind == "JPEG") | (kind == "PNG")
+    frame, size = _decode_or_none(tf.where(is_image, image, ""))
+    num_pixels = tf.reduce_prod(tf.cast(size, tf.int64))
+    is_out = (num_pixels > MAX_PIXELS) | (tf.reduce_min(size) < MIN_SIDE)
+    return (
+        tf.case(
+            [
+                (
+                    tf.logical_not(is_image),
+                    lambda: _text(
+                        f"Expected JPEG or PNG images. {name} is ", kind
+                    ),
+                ),
+                (
+                    tf.reduce_all(size == 0),
+                    lambda: tf.constant(f"{name} is cut off or corrupt"),
+                ),
+                (
+                    is_out,
+                    lambda: _text(
+                        f"Expected images of {image_limits.RULE}. {name} is ",
+                        _size_text(size),
+                    ),
+                ),
+            ],
+            default=lambda: tf.constant(""),
+        ),
+        frame,
+        size,
+    )
+
+
+def _kind(image):
+    """Returns what an image is by its first bytes."""
+    # Long enough for every mark.
+    head = tf.strings.substr(image, 0, 256)
+    padded = tf.strings.join([head, "\0" * 16])
+    is_svg = tf.strings.regex_full_match(head, r"\C*<svg\C*")
+    kind = tf.where(is_svg, "an SVG", "neither JPEG nor PNG")
+    for start, mark, name in IMAGE_MARKS:
+        is_kind = tf.strings.substr(padded, start, len(mark)) == mark
+        kind = tf.where(is_kind, name, kind)
+    return tf.where(image == "", "empty", kind)
+
+
+def _decode_or_none(image):
+    """Decodes an image; one that cannot be is of no size.
+
+    An error in a graph ends it for a whole batch. A data set can go on
+    without the element that has it.
+    """
+    decoded = tf.data.Dataset.from_tensors(image).map(_decode_by_size)
+    none = tf.zeros((0, 0, 3), tf.uint8), tf.zeros(2, tf.int32)
+    decoded = decoded.ignore_errors().concatenate(
+        tf.data.Dataset.from_tensors(none)
+    )
+    return decoded.take(1).get_single_element()
+
+
+def _decode_by_size(image):
+    """Returns an image and its size; only a small image is decoded."""
     size = tf.cond(
         tf.strings.substr(image, 0, len(PNG)) == PNG,
-        lambda: _png_size(place, image, name),
-        lambda: naming_errors(lambda: tf.io.extract_jpeg_shape(image))[:2],
+        lambda: _png_size(image),
+        lambda: tf.io.extract_jpeg_shape(image)[:2],
     )
     size = tf.ensure_shape(size, (2,))
     num_pixels = tf.reduce_prod(tf.cast(size, tf.int64))
-    image = _checked(
-        image,
+    # By the header, before memory is taken.
+    frame = tf.cond(
         (num_pixels > MAX_PIXELS) | (tf.reduce_min(size) < MIN_SIDE),
-        f"Expected images of {image_limits.RULE}. {name}[",
-        place,
-        "] is ",
-        _size_text(size),
-    )
-    frame = naming_errors(
-        lambda: tf.io.decode_image(image, 3, expand_animations=False)
+        lambda: tf.zeros((0, 0, 3), tf.uint8),
+        lambda: tf.io.decode_image(image, 3, expand_animations=False),
     )
     return tf.ensure_shape(frame, (None, None, 3)), size
 
 
-def _png_size(place, image, name):
+def _png_size(image):
     """Reads a PNG's size from its first chunk."""
-    # Padded, since a place behind a string's end would be an error.
-    head = tf.strings.substr(image, 0, 24)
-    head = tf.strings.substr(tf.strings.join([head, "\0" * 24]), 0, 24)
     # A decoder skips chunks before the header that it does not know; a size
     # in one of them is not the image's.
-    is_bad = tf.strings.length(image) < 24
-    is_bad |= tf.strings.substr(head, 12, 4) != "IHDR"
     head = _checked(
-        head,
-        is_bad,
-        f"{name}[",
-        place,
-        "] is a PNG whose header is missing or cut off",
+        tf.strings.substr(image, 0, 24),
+        tf.strings.substr(image, 12, 4) != "IHDR",
+        "no header",
     )
     numbers = tf.strings.substr(head, 16, 8)
     numbers = tf.io.decode_raw(numbers, tf.int32, little_endian=False)
     return tf.reshape(numbers, (2,))[::-1]
-
-
-def _naming_errors(place, name, decode):
-    """Calls a decoder so that its errors say which image it was.
-
-    The decoders' own say nothing of the kind; but they end with the name of
-    the node that failed. So each place of a batch has a node of its own.
-    """
-
-    def branch(number):
-        which = f"{number}" if number < _NUM_NAMED else f"{number}_or_later"
-
-        def call():
-            with tf.name_scope(f"{name}_{which}_is_cut_off_or_corrupt"):
-                return decode()
-
-        return call
-
-    return tf.switch_case(
-        tf.minimum(place, _NUM_NAMED),
-        [branch(number) for number in range(_NUM_NAMED + 1)],
-    )

@@ -17,8 +17,6 @@ import tensorflow as tf
 from keras_ssc import models
 from keras_ssc.errors import OutsideError
 
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
-
 
 class WorkerError(OutsideError):
     """Another host of a training has ended."""
@@ -28,8 +26,8 @@ def make_strategy(name):
     """Makes a `tf.distribute` strategy; the first thing that a training does.
 
     Args:
-        name: String, one of `STRATEGIES`. `"auto"` takes all hosts that
-            TF_CONFIG names, else all GPUs of this one.
+        name: String, one of `train_config.STRATEGIES`. `"auto"` takes all
+            hosts that TF_CONFIG names, else all GPUs of this one.
 
     Returns:
         A `tf.distribute.Strategy`.

@@ -4,17 +4,13 @@ import argparse
 import dataclasses
 import typing
 
-import keras
-
 from keras_ssc import checks
-from keras_ssc import models
-from keras_ssc.data.augmentation import Augmentation
-from keras_ssc.models import backbones
-from keras_ssc.training import devices
+from keras_ssc.training import settings
 
 # The last one is for a linear head on stored features alone.
 OPTIMIZERS = ("adam", "sgd", "lbfgs")
 SCHEDULES = ("constant", "exponential", "cosine")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "mixed", "mixed_float16", "mixed_bfloat16")
 
 # Of `freeze`: as many as there are.
@@ -23,7 +19,7 @@ ALL_EPOCHS = "all"
 # Settings for a purpose, which take the place of a model's own.
 SETTINGS = {
     # Minutes on a laptop: nothing is trained but a linear head.
-    "frozen": models.FROZEN | {"dense_units": ()},
+    "frozen": settings.FROZEN | {"dense_units": ()},
 }
 
 # Who computes the flow, and the models' own word for it.
@@ -34,7 +30,7 @@ FLOWS = {"opencv": "given", "graph": "graph"}
 class TrainConfig:
     """All settings of a training. None: the model's default for the data."""
 
-    model: str = "double_stack"  # a key of models.MODELS
+    model: str = "double_stack"  # a key of settings.OF_MODELS
     dataset: str = "scene_genre/sample"  # the data set that needs no input
     data_dir: str | None = None  # where data sets are; TFDS's default
     run_dir: str | None = None  # default: runs/<time>_<model>
@@ -102,6 +98,8 @@ class TrainConfig:
         Raises:
             ValueError: If a number is out of its range.
         """
+        from keras_ssc.data.augmentation import Augmentation
+
         return Augmentation(self.mirror, self.crop, self.colour)
 
 
@@ -110,7 +108,7 @@ def settings_of(name, model):
 
     Args:
         name: String, a key of `SETTINGS`.
-        model: String, a key of `models.MODELS`.
+        model: String, a key of `settings.OF_MODELS`.
 
     Returns:
         A dict of fields of `TrainConfig`.
@@ -119,8 +117,8 @@ def settings_of(name, model):
         ValueError: If there are no such settings, or they are not for it.
     """
     checks.one_of("settings", name, SETTINGS)
-    checks.one_of("model", model, models.MODELS)
-    options = models.options_of(model)
+    checks.one_of("model", model, settings.OF_MODELS)
+    options = _options_of(model)
     if "backbone" not in options:
         raise ValueError(
             f"Expected a model with a backbone for the settings {name}. "
@@ -135,8 +133,19 @@ def settings_of(name, model):
 
 def _model_options():
     return {
-        option for name in models.MODELS for option in models.options_of(name)
+        option for name in settings.OF_MODELS for option in _options_of(name)
     }
+
+
+def _options_of(name):
+    return _models().options_of(name)
+
+
+def _models():
+    # Only now: a command's help needs no Keras.
+    from keras_ssc import models
+
+    return models
 
 
 def fill_in(config):
@@ -146,11 +155,16 @@ def fill_in(config):
         ValueError: If there is no such model, option or choice, or a number
             is out of its range.
     """
-    checks.one_of("model", config.model, models.MODELS)
+    # Only now: a command's help needs no Keras.
+    import keras
+
+    from keras_ssc.training import devices
+
+    checks.one_of("model", config.model, settings.OF_MODELS)
     is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
-    model = models.MODELS[config.model]
-    settings = model.sample if is_sample else model.report
-    defaults = {"schedule": "constant", "freeze": 0, "mirror": True, **settings}
+    own = settings.OF_MODELS[config.model]
+    own = own.sample if is_sample else own.report
+    defaults = {"schedule": "constant", "freeze": 0, "mirror": True, **own}
     config = dataclasses.replace(
         config,
         **{
@@ -165,7 +179,7 @@ def fill_in(config):
     if config.jit_compile is None:
         is_needed = keras.backend.backend() == "jax"
         config = dataclasses.replace(config, jit_compile=is_needed)
-    if config.flow == "auto" and "flow" in models.options_of(config.model):
+    if config.flow == "auto" and "flow" in _options_of(config.model):
         config = dataclasses.replace(config, flow=devices.flow_of_machine())
     if (config.freeze or config.unfreeze_from) and config.weights is None:
         raise ValueError(
@@ -181,7 +195,7 @@ def _fill_in_phases(config):
     """Returns the config with what fine-tuning needs."""
     return dataclasses.replace(
         config,
-        unfreeze_from=config.unfreeze_from or models.ALL_BLOCKS,
+        unfreeze_from=config.unfreeze_from or _models().ALL_BLOCKS,
         fine_learning_rate=config.fine_learning_rate
         or config.learning_rate / 10,
     )
@@ -197,7 +211,9 @@ def check(config):
         ValueError: If there is no such option or choice, or a number is out of
             its range.
     """
-    checks.one_of("strategy", config.strategy, devices.STRATEGIES)
+    from keras_ssc.models import backbones
+
+    checks.one_of("strategy", config.strategy, STRATEGIES)
     checks.one_of("optimizer", config.optimizer, OPTIMIZERS)
     checks.one_of("schedule", config.schedule, SCHEDULES)
     checks.one_of("precision", config.precision, PRECISIONS)
@@ -220,7 +236,7 @@ def check(config):
         )
     if config.optimizer == "lbfgs":
         _check_linear(config)
-    elif models.MODELS[config.model].film_head:
+    elif _models().MODELS[config.model].film_head:
         raise ValueError(
             f"Expected --freeze all and --optimizer lbfgs with {config.model}, "
             "whose head over a film's pairs needs their stored features. Train "
@@ -232,7 +248,7 @@ def check(config):
             f"Received: {config.label_smoothing}"
         )
     config.augmentation()
-    known = models.options_of(config.model)
+    known = _options_of(config.model)
     for name in config.model_options():
         if name not in known:
             raise ValueError(
@@ -288,15 +304,14 @@ def _units(text):
 
 # What a flag's help says, by the config's fields.
 _HELP = {
-    "model": ", ".join(models.MODELS),
+    "model": ", ".join(settings.OF_MODELS),
     "dataset": "scene_genre/CONFIG, a data set that is built",
     "data_dir": "where data sets are built",
     "run_dir": "default: runs/<time>_<model>",
     "image_size": "pixels of the model's frames, such as 96 or 120x68",
-    "backbone": "the trunk, of models that have one: "
-    f"{', '.join(backbones.BACKBONES)}, a network of keras.applications, such "
-    "as mobilenet_v2, or hub:PRESET, a preset of KerasHub or its folder; "
-    "default: the report's",
+    "backbone": "the trunk, of models that have one: efficientnet_lite0, a "
+    "network of keras.applications, such as resnet50, or hub:PRESET, a preset "
+    "of KerasHub or its folder; default: the report's",
     "weights": "none, imagenet, or a file of the three-channel network",
     "start": "a run whose model the training begins with, such as one with "
     "--freeze all; its model, image size and options are the run's",
@@ -330,7 +345,7 @@ _HELP = {
     "bfloat16 on processors that have it",
     "jit_compile": "compile with XLA: takes minutes, then steps are faster; "
     "default: on JAX, which else computes operation by operation",
-    "strategy": ", ".join(devices.STRATEGIES),
+    "strategy": ", ".join(STRATEGIES),
     "deterministic": "the same seed gives the same weights",
     "checkpoint_steps": "also write a checkpoint each time after this many "
     "steps within an epoch",

@@ -5,6 +5,7 @@ import sys
 import tensorflow_datasets as tfds
 
 from tests.helpers import make_dummy_data
+from tests.helpers import scene_genre
 
 
 def test_films_are_built_in_another_process(tmp_path):
@@ -13,7 +14,7 @@ def test_films_are_built_in_another_process(tmp_path):
     tfds_command = pathlib.Path(sys.executable).with_name("tfds")
     subprocess.run(
         [
-            *(tfds_command, "build", make_dummy_data.FOLDER.parent),
+            *(tfds_command, "build", scene_genre.BUILDER),
             *("--config", "films", "--data_dir", tmp_path),
             *("--manual_dir", make_dummy_data.FOLDER / "films"),
             "--beam_pipeline_options",

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from experiments import readme
-from keras_ssc import models
+from keras_ssc.training import settings
 
 BLOCK = re.compile(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->\n", re.DOTALL)
 BLOCKS = {
@@ -24,7 +24,7 @@ def test_outside_the_tables_nothing_is_measured(path):
     text = BLOCK.sub("", path.read_text("utf-8"))
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     # The report's own, which are facts of the report.
-    told = {f"{each.report_accuracy} %" for each in models.MODELS.values()}
+    told = {f"{each.report_accuracy} %" for each in settings.OF_MODELS.values()}
     unit = r"(?:%|s|ms|seconds|minutes|hours|MB|MiB|GB|GiB|times)"
     found = set(re.findall(rf"\b\d[\d.,]* {unit}(?![\w/])", text))
     assert found - told <= SAID

@@ -7,12 +7,7 @@ from keras_ssc.data import pair_files
 from keras_ssc.films import image_files
 from tests.helpers import drawn_films
 
-FOLDER = (
-    pathlib.Path(__file__).parents[2]
-    / "tfds_builder"
-    / "scene_genre"
-    / "dummy_data"
-)
+FOLDER = pathlib.Path(__file__).parents[1] / "data" / "dummy_data"
 
 
 def main():

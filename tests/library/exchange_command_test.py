@@ -6,6 +6,7 @@ import pytest
 
 from keras_ssc.library import __main__ as library_command
 from keras_ssc.library import database
+from tests.helpers import drawn_films
 from tests.helpers import small_libraries
 
 
@@ -59,3 +60,20 @@ def test_nfo_files_are_shown_then_written(run, tmp_path):
 def test_an_import_needs_a_source(run):
     with pytest.raises(SystemExit):
         run("import")
+
+
+def test_films_go_through_a_pipeline(run, tmp_path):
+    here = "--direct_running_mode=in_memory --direct_num_workers=1"
+    beam = ("--runner", "DirectRunner", "--runner-options", here)
+    (tmp_path / "films").mkdir()
+    drawn_films.write_film(
+        tmp_path / "films" / "a.mp4", drawn_films.shot(0, 24)
+    )
+    code, out = run("scan", "films", *beam, "--out", "results", "--pairs", "2")
+    assert code == 0 and "load results" in out
+    code, out = run("load", "results", "--db", "new.sqlite")
+    assert code == 0 and "loaded: 1 films" in out
+    with pytest.raises(ValueError, match="--out"):
+        run("scan", "films", *beam)
+    with pytest.raises(ValueError, match="--model"):
+        run("suggest", *beam, "--out", "scores")

@@ -14,6 +14,7 @@ from keras_ssc.errors import VideoError
 from keras_ssc.films import film_reader
 from keras_ssc.library import database
 from keras_ssc.library import features
+from keras_ssc.library import learning
 from keras_ssc.library import pipeline
 from keras_ssc.library import reading
 from keras_ssc.library import scanning
@@ -228,3 +229,12 @@ def test_a_model_says_the_same_in_a_pipeline(films, tmp_path, small_run):
             assert one.familiarity == other.familiarity
     with pytest.raises(ValueError, match="new folder"):
         next(asked.predict_films(paths, PLAN))
+    with _library(tmp_path) as library:
+        scanning.scan(library, [films], PLAN, workers=1)
+        asked = pipeline.BeamPredictor(
+            small_run, tmp_path / "more", "DirectRunner", HERE
+        )
+        learning.learn(library, asked)
+        suggested = library.suggestions()
+        learning.learn(library, small_run)
+        assert suggested == library.suggestions() and len(suggested) == 2

@@ -202,7 +202,7 @@ def test_powers_of_ten_are_numbers_and_no_mathematics(drawn):
     assert not any("$" in label for label in labels)
 
 
-SIX = ("#D55E00", "#000000", "#CC79A7", "#F0E442", "#009E73", "#56B4E9")
+SIX = ("#D55E00", "#882255", "#CC79A7", "#F0E442", "#009E73", "#56B4E9")
 
 
 def test_first_eight_genres_have_a_colour_each_and_the_ninth_is_grey():
@@ -419,3 +419,19 @@ def test_strengths_of_a_penalty_stand_as_numbers(drawn):
         assert labels == ["1", "0.1", "1e-05"]
         assert not axes.get_xticklabels(minor=True)
         assert axes.get_xlabel() == "L2 penalty"
+
+
+def test_letters_that_no_font_has_are_told_once(monkeypatch, capsys):
+    monkeypatch.setattr(figures, "_letters", lambda: set(map(ord, "ab ")))
+    monkeypatch.setattr(figures, "_told", set())
+    figures.fitted("ab 한 a", 1000, 10)
+    figures.fitted("한", 1000, 10)
+    told = capsys.readouterr().err
+    assert told.count("한") == 1
+    assert "Install a font" in told
+
+
+def test_letters_of_fonts_that_are_there_are_not_told(monkeypatch, capsys):
+    monkeypatch.setattr(figures, "_told", set())
+    assert figures.fitted("Ä γ ж א", 1000, 10) == "Ä γ ж א"
+    assert capsys.readouterr().err == ""

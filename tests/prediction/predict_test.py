@@ -10,12 +10,14 @@ import opentimelineio
 import pytest
 
 import keras_ssc
+from experiments import letterbox
 from keras_ssc import flow
 from keras_ssc import predict
 from keras_ssc.data import datasets
 from keras_ssc.data import pair_files
 from keras_ssc.data import resizing
 from keras_ssc.errors import VideoError
+from keras_ssc.films import black_bars
 from keras_ssc.films import film_reader
 from keras_ssc.films import frame_index
 from keras_ssc.films import image_files
@@ -131,8 +133,27 @@ def test_export_says_what_the_run_says(asked, run_dir, film, tmp_path):
         other.scores(*frames)[0], asked.scores(*frames)[0], atol=1e-5
     )
     image = [image_files.encode_frame(x[0]) for x in frames]
-    assert other.predict([image])[0].scores == pytest.approx(
-        asked.predict([image])[0].scores, abs=1e-5
+    expected = asked.predict([image])[0].scores
+    assert other.predict([image])[0].scores == pytest.approx(expected, abs=1e-5)
+    # Between bars, and one such pair among others.
+    size = frames[0].shape[2:0:-1]
+    barred = [np.array(stack) for stack in frames]
+    for stack in barred:
+        stack[2] = letterbox.barred(stack[2], size, 0.2, 0.1)
+    pair = [stack[2] for stack in barred]
+    image = [image_files.encode_frame(frame) for frame in pair]
+    cropped = asked.predict_pair(*black_bars.crop_pair(*pair)).scores
+    for each in (asked, other):
+        for answer in (each.predict_pair(*pair), *each.predict([image])):
+            assert answer.scores == pytest.approx(cropped, abs=1e-5)
+    np.testing.assert_allclose(
+        other.scores(*barred)[0], asked.scores(*barred)[0], atol=1e-5
+    )
+    others = [0, 1, 3]
+    np.testing.assert_allclose(
+        asked.scores(*barred)[0][others],
+        asked.scores(*frames)[0][others],
+        atol=1e-6,
     )
 
 

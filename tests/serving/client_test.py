@@ -165,9 +165,31 @@ def test_a_cut_image_is_the_users_mistake(server, way):
     client = serving_client.Client(getattr(server, way), batch_size=1)
     with pytest.raises(ValueError) as raised:
         client.predict([good, (good[0][:3000], good[1])])
-    assert str(raised.value) == (
-        "frame_bytes[1] is cut off or corrupt (Invalid PNG data, size 3000)"
-    )
+    assert str(raised.value) == "frame_bytes[1] is cut off or corrupt"
+
+
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_a_bad_image_costs_no_other_pair(server, local, way):
+    client = serving_client.Client(getattr(server, way), batch_size=2)
+    pairs = tiny_served.pairs(4)
+    expected = local(pairs)
+    pairs[1] = (pairs[1][0], b"GIF89a")
+    pairs[2] = (pairs[2][0][:3000], pairs[2][1])
+    first, *refused, last = client.predict_each(pairs)
+    tiny_served.assert_same([first, last], [expected[0], expected[3]])
+    assert [str(error) for error in refused] == [
+        "Expected JPEG or PNG images. next_frame_bytes[1] is a GIF",
+        "frame_bytes[2] is cut off or corrupt",
+    ]
+    assert {type(error) for error in refused} == {serving_client.ImageError}
+
+
+def test_a_model_of_an_earlier_version_refuses_all_pairs_for_one(server):
+    text = "assertion failed: [Expected JPEG or PNG. frame_bytes[1] is a GIF]"
+    server.reply = (400, json.dumps({"error": text}).encode())
+    client = serving_client.Client(server.rest)
+    with pytest.raises(serving_client.ImageError, match=r"^Expected JPEG or"):
+        client.predict_each([(b"", b"")] * 2)
 
 
 @pytest.mark.parametrize(
@@ -476,7 +498,7 @@ def test_the_command_prints_json_for_programs(server, local, images, way):
     "names,expected",
     [
         (("1.png", "notes.txt"), "{}/notes.txt is neither JPEG nor PNG"),
-        (("cut.png", "2.png"), "{}/cut.png is cut off or corrupt (Invalid"),
+        (("cut.png", "2.png"), "{}/cut.png is cut off or corrupt"),
         (("empty.png", "2.png"), "{}/empty.png is empty"),
         (("1.png", "3.png"), "Received: {}/3.png, no such file"),
         (("1.png", "."), "Received: {}, a folder"),

@@ -1,6 +1,5 @@
 import collections
 import csv
-import pathlib
 import shutil
 
 import numpy as np
@@ -11,10 +10,13 @@ from keras_ssc import flow
 from keras_ssc.data import extraction
 from keras_ssc.films import image_files
 from keras_ssc.genres import REPORT_GENRES
-from scene_genre import scene_genre_dataset_builder
 from tests.helpers import drawn_films
+from tests.helpers import make_dummy_data
+from tests.helpers import scene_genre
 
-DUMMY_DATA = pathlib.Path(__file__).parent / "dummy_data"
+DUMMY_DATA = make_dummy_data.FOLDER
+
+scene_genre_dataset_builder = scene_genre.builder_module()
 
 
 class FramesTest(tfds.testing.DatasetBuilderTestCase):
