@@ -242,16 +242,36 @@ def similar(library, film, count):
         A list of at most so many films' `id`s, the most similar first; the
         film's copies are none of them. Empty of a film that was not read.
     """
-    ids, means = library.means()
-    own = np.flatnonzero(ids == film)
-    if not len(own):
-        return []
-    deviation = means.std(axis=0)
-    scaled = means / np.where(deviation > 0, deviation, 1)
-    distance = np.linalg.norm(scaled - scaled[own], axis=1)
-    copies = {each.id: each.copies for each in library.films()}
-    order = ids[np.argsort(distance, kind="stable")].tolist()
-    return [x for x in order if copies[x] != copies[film]][:count]
+    return Neighbours(library).of(film, count)
+
+
+class Neighbours:
+    """A library's films by how much they look and move alike.
+
+    Args:
+        library: A `database.Library`; what changes in it later is not known.
+    """
+
+    def __init__(self, library):
+        self._copies = {film.id: film.copies for film in library.films()}
+        self._ids, means = library.means()
+        if len(means):
+            means -= means.mean(axis=0)
+            deviation = means.std(axis=0)
+            means /= np.where(deviation > 0, deviation, 1)
+        self._scaled = means
+        self._squares = np.einsum("ij,ij->i", means, means)
+
+    def of(self, film, count):
+        """Finds the films that are like one, see `similar`."""
+        own = np.flatnonzero(self._ids == film)
+        if not len(own):
+            return []
+        # The squared distance but for what is the same of all films.
+        distance = self._squares - 2 * (self._scaled @ self._scaled[own[0]])
+        order = self._ids[np.argsort(distance, kind="stable")].tolist()
+        group = self._copies[film]
+        return [x for x in order if self._copies[x] != group][:count]
 
 
 # ---- answers ----

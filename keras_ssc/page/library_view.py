@@ -191,6 +191,7 @@ class View:
         self._lock = threading.Lock()
         self._learning = threading.Lock()
         self._similar_lock = threading.Lock()
+        self._neighbours = None  # and the version that they are of
         self._version = None
         self._rows = {}
         self._groups = {}  # the first of films that are copies -> their ids
@@ -363,7 +364,7 @@ class View:
             "copies": [rows[each] for each in copies if each != film],
             "files": self.library.files(film),
             "next": self.next_after(film, query),
-            "video": self.video_kind(film),
+            "video": self._playable(row.film),
         }
 
     def similar(self, film):
@@ -372,9 +373,13 @@ class View:
         Args:
             film: Integer, its `id`.
         """
-        # One at a time: each looks at the features of all films.
+        changes, _ = self.library.version()
+        # One at a time: this reads the features of all films.
         with self._similar_lock:
-            found = learning.similar(self.library, film, _SIMILAR)
+            if self._neighbours is None or self._neighbours[0] != changes:
+                self._neighbours = None  # not both at once in memory
+                self._neighbours = changes, learning.Neighbours(self.library)
+            found = self._neighbours[1].of(film, _SIMILAR)
         rows = self.rows()
         return [rows[each] for each in found if each in rows]
 
@@ -394,6 +399,11 @@ class View:
             found.append({**dataclasses.asdict(shot), "genre": genre})
             found[-1]["score"] = score
         return found
+
+    def _playable(self, film):
+        # What could not be read is told of already.
+        is_known = film.is_read and film.error is None
+        return self.video_kind(film.id) if is_known else (None, "")
 
     def video_kind(self, film):
         """Returns how a film can be played.

@@ -3,6 +3,8 @@ import pathlib
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -527,6 +529,21 @@ def test_a_missing_library_is_a_mistake(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["app"])
     with pytest.raises(ValueError, match="MODEL, a --library"):
         app_command.main()
+
+
+def test_without_a_model_it_is_light(library):
+    # TensorFlow alone takes 600 MB and seconds.
+    script = (
+        "import sys; import keras_ssc.page.library_page; "
+        "print([x for x in ('tensorflow', 'gradio') if x in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "[]\n"
 
 
 def test_a_port_that_is_taken_is_one_line(library):

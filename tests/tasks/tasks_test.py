@@ -218,3 +218,24 @@ def test_the_task_of_a_server_is_in_its_answer():
     assert tasks.of_card({"format": "savedmodel"}) == tasks.REPORT
     with pytest.raises(ValueError, match="thresholds is"):
         tasks.of_card({**card, "thresholds": {"noir": 1}})
+
+
+@pytest.mark.parametrize("task", [ONE, SEVERAL])
+def test_the_loss_without_keras_is_the_training_s(task):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20, 3)).astype(np.float32)
+    label = rng.integers(0, 3, 20)
+    if task is SEVERAL:
+        label = rng.integers(0, 2, (20, 3)).astype(np.uint8)
+    targets = np.asarray(task.targets(label))
+    loss = float(task.loss(label)(targets, logits))
+    assert task.log_loss(label, logits) == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("task", [ONE, SEVERAL])
+def test_scores_of_arrays_are_those_of_tensors(task):
+    logits = np.random.default_rng(0).normal(size=(20, 3))
+    tensor = tf.constant(logits, tf.float32)
+    scores = task.scores(logits)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, np.asarray(task.scores(tensor)), 1e-5)

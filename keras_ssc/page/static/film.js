@@ -1,6 +1,6 @@
 // A film: played or leafed through, and labelled.
 
-import { byId, goTo, keep, kept, onKeys, sendLabel, tell, undo } from "./common.js";
+import { UnreachedError, byId, goTo, keep, kept, onKeys, sendLabel, tell, undo } from "./common.js";
 
 const data = JSON.parse(byId("data").textContent);
 const { shots } = data;
@@ -71,6 +71,7 @@ const startSlides = () => {
 };
 
 const play = () => {
+  if (!hasVideo && !shots.length) return;
   if (hasVideo) {
     if (video.paused) video.play().catch(() => {});
     else video.pause();
@@ -81,7 +82,7 @@ const play = () => {
 const setSpeed = (steps) => {
   const place = SPEEDS.indexOf(speed) + steps;
   speed = SPEEDS[Math.min(Math.max(place, 0), SPEEDS.length - 1)];
-  byId("speed").textContent = `speed ${speed}`;
+  if (byId("speed")) byId("speed").textContent = `speed ${speed}`;
   keep("speed", speed);
   if (video) video.playbackRate = speed;
   if (slides) {
@@ -98,7 +99,8 @@ const showPictures = () => {
   video.hidden = true;
   byId("pictures").hidden = false;
   byId("why-pictures").textContent =
-    "This browser does not play this film. Here is a picture of each shot.";
+    "This browser does not play this film." +
+    (shots.length ? " Here is a picture of each shot." : "");
   showShot(shown);
 };
 
@@ -130,8 +132,8 @@ if (shots.length) {
     showShot(Number(event.target.value));
   });
 }
-byId("slower").addEventListener("click", () => setSpeed(-1));
-byId("faster").addEventListener("click", () => setSpeed(1));
+byId("slower")?.addEventListener("click", () => setSpeed(-1));
+byId("faster")?.addEventListener("click", () => setSpeed(1));
 
 // ---- the shots ----
 
@@ -312,7 +314,8 @@ const label = async (genres) => {
     );
     goOn(genres, value);
   } catch (error) {
-    tell(error.message);
+    // What waits is told of above.
+    tell(error instanceof UnreachedError ? "" : error.message);
   }
   isSaving = false;
 };
