@@ -243,9 +243,10 @@ def text_of(results):
         for kind in results["kinds"]
     ]
     heads += ["with bars", "other bars in the graph"]
+    table = tables.markdown_table(heads, rows)
     text = (
-        f"{results['machine']}; {results['model']}. Accuracy by pair, "
-        f"%; confidence: the mean of Keras' highest scores, %.\n\n{tables.markdown_table(heads, rows)}"
+        f"{results['machine']}; {results['model']}. Accuracy by pair, %; "
+        f"confidence: the mean of Keras' highest scores, %.\n\n{table}"
     )
     if results["films"]:
         text += (
