@@ -20,7 +20,7 @@ MOST_LONGER = 1.05
 # not looked at further. And the least share of equal bits of their pictures:
 # of any two pictures, about half are equal.
 LEAST_ALIKE_MEANS = 0.8
-LEAST_ALIKE = 0.75
+LEAST_ALIKE = 0.79
 
 # Films that are compared with others at once: 1,024 with 10,000 take 40 MB.
 _BLOCK = 1024
