@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import fractions
 import functools
-import io
 import itertools
 import pathlib
 
@@ -146,68 +145,63 @@ def make(out, paths):
 # ---- ways of telling copies ----
 
 
-def _hashes(library, film, hash_of):
-    pictures = [
-        library.picture(film, shot.number) for shot in library.shots(film)
-    ]
-    return np.array([hash_of(picture) for picture in pictures if picture])
-
-
-def _phash(picture):
-    import imagehash  # not one of the project's dependencies
-    from PIL import Image
-
-    return imagehash.phash(Image.open(io.BytesIO(picture))).hash.ravel()
-
-
 def _pdq(picture):
-    import pdqhash  # the same
+    import pdqhash  # not one of the project's dependencies
 
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     return pdqhash.compute(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))[0] > 0
 
 
-def _same_bits(one, other):
-    n = min(len(one), len(other))
-    return float(np.mean(one[:n] == other[:n]))
-
-
-def _cosine(one, other):
-    norms = np.linalg.norm(one) * np.linalg.norm(other)
-    return float(one @ other / max(norms, 1e-9))
+def _cosines(one, other):
+    """Returns the mean cosine of the rows of two arrays (rows, n)."""
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return float(np.mean((one * other).sum(axis=1) / np.maximum(norms, 1e-9)))
 
 
 def _in_order(stored, parts, one, other):
-    return copies.alike(stored[one], stored[other], parts)
+    """Returns the mean cosine of features, of pair by pair.
+
+    Args:
+        stored: Dict from films' `id`s to arrays (pairs, n).
+        parts: Tuple of integers: 0, the frames' features; 1, their motion's.
+        one: Integer, a film's `id`.
+        other: Another's.
+    """
+    num_pairs = min(len(stored[one]), len(stored[other]))
+    halves = [np.split(stored[x][:num_pairs], 2, axis=1) for x in (one, other)]
+    return np.mean([_cosines(*(x[part] for x in halves)) for part in parts])
 
 
 def ways(library):
     """Returns a dict from ways to functions of two films' `id`s."""
     films = [film for film in library.films() if film.error is None]
     stored = {
-        film.id: (features.load(library.path, film.content), film.seconds)
+        film.id: np.float32(features.load(library.path, film.content).pairs)
         for film in films
     }
-    means = dict(zip(*library.means(), strict=True))
+    means = {film: x.mean(axis=0, keepdims=True) for film, x in stored.items()}
     found = {
-        "mean features": lambda one, other: _cosine(means[one], means[other]),
-        "frames' features at the same moments": functools.partial(
+        "mean features": lambda one, other: _cosines(means[one], means[other]),
+        "frames' features, pair by pair": functools.partial(
             _in_order, stored, (0,)
         ),
-        "motion's features at the same moments": functools.partial(
+        "motion's features, pair by pair": functools.partial(
             _in_order, stored, (1,)
         ),
-        "frames' and motion's features at the same moments": functools.partial(
+        "frames' and motion's features, pair by pair": functools.partial(
             _in_order, stored, (0, 1)
         ),
     }
-    for name, hash_of in (("imagehash's phash", _phash), ("pdqhash", _pdq)):
+    for name, hash_of in (("phash", copies.phash), ("pdqhash", _pdq)):
         try:
-            hashes = {x.id: _hashes(library, x.id, hash_of) for x in films}
+            hashes = {
+                film.id: copies.hashes_of(library, film, hash_of)
+                for film in films
+            }
         except ImportError:
             continue
         found[f"{name}, picture by picture"] = (
-            lambda one, other, hashes=hashes: _same_bits(
+            lambda one, other, hashes=hashes: copies.alike(
                 hashes[one], hashes[other]
             )
         )
@@ -256,72 +250,53 @@ def measure(library, half_of):
             those that choose the thresholds, 1 of those that test them.
 
     Returns:
-        A dict of plain values: `ways`, from each way to its `threshold`,
-        `precision`, `recall` and `wrong`, on pairs of files, and the same of
-        the `groups` that it makes; `groups`, the same of the library's own;
-        `kinds`, from each kind of copy to the share of those that are in a
-        group with their original.
+        A dict of plain values: `ways`, from each way to its `threshold`, the
+        `precision`, `recall` and number `wrong` of pairs of files of the half
+        that tests, and the same of the `groups` that it makes of all; `groups`,
+        the same of the library's own; `kinds`, from each kind of copy to the
+        share of those that are in a group with their original.
     """
-    paths = {film.id: library.path_of(film.id) for film in library.films()}
-    seconds = {film.id: film.seconds for film in library.films()}
+    films = [film for film in library.films() if film.seconds is not None]
+    seconds = {film.id: film.seconds for film in films}
+    paths = {film.id: library.path_of(film.id) for film in films}
     name_of = {film: path.parent.name for film, path in paths.items()}
-    pairs = [
-        [
-            pair
-            for pair in itertools.combinations(paths, 2)
-            if all(half_of.get(name_of[film]) == half for film in pair)
-        ]
-        for half in (0, 1)
-    ]
-    is_copy = [
-        np.array([name_of[one] == name_of[other] for one, other in half])
-        for half in pairs
-    ]
-
-    def scores(way, half):
-        return np.array(
-            [
-                way(*pair)
-                if max(map(seconds.get, pair))
-                <= copies.MOST_LONGER * min(map(seconds.get, pair))
-                else -1.0
-                for pair in half
-            ]
-        )
-
+    pairs = list(itertools.combinations(paths, 2))
+    is_copy = np.array([name_of[one] == name_of[other] for one, other in pairs])
+    halves = np.array([[half_of[name_of[x]] for x in pair] for pair in pairs])
+    chooses, tests = ((halves == half).all(axis=1) for half in (0, 1))
+    lengths = np.array([[seconds[x] for x in pair] for pair in pairs])
+    may_be = lengths.max(axis=1) <= copies.MOST_LONGER * lengths.min(axis=1)
     compared = {}
     for name, way in ways(library).items():
-        threshold = _best_threshold(scores(way, pairs[0]), is_copy[0])
-        is_found = scores(way, pairs[1]) >= threshold
+        scores = np.full(len(pairs), -1.0)
+        scores[may_be] = [
+            way(*pair) for pair in itertools.compress(pairs, may_be)
+        ]
+        threshold = _best_threshold(scores[chooses], is_copy[chooses])
+        is_found = scores >= threshold
         compared[name] = {
             "threshold": threshold,
-            **_rates(is_found, is_copy[1]),
-            "groups": _rates(_in_groups(pairs[1], is_found), is_copy[1]),
+            **_rates(is_found[tests], is_copy[tests]),
+            "groups": _rates(_in_groups(pairs, is_found), is_copy),
         }
-    group_of = {film.id: film.copies for film in library.films()}
-    is_found = np.array(
-        [group_of[one] == group_of[other] for one, other in pairs[1]]
-    )
+    group_of = {film.id: film.copies for film in films}
     by_path = {path: group_of[film] for film, path in paths.items()}
-    tested = [path for path in by_path if half_of.get(path.parent.name) == 1]
+    found = {
+        kind: [
+            by_path[path] == by_path[path.with_name("00.mkv")]
+            for path in by_path
+            if path.stem == f"{place:02d}"
+        ]
+        for place, kind in enumerate(KINDS, start=1)
+    }
+    in_one = [group_of[one] == group_of[other] for one, other in pairs]
     return {
         "machine": measured.machine(),
         "num_films": len(half_of),
         "num_files": len(paths),
         "ways": compared,
-        "groups": _rates(is_found, is_copy[1]),
-        "kinds": {
-            kind: float(
-                np.mean(
-                    [
-                        by_path[path] == by_path[path.with_name("00.mkv")]
-                        for path in tested
-                        if path.stem == f"{place:02d}"
-                    ]
-                )
-            )
-            for place, kind in enumerate(KINDS, start=1)
-        },
+        "groups": _rates(np.array(in_one), is_copy),
+        "kinds": {kind: float(np.mean(x)) for kind, x in found.items()},
     }
 
 
@@ -352,8 +327,8 @@ def text_of(found):
                 "way",
                 "precision",
                 "recall",
-                "precision of groups",
-                "recall of groups",
+                "precision of groups, all",
+                "recall of groups, all",
             ),
             rows,
         )

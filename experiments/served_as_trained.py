@@ -243,13 +243,14 @@ def text_of(results):
         for kind in results["kinds"]
     ]
     heads += ["with bars", "other bars in the graph"]
+    table = tables.markdown_table(heads, rows)
     text = (
-        f"{results['machine']}; {results['model']}. Accuracy by pair, "
-        f"%.\n\n{tables.markdown_table(heads, rows)}"
+        f"{results['machine']}; {results['model']}. Accuracy by pair, %; "
+        f"confidence: the mean of Keras' highest scores, %.\n\n{table}"
     )
     if results["films"]:
         text += (
-            "\n\nPairs of films, as they are and between bars: "
+            "\nPairs of films, as they are and between bars: "
             "{num_pairs}; bars are found in {num_barred}, and in the graph "
             "others in {num_other}.".format(**results["films"])
         )

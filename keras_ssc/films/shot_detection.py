@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
-import itertools
 import pathlib
 
 import cv2
@@ -42,9 +41,9 @@ _LEAST_CONTRAST = 10.0
 # levels; noise does not.
 _MOST_EDGES, _LEAST_EDGE = 0.05, 8
 
-# Frames that are decoded ahead of the one that is looked at, fewer where they
-# would take more bytes; they are handed over in so many parts.
-_NUM_AHEAD, _NUM_HANDED = 16, 4
+# Frames that are decoded ahead of the one that is looked at; fewer where they
+# would take more bytes.
+_NUM_AHEAD = 16
 _MOST_BYTES_AHEAD = 2**26
 
 # Frames with a shorter side are enlarged to it: `cuts` takes no smaller ones.
@@ -295,21 +294,16 @@ def ahead(frames, index):
     """
     size = 3 * index.width * index.height // 2
     num_ahead = min(max(_MOST_BYTES_AHEAD // size, 1), _NUM_AHEAD)
-    # Several at once: handing each over costs as much as looking at it.
-    num_handed = max(num_ahead // _NUM_HANDED, 1)
-
-    def some():
-        return list(itertools.islice(frames, num_handed))
-
+    end = object()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         try:
-            made = [pool.submit(some) for _ in range(num_ahead // num_handed)]
+            made = [pool.submit(next, frames, end) for _ in range(num_ahead)]
         except RuntimeError as error:  # no room for the thread's stack
             raise MemoryError(str(error)) from error
         made = collections.deque(made)
-        while handed := made.popleft().result():
-            made.append(pool.submit(some))
-            yield from handed
+        while (frame := made.popleft().result()) is not end:
+            made.append(pool.submit(next, frames, end))
+            yield frame
 
 
 # ---- transitions, as soon as they are certain ----

@@ -199,7 +199,7 @@ def quality_text(library):
         library: A `database.Library`.
     """
     return library.setting(_QUALITY) or (
-        "Nothing is suggested yet: python -m keras_ssc.library suggest"
+        "Nothing is suggested yet. Label some films, then learn."
     )
 
 

@@ -257,6 +257,7 @@ def show_list(
 @_ROUTER.get("/label")
 def show_first(view: _View):
     """Goes to the film that is most useful to label."""
+    view.begin()
     first = view.next_after(None, library_view.QUEUE)
     if first is None:
         return responses.RedirectResponse("/?shown=labelled&order=newest", 303)

@@ -1,5 +1,6 @@
 """What the library's page shows: lists, films, and what a label changes."""
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -477,6 +478,13 @@ class View:
             "next": following,
             "progress": self.progress_text(),
         }
+
+    def begin(self):
+        """Puts the films in order of use, if that was not done yet."""
+        if not self.library.suggestions():
+            # It may be at it already.
+            with contextlib.suppress(ValueError):
+                self.learn()
 
     def learn(self):
         """Learns from the labels.

@@ -73,7 +73,8 @@ def export(
 
     Raises:
         ValueError: If the folder is not a run with a model, `out` holds
-            something else, or Keras does not work on TensorFlow.
+            something else, a package is missing, or Keras does not work on
+            TensorFlow.
         ExportError: If what was written does not answer as the run's model.
         OSError: If a file cannot be written; nothing is left behind then.
     """
@@ -85,6 +86,8 @@ def export(
             f"KERAS_BACKEND={backend}. Unset it: TensorFlow loads the run's "
             "model, whatever trained it."
         )
+    if model_format == "savedmodel":
+        tf_serving.protos()  # known before the minutes that follow
     run_dir, out = pathlib.Path(run_dir), pathlib.Path(out)
     config = runs.read_config(run_dir)
     model = runs.load_model(run_dir)

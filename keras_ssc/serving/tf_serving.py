@@ -2,8 +2,6 @@
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2
-from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_ssc import files
 from keras_ssc.serving import client as serving_client
@@ -24,6 +22,23 @@ max_enqueued_batches {{ value: 100 }}
 
 # What the model answers to the sample request.
 SAMPLE_RESPONSE = "sample_response.json"
+
+
+def protos():
+    """Imports the modules of TF Serving's requests and of their log.
+
+    Raises:
+        ValueError: If they are not installed; says how to.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2
+        from tensorflow_serving.apis import prediction_log_pb2
+    except ImportError as error:
+        raise ValueError(
+            "A model for TF Serving needs the package tensorflow-serving-api "
+            f'({error}): pip install "keras_ssc[serving]"'
+        ) from error
+    return predict_pb2, prediction_log_pb2
 
 
 def write_files(folder, images, answer, image_size):
@@ -58,6 +73,7 @@ def _plain(value):
 
 def _write_warmup(folder, images, image_size):
     """Writes a request for each signature and batch size."""
+    predict_pb2, prediction_log_pb2 = protos()
     names = ("frame_bytes", "next_frame_bytes")
     extra = folder / "assets.extra"
     extra.mkdir()

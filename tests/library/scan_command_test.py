@@ -12,10 +12,19 @@ import pytest
 from keras_ssc.library import database
 from keras_ssc.library import features
 from tests.helpers import drawn_films
+from tests.helpers import light_encoder
 from tests.helpers import programs
 
 # When films were written, seconds since 1970: not just now.
 LONG_AGO = 1_600_000_000
+
+
+@pytest.fixture(autouse=True)
+def light_pair_encoder(monkeypatch):
+    """As the command in a process of its own has it, `light_scan`."""
+    monkeypatch.setattr(
+        "keras_ssc.models.embedded_pair_encoder", light_encoder.pair_encoder
+    )
 
 
 @pytest.fixture(scope="module")

@@ -311,6 +311,15 @@ def test_a_damaged_library_is_told(client, library):
 # ---- learning ----
 
 
+def test_the_first_films_to_label_are_chosen_before_anything_is(
+    client, library
+):
+    assert library.suggestions() == {}
+    assert client.get("/label", follow_redirects=False).status_code == 303
+    places = sorted(x.place for x in library.suggestions().values())
+    assert places == [0, 1, 2, 3]
+
+
 def test_learn_now_says_what_changed(client, library):
     for film, genre in ((1, "horror"), (2, "romance"), (3, "horror")):
         library.set_label(film, [genre], "ann")
