@@ -3,10 +3,9 @@
     python -m experiments.labelling
 
 Films are drawn and encoded, without files: how they are read is measured
-elsewhere. A person who answers truly labels five films at a time, in the order
-of the queue, at random or by name; then the library learns. Measured is the
-share of all films whose genres are right in the end, as labelled or as
-suggested.
+elsewhere. A person who answers truly labels films in the order of the queue,
+which is made anew after every five, at random or by name. Measured is the share
+of all films whose genres are right in the end, as labelled or as suggested.
 """
 
 import argparse
@@ -42,7 +41,10 @@ DRAWING_SEED = 202
 
 _SHOTS = 6
 
-# Labels from one time that the library learns to the next.
+# Of the genres, the share of their films in a library where some are rare.
+_SHARES = (1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 8)
+
+# Labels from one time that the person looks at the queue to the next.
 _STEP = 5
 
 # Of the films that are drawn, those that a seed's library has.
@@ -155,11 +157,25 @@ def with_several_genres(known):
     )
 
 
+def with_rare_genres(known):
+    """Leaves films of some genres out: two are rare, two usual.
+
+    Returns:
+        A `Known`.
+    """
+    kept = []
+    for genre, share in zip(REPORT_GENRES, _SHARES, strict=True):
+        own = [x for x, each in enumerate(known.genres) if each == (genre,)]
+        kept += own[: round(share * len(own))]
+    return known.part(np.sort(kept))
+
+
 # ---- the person ----
 
 
+@threadpoolctl.threadpool_limits.wrap(limits=1, user_api="blas")
 def simulate(known, order, seed, most=None):
-    """Labels films truly, five at a time, and learns in between.
+    """Labels films truly; looks at the queue anew after every five.
 
     Args:
         known: A `Known`.
@@ -176,8 +192,10 @@ def simulate(known, order, seed, most=None):
     person = _Person(known, space, order, seed)
     found = []
     total = len(known.genres)
-    for count in range(_STEP, min(most or total, total) + 1, _STEP):
-        person.label(count)
+    for count in range(1, min(most or total, total) + 1):
+        if count % _STEP == 1:
+            person.look()
+        person.label()
         found.append((count, person.learn()))
     return found
 
@@ -188,25 +206,27 @@ class _Person:
         self._seed = seed
         self._is_labelled = np.zeros(len(known.genres), bool)
         self._sure = np.zeros(len(known.genres))
-        self._fixed = {
-            "queue": None,
-            "random": np.random.default_rng(seed).permutation(
-                len(known.genres)
-            ),
-            "alphabetical": np.argsort(known.names, kind="stable"),
-        }[order]
+        self._next = None
 
-    def label(self, count):
-        """Labels films until there are so many."""
-        order = self._fixed
-        if order is None:
+    def look(self):
+        """Looks up which films come next."""
+        known = self._known
+        if self._order == "alphabetical":
+            order = np.argsort(known.names, kind="stable")
+        elif self._order == "random":
+            rng = np.random.default_rng(self._seed)
+            order = rng.permutation(len(known.names))
+        else:
             order = queueing.order(
                 1 - self._sure,
-                self._space.coordinates(self._known.means),
+                self._space.coordinates(known.means),
                 self._is_labelled,
             )
-        left = order[~self._is_labelled[order]]
-        self._is_labelled[left[: count - self._is_labelled.sum()]] = True
+        self._next = iter(order[~self._is_labelled[order]])
+
+    def label(self):
+        """Labels the next film."""
+        self._is_labelled[next(self._next)] = True
 
     def learn(self):
         """Learns; returns the share of films that are right."""
@@ -237,6 +257,7 @@ def _fit(known, space, seed):
     return heads.fit(task, space, known.means, label, seed)
 
 
+@threadpoolctl.threadpool_limits.wrap(limits=1, user_api="blas")
 def find_wrong(known, seed):
     """Labels all films, some wrongly, and counts the doubts.
 
@@ -286,10 +307,7 @@ def measure(known, seeds, most=None, progress=True):
         shares; `wrong`, a list of what `find_wrong` returned.
     """
     right, wrong = {order: [] for order in ORDERS}, []
-    with (
-        threadpoolctl.threadpool_limits(1, "blas"),
-        tqdm.tqdm(total=seeds * len(ORDERS), disable=not progress) as bar,
-    ):
+    with tqdm.tqdm(total=seeds * len(ORDERS), disable=not progress) as bar:
         for seed in range(seeds):
             rng = np.random.default_rng(seed)
             total = len(known.genres)
@@ -346,7 +364,7 @@ def text_of(results):
             rows.append(
                 [tables.percent(goal)]
                 + [_told(needed[order], "{:.0f}") for order in ORDERS]
-                + [_told(100 * ratio, "{:.0f} %")]
+                + [_told(100 * ratio, "{:.0f}")]
             )
         rows.append(
             ["mean share right, %"]
@@ -356,7 +374,7 @@ def text_of(results):
             ]
             + ["-"]
         )
-        header = ["films right", *ORDERS, "queue's share of random's"]
+        header = ["films right", *ORDERS, "queue of random, %"]
         counted = {
             key: sum(each[key] for each in found["wrong"])
             for key in ("wrong", "doubted", "found")
@@ -394,13 +412,14 @@ def main():
     add("--films-per-genre", type=int, default=34, metavar="N")
     add("--seeds", type=int, default=5, metavar="N")
     add("--drawing-seed", type=int, default=DRAWING_SEED, metavar="N")
-    add("--most", type=int, metavar="N", help="labels (default: all films)")
+    add("--most", type=int, default=80, metavar="N", help="labels at most")
     arguments = parser.parse_args()
     folder = pathlib.Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     known = draw(arguments.drawing_seed, arguments.films_per_genre, folder)
     sets = {
         "One genre a film": known,
+        "One genre a film, some rare": with_rare_genres(known),
         "Two genres a film": with_several_genres(known),
     }
     results = {

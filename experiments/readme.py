@@ -83,10 +83,14 @@ def main():
     """Runs the command."""
     for name, text in texts().items():
         put(name, text)
-    for path in FIGURES.glob("reproduce_*.png"):
+    for path in FIGURES.glob("*_*.png"):
         name, _, figure = path.stem.rpartition("_")
-        summary = files.read_json(RESULTS / f"{name}.json")
-        files.write_bytes(path, reproduce.figures_of(summary)[figure])
+        results = RESULTS / f"{name}.json"
+        # Others are pictures of the page and of films.
+        if results.exists():
+            writer = WRITERS[name.split("_")[0]]
+            drawn = writer.figures_of(files.read_json(results))
+            files.write_bytes(path, drawn[figure])
 
 
 if __name__ == "__main__":

@@ -129,7 +129,6 @@ def fit(task, space, means, label, seed=0):
     calibration = task.not_calibrated()
     if len(label) >= FEWEST_TO_VALIDATE:
         strength, logits = _validated(task, inputs, label, seed)
-    if len(label) >= _FEWEST_TO_CALIBRATE:
         calibration = _calibration(task, logits, label)
     task = task.with_calibration(calibration)
     ((kernel, bias),) = _fits(task, inputs, label, [strength])
@@ -164,7 +163,13 @@ def _validated(task, inputs, label, seed):
 
 
 def _calibration(task, logits, label):
-    chosen = _spread(len(label), _MOST_TO_CALIBRATE)
+    """Returns what `calibrated` does, of films whose genres all folds knew."""
+    is_of = task.is_of(label)
+    is_rare = is_of.sum(axis=0) < _NUM_FOLDS
+    usual = np.flatnonzero(~(is_of & is_rare).any(axis=1))
+    if len(usual) < _FEWEST_TO_CALIBRATE:
+        return task.not_calibrated()
+    chosen = usual[_spread(len(usual), _MOST_TO_CALIBRATE)]
     return task.calibrated(logits[chosen], label[chosen], chosen)
 
 

@@ -38,6 +38,9 @@ _FEWEST_TO_DOUBT = 3
 # Genres that a sentence lists.
 _MOST_NAMED = 6
 
+# Films that tell the range of features.
+_MOST_MEASURED = 1000
+
 _HEAD, _QUALITY = "head", "quality"
 
 

@@ -179,14 +179,43 @@ def test_the_stored_head_says_what_is_suggested(make):
 # ---- the queue ----
 
 
-def test_the_next_films_are_unsure_and_unlike_each_other():
-    # Two groups; of each a sure film, and in the first many that are alike.
-    place = np.array([[0.0], [0.1], [0.2], [10.0], [10.1], [5.0]])
-    unsure = np.array([0.9, 0.9, 0.8, 0.8, 0.1, 0.0])
-    labelled = np.array([False] * 5 + [True])
+def test_the_next_films_stand_for_many_and_are_unlike_each_other():
+    # Three that are alike, two others, one by itself; the last is labelled.
+    place = np.array([[0.0], [0.1], [0.2], [10.0], [10.1], [20.0], [5.0]])
+    labelled = np.array([False] * 6 + [True])
+    unsure = np.array([0.9, 0.9, 0.9, 0.5, 0.5, 0.01, 0.0])
     found = queueing.order(unsure, place, labelled)
-    assert sorted(found) == [0, 1, 2, 3, 4]
-    assert set(found[:2]) == {0, 3}
+    assert found[0] == 1
+    assert found[1] in (3, 4)
+    assert sorted(found) == [0, 1, 2, 3, 4, 5]
+    # What is certain teaches nothing.
+    certain = np.array([0.0, 0.0, 0.0, 0.5, 0.5, 0.01, 0.0])
+    assert queueing.order(certain, place, labelled)[0] in (3, 4)
+
+
+def test_each_of_the_next_films_teaches_most():
+    rng = np.random.default_rng(0)
+    place, unsure = rng.normal(size=(40, 3)), rng.uniform(size=40)
+    labelled = np.arange(40) < 5
+    found = queueing.order(unsure, place, labelled)
+    distance = np.linalg.norm(place[:, None] - place, axis=2)
+    known = np.flatnonzero(labelled).tolist()
+    for first in found.tolist():
+        nearest = distance[known].min(axis=0)
+        gains = {
+            film: np.maximum(nearest - distance[film], 0)[5:] @ unsure[5:]
+            for film in set(range(40)) - set(known)
+        }
+        assert gains[first] == pytest.approx(max(gains.values()), abs=1e-4)
+        known.append(first)
+
+
+def test_behind_those_that_are_chosen_the_unsure_ones_come_first(monkeypatch):
+    monkeypatch.setattr(queueing, "_NUM_CHOSEN", 3)
+    unsure = np.linspace(0, 1, 20)
+    found = queueing.order(unsure, np.eye(20), np.zeros(20, bool))
+    rest = found[3:].tolist()
+    assert rest == sorted(rest, reverse=True) and len(rest) == 17
 
 
 def test_with_nothing_known_the_first_films_are_of_all_groups():
