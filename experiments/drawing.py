@@ -68,7 +68,7 @@ def labels_figure(sets, orders):
     """
     figure, every = figures.subplots(
         "Films whose genres are right, as labelled or as suggested",
-        *(11, 4.6, 1, len(sets)),
+        *(3.2 * len(sets) + 1, 4.2, 1, len(sets)),
         sharey=True,
         squeeze=False,
     )
@@ -90,7 +90,7 @@ def labels_figure(sets, orders):
                 alpha=0.15,
                 lw=0,
             )
-        axes.set_title(f"{title}, {found['num_films']} films", fontsize=10)
+        axes.set_title(f"{title}\n{found['num_films']} films", fontsize=10)
         axes.set_xlabel("labels")
         axes.grid(alpha=0.3)
     every[0][0].set_ylabel("films right, %")

@@ -44,6 +44,9 @@ _SHOTS = 6
 # Of the genres, the share of their films in a library where some are rare.
 _SHARES = (1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 8)
 
+# Of what is added to features, times their own spread over the films.
+_NOISE = 4.0
+
 # Labels from one time that the person looks at the queue to the next.
 _STEP = 5
 
@@ -168,6 +171,17 @@ def with_rare_genres(known):
         own = [x for x, each in enumerate(known.genres) if each == (genre,)]
         kept += own[: round(share * len(own))]
     return known.part(np.sort(kept))
+
+
+def with_noise(known):
+    """Adds noise to the features, so that genres overlap.
+
+    Returns:
+        A `Known`.
+    """
+    noise = np.random.default_rng(0).normal(size=known.means.shape)
+    means = known.means + _NOISE * known.means.std(axis=0) * noise
+    return dataclasses.replace(known, means=np.float32(means))
 
 
 # ---- the person ----
@@ -420,6 +434,7 @@ def main():
     sets = {
         "One genre a film": known,
         "One genre a film, some rare": with_rare_genres(known),
+        "One genre a film, with noise": with_noise(known),
         "Two genres a film": with_several_genres(known),
     }
     results = {

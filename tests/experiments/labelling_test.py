@@ -63,6 +63,16 @@ def test_some_genres_are_rare(known):
     assert counts == [20, 10, 5]
 
 
+def test_noise_makes_films_hard_to_tell_apart(known):
+    noisy = labelling.with_noise(known)
+    assert noisy.genres == known.genres
+    clear, hard = (
+        dict(labelling.simulate(each, "random", 0, 20))[20]
+        for each in (known, noisy)
+    )
+    assert hard < clear - 0.1
+
+
 def test_what_was_measured_is_written_and_drawn(known):
     measured = labelling.measure(known, 2, 8, progress=False)
     assert measured["num_films"] == 48
