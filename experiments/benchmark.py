@@ -314,9 +314,9 @@ def compare_steps(arguments, seconds=2.0):
     for name in arguments.models:
         # The last model's graph and weights would stay with this one's.
         keras.backend.clear_session()
-        settings = getattr(models.MODELS[name], arguments.settings)
+        own = getattr(settings.of_model(name), arguments.settings)
         config = train_config.fill_in(
-            train_config.TrainConfig(model=name, **settings)
+            train_config.TrainConfig(model=name, **own)
         )
         build = functools.partial(
             models.build_model,
@@ -458,7 +458,7 @@ def compare_serving(
     """
     del arguments
     keras.backend.clear_session()
-    size = size or settings.OF_MODELS[name].report["image_size"]
+    size = size or settings.of_model(name).report["image_size"]
     model = models.build_model(name, size)
     label = f"{name} at {size[1]}x{size[0]}"
     served = served_model.ServedModel(model, tasks.REPORT)

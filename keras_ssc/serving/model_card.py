@@ -45,7 +45,7 @@ def card(config, metrics, model_format, parity, familiarity_bytes=None):
         raised when a field changes its meaning.
     """
     task = tasks.of_metrics(metrics, metrics["run"])
-    accuracy = settings.OF_MODELS[config.model].report_accuracy
+    accuracy = settings.of_model(config.model).report_accuracy
     has_familiarity = familiarity_bytes is not None
     limits = [task.limits_text(has_familiarity), *_LIMITS]
     familiarity = None

@@ -58,8 +58,9 @@ _FC = {"image_size": (68, 120), "learning_rate": 1e-3}
 _INCEPTION = FILMS | {"image_size": (299, 299)}
 _SGD = {"batch_size": 128, "optimizer": "sgd", "learning_rate": 1e-3}
 
-# By the names of `models.MODELS`, in the order of the report's table. Where the
-# report does not give a setting, Keras' own default stands, with the reason.
+# By the names of `models.MODELS`, in the order of the report's table; a model
+# that is not here has the settings of all. Where the report does not give a
+# setting, Keras' own default stands, with the reason.
 OF_MODELS = {
     "fc": ModelSettings(
         # The rate is not given.
@@ -116,3 +117,8 @@ OF_MODELS = {
     ),
     "film_attention": ModelSettings(FILMS | FROZEN, SAMPLE | FROZEN),
 }
+
+
+def of_model(name):
+    """Returns the `ModelSettings` of a model, by its name."""
+    return OF_MODELS.get(name, ModelSettings())

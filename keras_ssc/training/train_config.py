@@ -30,7 +30,7 @@ FLOWS = {"opencv": "given", "graph": "graph"}
 class TrainConfig:
     """All settings of a training. None: the model's default for the data."""
 
-    model: str = "double_stack"  # a key of settings.OF_MODELS
+    model: str = "double_stack"  # a key of models.MODELS
     dataset: str = "scene_genre/sample"  # the data set that needs no input
     data_dir: str | None = None  # where data sets are; TFDS's default
     run_dir: str | None = None  # default: runs/<time>_<model>
@@ -108,7 +108,7 @@ def settings_of(name, model):
 
     Args:
         name: String, a key of `SETTINGS`.
-        model: String, a key of `settings.OF_MODELS`.
+        model: String, a key of `models.MODELS`.
 
     Returns:
         A dict of fields of `TrainConfig`.
@@ -117,7 +117,7 @@ def settings_of(name, model):
         ValueError: If there are no such settings, or they are not for it.
     """
     checks.one_of("settings", name, SETTINGS)
-    checks.one_of("model", model, settings.OF_MODELS)
+    checks.one_of("model", model, _models().MODELS)
     options = _options_of(model)
     if "backbone" not in options:
         raise ValueError(
@@ -132,9 +132,7 @@ def settings_of(name, model):
 
 
 def _model_options():
-    return {
-        option for name in settings.OF_MODELS for option in _options_of(name)
-    }
+    return {option for name in _models().MODELS for option in _options_of(name)}
 
 
 def _options_of(name):
@@ -160,9 +158,9 @@ def fill_in(config):
 
     from keras_ssc.training import devices
 
-    checks.one_of("model", config.model, settings.OF_MODELS)
+    checks.one_of("model", config.model, _models().MODELS)
     is_sample = config.dataset.partition(":")[0] == "scene_genre/sample"
-    own = settings.OF_MODELS[config.model]
+    own = settings.of_model(config.model)
     own = own.sample if is_sample else own.report
     defaults = {"schedule": "constant", "freeze": 0, "mirror": True, **own}
     config = dataclasses.replace(

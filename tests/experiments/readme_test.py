@@ -1,7 +1,9 @@
+import pathlib
 import re
 
 import pytest
 
+import keras_ssc
 from experiments import readme
 from keras_ssc.training import settings
 
@@ -47,9 +49,10 @@ def test_a_block_is_put_where_its_marks_are(tmp_path):
 
 
 def test_every_figure_that_is_shown_is_there_and_no_other():
+    manual_pages = pathlib.Path(keras_ssc.__file__).parent.glob("*/README.md")
     shown = {
         (path.parent / link).resolve()
-        for path in readme.READMES
+        for path in (*readme.READMES, *manual_pages)
         for link in re.findall(
             r"!\[[^]]+\]\(([^)]+)\)", path.read_text("utf-8")
         )

@@ -26,6 +26,14 @@ def library(tmp_path_factory):
         )
         filmed_libraries.add_film(opened, hevc)
         opened.add_genres(["horror", "romance"])
+        # The queue is as they came in.
+        opened.set_suggestions(
+            [
+                database.Suggestion(film.id, {}, (), 0.0, None, place)
+                for place, film in enumerate(opened.films())
+            ],
+            {},
+        )
         yield opened
 
 

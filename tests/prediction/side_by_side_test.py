@@ -163,7 +163,7 @@ def has_open(pid, folder):
 
 def test_ctrl_c_ends_all_readers(tmp_path):
     paths = [tmp_path / name for name in NAMES]
-    drawn_films.write_film(paths[0], drawn_films.shot(1, 200) * 10)
+    drawn_films.write_film(paths[0], drawn_films.shot(1, 200) * 50)
     for path in paths[1:]:
         path.symlink_to(paths[0])
     command = subprocess.Popen(
