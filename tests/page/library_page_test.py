@@ -21,7 +21,7 @@ from tests.helpers import filmed_libraries
 ADDRESS = "http://127.0.0.1:7860"
 
 # A name that would be part of the page if it were not escaped.
-EVIL = "<img src=x onerror=alert(1)> & 'film' {{ 7*7 }}"
+EVIL = "<img src=x onerror=alert(1)> & 'film' {{ 7919*7919 }}"
 
 
 @pytest.fixture(scope="module")
@@ -431,8 +431,8 @@ def test_a_name_is_never_part_of_the_page(client, library):
     library.set_label(film, ["<b>bold</b>"], "<i>ann</i>")
     for address in ("/", "/?look=table", f"/film/{film}", f"/?text={EVIL}"):
         page = client.get(address).text
-        for part in ("<img src=x", "<b>bold", "<i>ann", "49"):
-            assert part not in page.replace("0049", "")
+        for part in ("<img src=x", "<b>bold", "<i>ann", str(7919 * 7919)):
+            assert part not in page
 
 
 # ---- who may ask ----
