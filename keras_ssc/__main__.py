@@ -33,7 +33,8 @@ def _module(job):
     return importlib.import_module(f"{found.__name__}.__main__")
 
 
-def _parser():
+def _parser(parents_of=lambda job: []):
+    """Makes the parser of all commands, with their flags if asked for."""
     parser = argparse.ArgumentParser(
         prog=command.CONSOLE,
         description="Scene Sentiment Classifier: a film's genre from two "
@@ -44,7 +45,12 @@ def _parser():
     )
     jobs = parser.add_subparsers(metavar="JOB", required=True)
     for job, text in JOBS.items():
-        jobs.add_parser(job.replace("_", "-"), help=text, add_help=False)
+        jobs.add_parser(
+            job.replace("_", "-"),
+            help=text,
+            parents=parents_of(job),
+            add_help=False,
+        )
     completion = jobs.add_parser(
         _COMPLETION,
         help="a script with which a shell completes these commands",
@@ -60,17 +66,7 @@ def _completion(shell):
     """Returns the script with which a shell completes all commands."""
     import shtab
 
-    parser = argparse.ArgumentParser(prog=command.CONSOLE)
-    parser.add_argument("--version", action="store_true")
-    jobs = parser.add_subparsers()
-    for job, text in JOBS.items():
-        jobs.add_parser(
-            job.replace("_", "-"),
-            help=text,
-            parents=[_module(job).make_parser()],
-            add_help=False,
-        )
-    jobs.add_parser(_COMPLETION).add_argument("shell", choices=_SHELLS)
+    parser = _parser(lambda job: [_module(job).make_parser()])
     return shtab.complete(parser, shell)
 
 

@@ -1,6 +1,7 @@
 """Small real film files for tests: each frame tells its own number."""
 
 import fractions
+import os
 
 import av
 import cv2
@@ -145,6 +146,19 @@ def write_list(path, *rows):
     lines = ["film,genre,split,path,start,end", *rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+# When films were written, seconds since 1970: not just now.
+LONG_AGO = 1_600_000_000
+
+
+def write_library(folder):
+    """Writes two films, and a file that is none, as if long ago."""
+    for number, name in enumerate(["harbour", "wood"]):
+        write_film(folder / f"{name}.mp4", shot(number, 24 + number))
+    (folder / "broken.mp4").write_bytes(b"no film at all")
+    for path in folder.iterdir():
+        os.utime(path, (LONG_AGO, LONG_AGO))
 
 
 def write_films(folder, num_films):

@@ -26,20 +26,11 @@ PLAN = film_reader.Plan(num_pairs=3, quick=True)
 # In this process, where the light encoder is.
 HERE = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
 
-# When films were written, seconds since 1970: not just now.
-LONG_AGO = 1_600_000_000
-
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
-    for number, name in enumerate(["harbour", "wood"]):
-        drawn_films.write_film(
-            folder / f"{name}.mp4", drawn_films.shot(number, 24 + number)
-        )
-    (folder / "broken.mp4").write_bytes(b"no film at all")
-    for path in folder.iterdir():
-        os.utime(path, (LONG_AGO, LONG_AGO))
+    drawn_films.write_library(folder)
     return folder
 
 
@@ -99,7 +90,7 @@ def test_a_pipeline_resumes(films, tmp_path, monkeypatch):
     written = {x: x.read_bytes() for x in (out / "films").iterdir()}
     assert len(written) == 3
     for path in written:
-        os.utime(path, (LONG_AGO, LONG_AGO))
+        os.utime(path, (drawn_films.LONG_AGO, drawn_films.LONG_AGO))
     # One that was cut by a crash is read once more, and is the same.
     first = max(written, key=lambda path: len(written[path]))
     first.write_bytes(written[first][:1000])

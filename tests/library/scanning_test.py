@@ -17,21 +17,12 @@ from tests.helpers import drawn_films
 
 PLAN = film_reader.Plan(num_pairs=3, quick=True)
 
-# When films were written, seconds since 1970: not just now.
-LONG_AGO = 1_600_000_000
-
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Two films, and a file that is none."""
     folder = tmp_path_factory.mktemp("drawn")
-    for number, name in enumerate(["harbour", "wood"]):
-        drawn_films.write_film(
-            folder / f"{name}.mp4", drawn_films.shot(number, 24 + number)
-        )
-    (folder / "broken.mp4").write_bytes(b"no film at all")
-    for path in folder.iterdir():
-        os.utime(path, (LONG_AGO, LONG_AGO))
+    drawn_films.write_library(folder)
     return folder
 
 
@@ -108,7 +99,7 @@ def test_a_pictures_shape_is_the_films(library, films):
 def test_shots_are_searched_for_when_asked(library, tmp_path):
     frames = [*drawn_films.shot(1, 24), *drawn_films.shot(2, 24)]
     path = drawn_films.write_film(tmp_path / "films" / "a.mp4", frames)
-    os.utime(path, (LONG_AGO, LONG_AGO))
+    os.utime(path, (drawn_films.LONG_AGO, drawn_films.LONG_AGO))
     scan(library, path.parent, plan=film_reader.Plan(num_pairs=6))
     shots = library.shots(1)
     assert [(x.start_seconds, x.end_seconds) for x in shots] == [(0, 1), (1, 2)]
@@ -142,7 +133,7 @@ def test_exact_duplicates_are_one_film(library, films, nothing_decoded):
 def test_a_film_coded_anew_is_a_copy(library, films):
     frames = [frame[::2, ::2] for frame in drawn_films.shot(0, 24)]
     path = drawn_films.write_film(films / "small.mkv", frames)
-    os.utime(path, (LONG_AGO, LONG_AGO))
+    os.utime(path, (drawn_films.LONG_AGO, drawn_films.LONG_AGO))
     report = scan(library, films)
     ids = named(library)
     assert report.copies == [sorted([ids["harbour"].id, ids["small"].id])]
@@ -161,7 +152,10 @@ def test_what_cannot_be_read_is_a_row_and_tried_again(library, films, drawn):
     assert len(library.means()[0]) == 2
     # The file is replaced by a whole one.
     shutil.copy2(drawn / "wood.mp4", films / "broken.mp4")
-    os.utime(films / "broken.mp4", (LONG_AGO + 1, LONG_AGO + 1))
+    os.utime(
+        films / "broken.mp4",
+        (drawn_films.LONG_AGO + 1, drawn_films.LONG_AGO + 1),
+    )
     report = scan(library, films)
     assert report.is_complete and report.num_same == 1
     assert "broken" not in named(library)
@@ -189,7 +183,9 @@ def test_a_known_film_that_may_not_be_read_stays(
         raise PermissionError(13, "Permission denied", str(path))
 
     scan(library, films)
-    os.utime(films / "wood.mp4", (LONG_AGO + 1, LONG_AGO + 1))
+    os.utime(
+        films / "wood.mp4", (drawn_films.LONG_AGO + 1, drawn_films.LONG_AGO + 1)
+    )
     monkeypatch.setattr(scanning.identity, "content_of", content_of)
     assert len(scan(library, films).errors) == 1
     assert len(library.films()) == 2
@@ -214,7 +210,9 @@ def test_a_film_that_grows_is_left_for_the_next_scan(
     assert report.unsettled == [films / "wood.mp4"]
     assert str(films / "wood.mp4") in report.text()
     assert not named(library)["wood"].is_read
-    os.utime(films / "wood.mp4", (LONG_AGO + 1, LONG_AGO + 1))
+    os.utime(
+        films / "wood.mp4", (drawn_films.LONG_AGO + 1, drawn_films.LONG_AGO + 1)
+    )
     assert scan(library, films).read == [films / "wood.mp4"]
     # What was looked at too early is forgotten.
     assert len(library.films()) == 2
@@ -338,7 +336,7 @@ def test_names_of_any_kind(library, films):
     no_text = os.fsencode(films) + b"/\xff\xfe.mp4"
     drawn_films.write_film(films / "new.mp4", drawn_films.shot(3, 24))
     os.rename(films / "new.mp4", no_text)
-    os.utime(no_text, (LONG_AGO, LONG_AGO))
+    os.utime(no_text, (drawn_films.LONG_AGO, drawn_films.LONG_AGO))
     report = scan(library, films)
     assert (len(report.read), report.num_same) == (3, 4)
     assert report.is_complete
