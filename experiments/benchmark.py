@@ -334,7 +334,7 @@ def compare_steps(arguments, seconds=2.0):
             builder, "train", config.image_size, model.input, True
         )
         rate = config.learning_rate
-        loop.compile_model(model, config, rate, 100, 100, prepared)
+        loop.compile_model(model, config, rate, prepared)
         batches = loop.with_targets(
             prepared.task,
             batching.training_batches(prepared, config.batch_size, 0),

@@ -4,7 +4,7 @@
 
 The run's folder then holds `model.keras`, `config.json`, `history.csv`,
 `curves.png`, `checkpoints/` and `logs/` (for TensorBoard). --resume RUN
-resumes an interrupted training.
+resumes an interrupted training; with --epochs, a finished one is trained on.
 """
 
 import pathlib
@@ -38,7 +38,10 @@ def make_parser():
         "that did not see it; repeated with --run-dir, it is resumed",
     )
     parser.add_argument(
-        "--resume", metavar="RUN", help="resume an interrupted training"
+        "--resume",
+        metavar="RUN",
+        help="resume an interrupted training; with --epochs N, which a "
+        "finished one takes too, train on until N epochs in all",
     )
     parser.add_argument(
         "--settings",
@@ -60,10 +63,11 @@ def main():
     del arguments["settings"]
     resumed, num_folds = arguments.pop("resume"), arguments.pop("folds")
     config = TrainConfig(**arguments)
-    if resumed and (config != TrainConfig() or num_folds is not None):
+    is_alone = config == TrainConfig(epochs=config.epochs)
+    if resumed and not (is_alone and num_folds is None):
         raise ValueError(
-            "Expected --resume RUN alone: a run is resumed with the settings "
-            "it began with."
+            "Expected --resume RUN alone, or with --epochs: a run is resumed "
+            "with the settings it began with."
         )
     if num_folds is not None:
         return _train_folds(config, num_folds)
@@ -71,7 +75,10 @@ def main():
     from keras_ssc.training import loop
     from keras_ssc.training import runs
 
-    run_dir = loop.resume(resumed) if resumed else loop.train(config)
+    if resumed:
+        run_dir = loop.resume(resumed, epochs=config.epochs)
+    else:
+        run_dir = loop.train(config)
     print(runs.summary(run_dir))
     print(f"run: {run_dir}")
     print(f"its curves: {run_dir}/curves.png")

@@ -544,9 +544,16 @@ def _ask_export(version):
     # As many kinds as a graph can be broken in ways.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
+        made_with = str(card.get("tensorflow", tf.__version__))[:40]
+        advice = "Export the model again."
+        if made_with != tf.__version__:
+            advice = (
+                f"TensorFlow {made_with} wrote it, and this is "
+                f"{tf.__version__}: install that one, or export the run here."
+            )
         raise ValueError(
-            f"Expected a SavedModel of keras_ssc.export. {version} is none: "
-            f"{reason}"
+            "Expected a SavedModel of keras_ssc.export that TensorFlow can "
+            f"load. {version} is none: {reason}. {advice}"
         ) from error
 
     def ask(frame, next_frame):

@@ -1,5 +1,6 @@
 """A folder that export wrote: its versions, their cards and checksums."""
 
+from keras_ssc import __version__
 from keras_ssc import files
 
 FORMATS = ("savedmodel", "openvino", "onnx", "keras")
@@ -7,16 +8,30 @@ FORMATS = ("savedmodel", "openvino", "onnx", "keras")
 # What identifies a folder as a version of an export.
 CARD = "model_card.json"
 
+# Of what a card says; a later form has a higher number.
+CARD_VERSION = 1
+
 
 def read_card(folder):
-    """Reads the card of a version; None if it is not an export."""
+    """Reads the card of a version; None if it is not an export.
+
+    Raises:
+        ValueError: If a later version of this project wrote it.
+    """
     try:
         card = files.read_json(folder / CARD)
     except (OSError, ValueError):
         return None
+    number = card.get("card_version") if isinstance(card, dict) else None
+    if type(number) is int and number > CARD_VERSION:
+        made_by = str(card.get("keras_ssc"))[:40]
+        raise ValueError(
+            f"Expected an export of keras_ssc {__version__} or before. "
+            f"{folder} was made by a later one, {made_by}: update keras_ssc, "
+            "or export the run with this version."
+        )
     is_ours = (
-        isinstance(card, dict)
-        and card.get("card_version") == 1
+        number == CARD_VERSION
         and card.get("format") in list(FORMATS)
         and isinstance(card.get("image_size"), list)
         and len(card["image_size"]) == 2
@@ -64,7 +79,7 @@ def check_sums(version):
             "Export the model again."
         ) from error
     found = {
-        str(file.relative_to(version)): file
+        file.relative_to(version).as_posix(): file
         for file in version.rglob("*")
         if file.is_file() and not file.is_symlink()
     }

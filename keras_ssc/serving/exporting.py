@@ -353,7 +353,8 @@ def write_sums(folder):
     lines = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != "SHA256SUMS":
-            lines.append(f"{files.sha256(path)}  {path.relative_to(folder)}\n")
+            name = path.relative_to(folder).as_posix()
+            lines.append(f"{files.sha256(path)}  {name}\n")
     files.write_text(folder / "SHA256SUMS", "".join(lines))
 
 

@@ -2,25 +2,29 @@
 
 import time
 
+import tensorflow as tf
+
 from keras_ssc import __version__
 from keras_ssc import tasks
 from keras_ssc.films import image_limits
 from keras_ssc.metrics import tables
 from keras_ssc.metrics.unlike import UNLIKE
 from keras_ssc.serving import export_formats
+from keras_ssc.serving import exported
 from keras_ssc.training import run_familiarity
 from keras_ssc.training import settings
 
 _LIMITS = (
     "It was measured on the films of the split above; on other kinds of films "
     "it may do worse.",
-    "Frames are to be as in training: bars cropped, both of one shot and "
-    "consecutive. Over a cut, motion means nothing.",
+    "Both frames are to be of one shot and consecutive. Over a cut, motion "
+    "means nothing.",
     "Farneback's flow sees little motion in flat areas: the magnitude mixes "
     "motion with texture.",
-    "Where a server puts requests together (batching), an image that cannot be "
-    "read fails all pairs of its batch.",
 )
+
+# Only the SavedModel does that itself.
+_BARS_LIMIT = "Bars are not cropped: give it frames without, as in training."
 
 _FAMILIARITY_LIMITS = (
     "Familiarity is of single frames: it does not notice a new genre that "
@@ -48,6 +52,8 @@ def card(config, metrics, model_format, parity, familiarity_bytes=None):
     accuracy = settings.of_model(config.model).report_accuracy
     has_familiarity = familiarity_bytes is not None
     limits = [task.limits_text(has_familiarity), *_LIMITS]
+    if model_format != "savedmodel":
+        limits.append(_BARS_LIMIT)
     familiarity = None
     if has_familiarity:
         limits += _FAMILIARITY_LIMITS
@@ -58,10 +64,12 @@ def card(config, metrics, model_format, parity, familiarity_bytes=None):
             "num_bytes": familiarity_bytes,
         }
     return {
-        "card_version": 1,
+        "card_version": exported.CARD_VERSION,
         "model": config.model,
         "format": model_format,
         "keras_ssc": __version__,
+        # What runs it may be older, and lack an operation.
+        "tensorflow": tf.__version__,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "run": metrics["run"],
         "seed": config.seed,

@@ -64,7 +64,7 @@ def train(config, verbose=True, splits=None):
     )
 
 
-def resume(run_dir, verbose=True, splits=None):
+def resume(run_dir, verbose=True, splits=None, epochs=None):
     """Resumes an interrupted training from its last checkpoint.
 
     Weights, optimizer, learning rate, order of the pairs, and what was best
@@ -75,19 +75,28 @@ def resume(run_dir, verbose=True, splits=None):
         run_dir: The run's folder.
         verbose: Boolean, whether to show progress.
         splits: What it was trained with, see `train`.
+        epochs: Integer, to train on until so many in all, a run that is
+            finished, too; None for those that it began with. A schedule's
+            rate is then that of a training of so many, patience begins
+            again, and a model that was there is kept, see
+            `runs.set_aside`.
 
     Returns:
         `pathlib.Path` of the run's folder. Nothing is done to a run that is
         finished.
 
     Raises:
-        ValueError: If the folder is not a run, or the data set is not built.
+        ValueError: If the folder is not a run, the data set is not built, or
+            it cannot be trained until so many epochs.
         TrainingError: If the loss is not finite any more.
         OSError: If a file cannot be written.
     """
     run_dir = pathlib.Path(run_dir)
     config = runs.read_config(run_dir)
-    if (run_dir / "model.keras").exists():
+    is_finished = (run_dir / "model.keras").exists()
+    if epochs is not None:
+        config = runs.with_epochs(config, epochs)
+    elif is_finished:
         return run_dir
     strategy, config = _set_up(config)
     splits = _open(config, splits or runs.open_splits(run_dir))
@@ -100,13 +109,24 @@ def resume(run_dir, verbose=True, splits=None):
         is_whole = stored is not None and not config.is_stored()
         model = stored if is_whole else _build(config, task)
         trained = stored or _trained(model, config)
+    if epochs is not None:
+        state = _train_on(state, is_finished, run_dir, epochs)
+        if is_finished and state.epoch == epochs:
+            return run_dir
     state = state or checkpoints.State(0)
     models.check(model, run_dir / "checkpoints", len(task.genres))
     devices.check_agreement(strategy, state.name())
+    if epochs is not None and devices.is_chief(strategy):
+        runs.set_aside(run_dir, config, state.epoch)
     prepared = _prepare_splits(splits, config, model, strategy, verbose)
     if stored is None:
         _adapt(trained, prepared["train"], config.batch_size)
-    elif verbose:
+    else:
+        rate = _phase_rate(config, state.epoch, prepared)
+        # A constant rate is a variable, as it was stored.
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            trained.optimizer.learning_rate = rate
+    if stored is not None and verbose:
         step = f", step {state.step}" if state.step else ""
         print(f"resuming after epoch {state.epoch}{step} of {config.epochs}")
     if state.metrics is not None:
@@ -117,6 +137,24 @@ def resume(run_dir, verbose=True, splits=None):
         *(trained, model, config, run_dir, prepared, strategy),
         *(state, verbose),
     )
+
+
+def _train_on(state, is_finished, run_dir, epochs):
+    """Returns the state from which a run is trained until more epochs."""
+    if state is None:
+        if is_finished:
+            raise ValueError(
+                f"Expected in {run_dir}/checkpoints what the run was trained "
+                "to. There is no checkpoint that can be read: begin a new "
+                f"training with its model, --start {run_dir}."
+            )
+        return None
+    if epochs < state.epoch:
+        raise ValueError(
+            f"Expected --epochs of more than the {state.epoch} epochs that "
+            f"{run_dir} was trained for. Received: {epochs}"
+        )
+    return dataclasses.replace(state, num_waited=0)
 
 
 def _set_up(config):
@@ -305,14 +343,22 @@ def _begin_phase(model, config, epoch, prepared):
     is_frozen = epoch < config.freeze
     if config.freeze or config.unfreeze_from:
         models.freeze(model, None if is_frozen else config.unfreeze_from)
+    rate = _phase_rate(config, epoch, prepared)
+    compile_model(model, config, rate, prepared["train"])
+
+
+def _phase_rate(config, epoch, prepared):
+    """Returns the learning rate of the phase that an epoch is in."""
+    is_frozen = epoch < config.freeze
     is_fine = (config.freeze or config.start) and not is_frozen
     rate = config.learning_rate
     if is_fine:
         rate = config.fine_learning_rate or rate
-    end = config.freeze if is_frozen else config.epochs
+    first, end = config.freeze, config.epochs
+    if is_frozen:
+        first, end = 0, config.freeze
     steps = _num_steps(prepared, config)
-    train = prepared["train"]
-    compile_model(model, config, rate, (end - epoch) * steps, steps, train)
+    return _schedule(config, rate, (end - first) * steps, steps)
 
 
 def _num_steps(prepared, config):
@@ -391,20 +437,15 @@ def _adapt(model, prepared, batch_size):
             layer.adapt(before.predict(batches, verbose=0))
 
 
-def compile_model(
-    model, config, learning_rate, num_steps, steps_per_epoch, prepared
-):
+def compile_model(model, config, rate, prepared):
     """Compiles a model as a training does.
 
     Args:
         model: A `keras.Model` of `models.MODELS`.
         config: A `TrainConfig` that is filled in.
-        learning_rate: Float, the rate at its highest.
-        num_steps: Integer, steps over which a schedule runs.
-        steps_per_epoch: Integer.
+        rate: Float or a schedule of Keras, the learning rate.
         prepared: The `datasets.PreparedSplit` to train on.
     """
-    rate = _schedule(config, learning_rate, num_steps, steps_per_epoch)
     optimizers = {
         "adam": lambda: keras.optimizers.Adam(rate),
         "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9),
@@ -422,6 +463,7 @@ def compile_model(
 
 
 def _schedule(config, learning_rate, num_steps, steps_per_epoch):
+    """Returns a float or a schedule that begins at a phase's first step."""
     schedules = keras.optimizers.schedules
     if config.schedule == "exponential":
         return schedules.ExponentialDecay(

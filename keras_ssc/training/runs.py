@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 import pathlib
 import time
 
@@ -78,6 +79,68 @@ def read_config(run_dir):
         return config
 
     return _read(run_dir, read)
+
+
+def with_epochs(config, epochs):
+    """Returns a run's config for more epochs, those before included.
+
+    Args:
+        config: The `TrainConfig` that `read_config` returns.
+        epochs: Integer, 1 or more.
+
+    Raises:
+        ValueError: If it is less, or the run knows no epochs.
+    """
+    if config.optimizer == "lbfgs":
+        raise ValueError(
+            "Expected a run that is trained by epochs. This one's head was "
+            "trained by lbfgs to its optimum: there is nothing to train on. "
+            "Received: --epochs with --resume"
+        )
+    # A trunk that no epoch has trained stays as it is.
+    is_frozen = config.freeze == config.epochs
+    config = dataclasses.replace(
+        config,
+        epochs=epochs,
+        freeze=epochs if is_frozen else config.freeze,
+    )
+    train_config.check(config)
+    return config
+
+
+def set_aside(run_dir, config, num_epochs):
+    """Gives a run a config with more epochs; keeps a model that was there.
+
+    The model, what was measured of it and copies of the config and history
+    are then in `RUN/epochs_NNN`, a run of its own. Called again after a kill,
+    it does what is left to do.
+
+    Args:
+        run_dir: `pathlib.Path` of the run's folder.
+        config: A `TrainConfig`, see `with_epochs`.
+        num_epochs: Integer, of the run until now.
+    """
+    path = run_dir / "config.json"
+    model = run_dir / "model.keras"
+    kept = run_dir / f"epochs_{num_epochs:03d}"
+    if model.exists():
+        kept.mkdir(exist_ok=True)
+        # Before the config changes, and never again.
+        for copied in (path, run_dir / "history.csv"):
+            if not (kept / copied.name).exists():
+                files.write_bytes(kept / copied.name, copied.read_bytes())
+    changed = {"epochs": config.epochs, "freeze": config.freeze}
+    files.write_json(path, files.read_json(path) | changed)
+    if model.exists():
+        copied = {path.name, "history.csv", model.name}
+        moved = [
+            each
+            for each in run_dir.iterdir()
+            if each.is_file() and each.name not in copied
+        ]
+        # Last of all: a run with a model is finished.
+        for each in (*moved, model):
+            os.replace(each, kept / each.name)
 
 
 def with_start(config):

@@ -246,7 +246,9 @@ def read_card(folder):
     try:
         card = exported.read_card(folder)
     except ValueError as error:
-        raise AssertionError from error  # it is ours or none
+        # It is ours or none, or of a later version.
+        assert "update keras_ssc" in str(error)
+        return
     if card is not None:
         height, width = card["image_size"]
         assert card["format"] in exported.FORMATS and height > 0 < width

@@ -136,7 +136,7 @@ def test_xla_trains_it_to_the_same_weights():
             optimizer="sgd", jit_compile=jit_compile
         )
         on_pairs = datasets.PreparedSplit(inputs, np.arange(4), *[None] * 4)
-        loop.compile_model(model, config, 0.1, 100, 100, on_pairs)
+        loop.compile_model(model, config, 0.1, on_pairs)
         before = model.get_weights()
         model.fit(inputs, np.eye(6)[:4], batch_size=4, epochs=2, verbose=0)
         trained.append(model.get_weights())

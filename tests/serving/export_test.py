@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+import keras_ssc
 from keras_ssc import export
 from keras_ssc.data import datasets
 from keras_ssc.genres import REPORT_GENRES
@@ -21,6 +23,7 @@ from keras_ssc.training import evaluation
 from keras_ssc.training import loop
 from keras_ssc.training import run_familiarity
 from keras_ssc.training import runs
+from tests.helpers import make_dummy_data
 from tests.helpers import programs
 from tests.helpers import tiny_runs
 
@@ -277,6 +280,50 @@ def test_command_writes_the_next_version(
     assert f"-v {out}:/models/scene_genre " in said
     assert "/models/scene_genre/10/batching_parameters.txt" in said
     assert (small_run / "metrics.json").exists()
+
+
+@pytest.fixture
+def of_later(version, tmp_path):
+    """An export that a later version of this project or TensorFlow wrote."""
+
+    def change(card=None, operation=None):
+        folder = tmp_path / "1"
+        shutil.copytree(version, folder)
+        path = folder / "model_card.json"
+        values = json.loads(path.read_text())
+        path.write_text(json.dumps({**values, **(card or {})}))
+        if operation:
+            path = folder / "saved_model.pb"
+            model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+            library = model.meta_graphs[0].graph_def.library
+            for function in library.function:
+                for node in function.node_def:
+                    if node.op == operation:
+                        node.op = f"{operation}V9"
+            path.write_bytes(model.SerializeToString())
+        exporting.write_sums(folder)
+        return folder
+
+    return change
+
+
+def test_an_export_of_a_later_version_is_a_line(of_later, small_run):
+    folder = of_later({"card_version": 2, "keras_ssc": "9.1"})
+    for path in (folder, folder.parent):
+        with pytest.raises(ValueError, match=r"later one, 9\.1: update keras"):
+            keras_ssc.load(path)
+    with pytest.raises(ValueError, match="update keras_ssc"):
+        exporting.export(small_run, folder.parent, verbose=False)
+
+
+def test_an_export_of_a_later_tensorflow_is_a_line(of_later):
+    folder = of_later({"tensorflow": "9.1.0"}, "Softmax")
+    code, printed = programs.run_here(
+        *("keras_ssc.predict", folder, make_dummy_data.FOLDER / "films")
+    )
+    assert code == 2
+    line = printed.splitlines()[-1]
+    assert "SoftmaxV9" in line and "TensorFlow 9.1.0 wrote it" in line
 
 
 def foreign_folder(folder, version):

@@ -1,3 +1,7 @@
+import dataclasses
+import os
+import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -277,12 +281,130 @@ def test_a_state_without_its_model_is_no_checkpoint(tmp_path):
     assert checkpoints.load_newest(tmp_path) == (None, None)
 
 
-def test_resume_stands_alone(tmp_path):
+def test_resume_takes_epochs_and_nothing_else(tmp_path):
     code, printed = programs.run_here(
-        *("keras_ssc.train", "--resume", tmp_path, "--epochs", "3")
+        *("keras_ssc.train", "--resume", tmp_path, "--epochs", "3", "--bs", "4")
     )
     assert code == 2
-    assert "--resume RUN alone" in printed
+    assert "--resume RUN alone, or with --epochs" in printed
+
+
+@pytest.fixture
+def finished(data_dir, tmp_path):
+    config = tiny_runs.repeatable(data_dir, tmp_path / "run", epochs=3)
+    return loop.train(config, verbose=False)
+
+
+def test_a_finished_run_is_trained_on(data_dir, finished, tmp_path):
+    files.write_json(finished / "metrics.json", {})
+    weights = tiny_runs.weights_of(finished)
+    loop.resume(finished, verbose=False, epochs=5)
+    config = runs.read_config(finished)
+    assert config.epochs == 5
+    assert len(runs.read_history(finished)["loss"]) == 5
+    # What was measured is of the model before, which is a run of its own.
+    assert not (finished / "metrics.json").exists()
+    before = finished / "epochs_003"
+    assert (before / "metrics.json").exists()
+    assert runs.read_config(before).epochs == 3
+    assert len(runs.read_history(before)["loss"]) == 3
+    for array, twin in zip(weights, tiny_runs.weights_of(before), strict=True):
+        np.testing.assert_array_equal(array, twin)
+    # It is done: the same command again does nothing.
+    path = finished / "model.keras"
+    written = path.stat().st_mtime_ns
+    loop.resume(finished, verbose=False, epochs=5)
+    assert path.stat().st_mtime_ns == written
+
+
+def test_the_rate_is_that_of_the_epochs_in_all(data_dir, tmp_path):
+    """Of a constant rate, the weights are those of one long training."""
+    for schedule in ("constant", "cosine"):
+        config = tiny_runs.repeatable(
+            data_dir, tmp_path / schedule, schedule=schedule, epochs=2
+        )
+        run_dir = loop.train(config, verbose=False)
+        loop.resume(run_dir, verbose=False, epochs=4)
+    long = tiny_runs.repeatable(
+        data_dir, tmp_path / "long", schedule="constant", epochs=4
+    )
+    loop.train(long, verbose=False)
+    tiny_runs.assert_same_weights(tmp_path / "constant", tmp_path / "long")
+    log = tiny_runs.logged(tmp_path / "cosine")
+    rates = [value for _, value in log["epoch_learning_rate"]]
+    first = runs.read_config(run_dir).learning_rate
+    # At the end of each epoch: of two, then of four.
+    shares = [0.5, 0.0, (1 + np.cos(0.75 * np.pi)) / 2, 0.0]
+    assert rates == pytest.approx([first * share for share in shares], abs=1e-9)
+
+
+def test_a_frozen_trunk_stays_frozen(data_dir, tmp_path):
+    config = train_config.fill_in(
+        tiny_runs.small(
+            *(data_dir, tmp_path / "run"),
+            **{"model": "resnet50", "weights": "imagenet", "freeze": "all"},
+            **{"store": True, "optimizer": "adam"},
+        )
+    )
+    assert config.epochs == 2 and config.is_stored()
+    extended = runs.with_epochs(config, 4)
+    assert extended.freeze == 4 and extended.is_stored()
+    fine = dataclasses.replace(config, freeze=1)
+    assert runs.with_epochs(fine, 4).freeze == 1
+
+
+def test_a_killed_training_on_is_repeated(finished, monkeypatch):
+    whole = finished.with_name("whole")
+    shutil.copytree(finished, whole)
+    loop.resume(whole, verbose=False, epochs=5)
+    replace = os.replace
+
+    def stop_before_the_model(source, target):
+        if pathlib.Path(source) == finished / "model.keras":
+            raise tiny_runs.StoppedError
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", stop_before_the_model)
+        with pytest.raises(tiny_runs.StoppedError):
+            loop.resume(finished, verbose=False, epochs=5)
+    tiny_runs.interrupt(
+        finished, 4, train=lambda run: loop.resume(run, False, epochs=5)
+    )
+    # Either command does it.
+    loop.resume(finished, verbose=False)
+    tiny_runs.assert_same_weights(finished, whole)
+    assert runs.read_config(finished / "epochs_003").epochs == 3
+
+
+def test_what_cannot_be_trained_on(finished):
+    with pytest.raises(ValueError, match="more than the 3 epochs"):
+        loop.resume(finished, verbose=False, epochs=2)
+    with pytest.raises(ValueError, match="epochs.*0"):
+        loop.resume(finished, verbose=False, epochs=0)
+    shutil.rmtree(finished / "checkpoints")
+    with pytest.raises(ValueError, match=f"--start {finished}"):
+        loop.resume(finished, verbose=False, epochs=4)
+    values = files.read_json(finished / "config.json")
+    files.write_json(
+        finished / "config.json",
+        values | {"optimizer": "lbfgs", "freeze": 3, "store": True},
+    )
+    with pytest.raises(ValueError, match="lbfgs"):
+        loop.resume(finished, verbose=False, epochs=4)
+    assert (finished / "model.keras").exists()
+
+
+def test_patience_begins_again(validation_dir, tmp_path):
+    config = tiny_runs.repeatable(
+        *(validation_dir, tmp_path / "run"),
+        **{"patience": 1, "epochs": 30, "learning_rate": 0.05},
+    )
+    run_dir = loop.train(config, verbose=False)
+    num_epochs = len(runs.read_history(run_dir)["loss"])
+    assert num_epochs < 30
+    loop.resume(run_dir, verbose=False, epochs=30)
+    assert num_epochs < len(runs.read_history(run_dir)["loss"]) <= 30
 
 
 def test_training_with_validation_measures_and_keeps_the_best(
