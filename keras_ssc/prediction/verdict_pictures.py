@@ -1,7 +1,9 @@
 """A film's verdict as pictures: timeline, contact sheet, annotated film."""
 
 import bisect
+import dataclasses
 import functools
+import math
 import os
 import pathlib
 from fractions import Fraction
@@ -39,8 +41,13 @@ _WHEEL = 1 / 5
 # How bright a picture stays where the model did not look.
 _DARKEST = 0.15
 
-# More cuts than these would be a white wall on the timeline.
-_MOST_CUTS = 200
+# Of more shots, the timeline has as many slices of time: bars thinner than a
+# few pixels, and the cuts between them, would be noise.
+_MOST_SHOTS = 200
+
+# Seconds between ticks of the timeline, and how many ticks there are at most.
+_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+_MOST_TICKS = 10
 
 # Below a picture of the sheet, and on the film by its height: letters, in
 # pixels, and the space around them.
@@ -57,8 +64,81 @@ _NO_GENRE = "#DDDDDD"
 _WHITE, _RED, _BLACK = (255, 255, 255), (255, 64, 64), (0, 0, 0)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """What a timeline draws, from left to right: shots, or slices of time.
+
+    Attributes:
+        start_seconds, end_seconds: Float arrays (parts,).
+        scores: Dict from a genre to a float array (parts,); 0 where a part is
+            unlike the training films.
+        all_scores: The same with the scores of what is unlike, too.
+        named: Dict from a genre to a float array (parts,), the share of a
+            part that is named so.
+        unlike: Float array (parts,), the share that is unlike the training
+            films.
+        motion: Float array (parts,), the magnitude; None if not known.
+    """
+
+    start_seconds: np.ndarray
+    end_seconds: np.ndarray
+    scores: dict
+    all_scores: dict
+    named: dict
+    unlike: np.ndarray
+    motion: np.ndarray | None
+
+    @classmethod
+    def of_shots(cls, shots, names):
+        unlike = np.array([float(shot.is_unlike) for shot in shots])
+        every = {
+            name: np.array([shot.scores[name] for shot in shots])
+            for name in names
+        }
+        motion = None
+        if shots[0].motion_magnitude is not None:
+            motion = np.array([shot.motion_magnitude for shot in shots])
+        return cls(
+            np.array([shot.start_seconds for shot in shots]),
+            np.array([shot.end_seconds for shot in shots]),
+            {name: scores * (1 - unlike) for name, scores in every.items()},
+            every,
+            {
+                name: np.array([float(name in shot.genres) for shot in shots])
+                for name in names
+            },
+            unlike,
+            motion,
+        )
+
+    def sliced(self, start, end, count):
+        """Returns means over slices of time, each shot by its part of it."""
+        edges = np.linspace(start, end, count + 1)
+        shared = np.minimum(edges[1:, None], self.end_seconds)
+        shared -= np.maximum(edges[:-1, None], self.start_seconds)
+        weights = np.maximum(shared, 0)
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+
+        def mean(values):
+            if isinstance(values, dict):
+                return {name: mean(own) for name, own in values.items()}
+            return None if values is None else weights @ values
+
+        means = (self.scores, self.all_scores, self.named, self.unlike)
+        return _Parts(
+            edges[:-1], edges[1:], *map(mean, means), mean(self.motion)
+        )
+
+    def bars(self, axes, height, **settings):
+        """Draws a bar for each part."""
+        widths = self.end_seconds - self.start_seconds
+        axes.bar(self.start_seconds, height, widths, align="edge", **settings)
+
+
 def timeline(verdict):
     """Draws a film's scores over its time, and how much moves, if known.
+
+    Of many shots it shows means over equal slices of time, and says so.
 
     Args:
         verdict: A `verdict.FilmVerdict`.
@@ -66,15 +146,24 @@ def timeline(verdict):
     Returns:
         Bytes, a PNG.
     """
-    shots = [shot for shot in verdict.shots if shot.scores is not None]
-    has_motion = shots[0].motion_magnitude is not None
+    judged = [shot for shot in verdict.shots if shot.scores is not None]
     names, ranks = list(verdict.scores), _ranks(verdict)
+    parts = _Parts.of_shots(judged, names)
+    start, end = verdict.shots[0].start_seconds, verdict.seconds
+    remarks = []
+    if len(verdict.shots) > _MOST_SHOTS:
+        parts = parts.sliced(start, end, _MOST_SHOTS)
+        length = (end - start) / _MOST_SHOTS
+        remarks.append(
+            f"{len(verdict.shots):,} shots; each bar is the mean over "
+            f"{length:.3g} seconds"
+        )
     if verdict.thresholds is None:
         shown, heights = names, [3.2]
     else:
         shown = _worth_a_row(verdict, ranks)
         heights = [0.75] * len(shown)
-    heights += [1.0] * has_motion
+    heights += [1.0] * (parts.motion is not None)
     figure, rows = figures.subplots(
         f"{pathlib.Path(verdict.path).name}: {words.headline(verdict)}",
         *(11, 0.9 + sum(heights), len(heights)),
@@ -83,37 +172,44 @@ def timeline(verdict):
         height_ratios=heights,
     )
     rows = rows[:, 0]
-    starts = np.array([shot.start_seconds for shot in shots])
-    widths = np.array([shot.end_seconds for shot in shots]) - starts
-    times = {"x": starts, "width": widths, "align": "edge"}
     colours = figures.genre_colours(names, ranks)
     if verdict.thresholds is None:
-        _draw_stacked(rows[0], shots, times, colours)
+        _draw_stacked(rows[0], parts, colours)
         figures.add_genres(
             figure, names, "outside lower center", len(names), ranks
         )
     else:
         for axes, genre in zip(rows, shown, strict=False):
-            _draw_row(axes, verdict, shots, times, genre, colours[genre])
-    if has_motion:
-        magnitudes = [shot.motion_magnitude for shot in shots]
-        rows[-1].bar(height=magnitudes, color="#999999", **times)
+            _draw_row(axes, verdict, parts, genre, colours[genre])
+    if parts.motion is not None:
+        parts.bars(rows[-1], parts.motion, color="#999999")
         rows[-1].set(ylabel="motion\nmagnitude")
-    for axes in rows if len(verdict.shots) <= _MOST_CUTS else ():
+    for axes in rows if len(verdict.shots) <= _MOST_SHOTS else ():
         for shot in verdict.shots[1:]:
             axes.axvline(shot.start_seconds, color="white", linewidth=0.8)
-    remarks = []
     if len(shown) < len(names):
         more = f"{len(names) - len(shown):,} more genres are not shown"
         remarks.append(more)
-    if any(shot.is_unlike for shot in shots):
+    if parts.unlike.any():
         remarks.append(f"light grey: {words.UNLIKE_SHOT}")
     label = f"time ({'; '.join(remarks)})" if remarks else "time"
-    rows[-1].set(
-        xlabel=label, xlim=(verdict.shots[0].start_seconds, verdict.seconds)
-    )
-    rows[-1].xaxis.set_major_formatter(lambda seconds, _: words.clock(seconds))
+    ticks = _ticks(start, end)
+    labels = [words.clock(seconds) for seconds in ticks]
+    rows[-1].set(xlabel=label, xlim=(start, end))
+    rows[-1].set_xticks(ticks, labels)
     return figures.png_of(figure)
+
+
+def _ticks(start, end):
+    """Returns times in seconds at which people look at a clock."""
+    step = next(
+        (step for step in _TICKS if (end - start) / step <= _MOST_TICKS),
+        # Of days.
+        3600 * math.ceil((end - start) / 3600 / _MOST_TICKS),
+    )
+    return [
+        step * n for n in range(math.ceil(start / step), int(end / step) + 1)
+    ]
 
 
 def _ranks(verdict):
@@ -154,46 +250,40 @@ def _worth_a_row(verdict, ranks):
     return list(ranks)[:count]
 
 
-def _draw_stacked(axes, shots, times, colours):
-    """Draws scores that sum to one as bars of the shots, genre on genre."""
-    bottom, others = np.zeros(len(shots)), np.zeros(len(shots))
-    is_unlike = np.array([shot.is_unlike for shot in shots])
+def _draw_stacked(axes, parts, colours):
+    """Draws scores that sum to one as bars, genre on genre."""
+    bottom, others = np.zeros_like(parts.unlike), np.zeros_like(parts.unlike)
     for genre, colour in colours.items():
-        scores = np.array([shot.scores[genre] for shot in shots])
-        scores[is_unlike] = 0
+        scores = parts.scores[genre]
         if colour == figures.OTHER:
             others += scores
             continue
-        axes.bar(height=scores, bottom=bottom, color=colour, **times)
+        parts.bars(axes, scores, bottom=bottom, color=colour)
         bottom += scores
-    axes.bar(height=others, bottom=bottom, color=figures.OTHER, **times)
-    if is_unlike.any():
-        axes.bar(height=is_unlike, color=_NO_GENRE, **times)
+    parts.bars(axes, others, bottom=bottom, color=figures.OTHER)
+    if parts.unlike.any():
+        top = bottom + others
+        parts.bars(axes, parts.unlike, bottom=top, color=_NO_GENRE)
     axes.set(ylim=(0, 1), ylabel="score")
 
 
-def _draw_row(axes, verdict, shots, times, genre, colour):
+def _draw_row(axes, verdict, parts, genre, colour):
     """Draws one genre's scores, fully coloured where shots are named so.
 
     Grey where a shot is unlike the training films.
     """
-    scores = np.array([shot.scores[genre] for shot in shots])
-    is_named = np.array([genre in shot.genres for shot in shots])
-    is_unlike = np.array([shot.is_unlike for shot in shots])
+    scores = parts.all_scores[genre]
+    is_unlike = parts.unlike > 0.5
+    is_named = (parts.named[genre] > 0.5) & ~is_unlike
     for is_drawn, drawn, alpha in (
         (is_named, colour, 1.0),
         (~is_named & ~is_unlike, colour, 0.3),
         (is_unlike, _NO_GENRE, 1.0),
     ):
-        axes.bar(
-            height=np.where(is_drawn, scores, 0),
-            color=drawn,
-            alpha=alpha,
-            **times,
-        )
+        parts.bars(axes, scores * is_drawn, color=drawn, alpha=alpha)
     # Also where a light colour ends is to be seen.
-    ends = times["x"] + times["width"]
-    axes.hlines(scores, times["x"], ends, color="black", linewidth=0.8)
+    ends = (parts.start_seconds, parts.end_seconds)
+    axes.hlines(scores, *ends, color="black", linewidth=0.8)
     # On a white line: some genres are as dark as it is.
     for line in (
         {"color": "white", "lw": 2.5, "ls": "-"},

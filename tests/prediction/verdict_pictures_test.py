@@ -136,6 +136,53 @@ def test_timeline_of_several_of_many_genres_shows_those_named(drawn):
     assert len(labels_of(figure)) == 8 + 1
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_timeline_of_many_shots_shows_means_over_slices(drawn, several):
+    names = names_of(3)
+    shots = [{names[0]: 0.75, names[1]: 0.25}, {names[2]: 1.0}] * 500
+    thresholds = dict.fromkeys(names, 0.5) if several else None
+    verdict = verdict_of(shots, names, thresholds)
+    for shot in verdict.shots[400:500]:
+        shot.is_unlike = True
+    figure = verdict_pictures.timeline(verdict)
+    first = figure.axes[0]
+    assert not [line for line in first.lines if line.get_color() == "white"][1:]
+    label = figure.axes[-1].get_xlabel()
+    assert "1,000 shots; each bar is the mean over 5 seconds" in label
+    bars = first.patches
+    places = sorted({bar.get_x() for bar in bars})
+    assert places == pytest.approx(np.arange(0, 1000, 5))
+    if not several:
+        for place in (0, 20, 150):
+            heights = {
+                bar.get_facecolor(): bar.get_height()
+                for bar in bars
+                if bar.get_x() == places[place] and bar.get_height()
+            }
+            # Three of the one kind and two of the other, or the reverse.
+            assert sum(heights.values()) == pytest.approx(1)
+            assert len(heights) == 3
+        grey = [bar for bar in bars if bar.get_x() == places[90]][-1]
+        assert grey.get_height() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step"),
+    [
+        (0, 6.5, 1),
+        (0, 24, 5),
+        (1.5, 100, 10),
+        (0, 5400, 600),
+        (0, 90000, 10800),
+    ],
+)
+def test_ticks_of_a_timeline_are_where_a_clock_has_them(start, end, step):
+    ticks = verdict_pictures._ticks(start, end)
+    assert start <= ticks[0] < start + step
+    assert set(np.diff(ticks)) == {step}
+    assert end - step < ticks[-1] <= end
+
+
 def test_nothing_of_a_timeline_is_cut_off():
     names = ["W" * 100, "한" * 100, *names_of(10)[1:]]
     for thresholds in (None, dict.fromkeys(names, 0.1)):
