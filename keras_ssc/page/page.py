@@ -38,6 +38,7 @@ from keras_ssc.page import page_limits
 from keras_ssc.page.page_limits import Limits
 from keras_ssc.prediction import verdict_pictures
 from keras_ssc.prediction import words
+from keras_ssc.serving import client as serving_client
 
 # Gradio keeps what each of its last 10,000 visitors was shown, pictures and
 # all, long after they have left. Nothing here is asked of a visitor's session
@@ -198,7 +199,8 @@ class Page:
         """Judges two frames."""
         if frame is None or next_frame is None:
             raise _refusal("Drop both frames first.")
-        with self._model_lock, _named_errors():
+        names = dict(zip((frame, next_frame), _FRAMES, strict=True))
+        with self._model_lock, _named_errors(names):
             given = map(image_limits.read_image, (frame, next_frame))
             encoded, notes = zip(*map(image_seen.as_seen, given), strict=True)
             answer = self._asked.predict([encoded])[0]
@@ -238,7 +240,7 @@ class Page:
             with (
                 self.visitors.working(request.session_hash, name) as check,
                 self._model_lock,
-                _named_errors(film, name),
+                _named_errors({film: name}),
             ):
 
                 def tell(what, done, total):
@@ -400,10 +402,9 @@ class Page:
         with gradio.Tab("Two frames"):
             with gradio.Row():
                 images = [
-                    gradio.Image(
+                    _ImageFile(
                         label=label,
                         type="filepath",
-                        image_mode=None,
                         format="png",
                         sources=["upload", "clipboard"],
                         height=180,
@@ -550,13 +551,32 @@ def _decode(image):
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
+class _ImageFile(gradio.Image):
+    """An image as its file is: what cannot be read is refused by our words.
+
+    Gradio's own opens it, and shows a visitor nothing but "Error".
+    """
+
+    # It looks like the class that it is of.
+    is_template = True
+
+    def preprocess(self, payload):
+        return payload and payload.path
+
+
 @contextlib.contextmanager
-def _named_errors(path="", name=""):
-    """Shows a visitor what failed, by the name that the visitor knows."""
+def _named_errors(names):
+    """Shows a visitor what failed, by the names that the visitor knows.
+
+    Args:
+        names: Dict from paths to what they are called on the page.
+    """
     try:
         yield
     except (OutsideError, ValueError, OSError) as error:
         text = str(error)
-        if path:
+        if isinstance(error, serving_client.ImageError):
+            text = error.named(*_FRAMES)
+        for path, name in names.items():
             text = text.replace(str(path), name)
         raise _refusal(html.escape(text), duration=None) from error

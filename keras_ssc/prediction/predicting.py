@@ -69,9 +69,7 @@ def predict_pair(client, frame, next_frame, note=warnings.warn):
     try:
         return client.predict([tuple(pair)])[0]
     except serving_client.ImageError as error:
-        message = str(error).replace("next_frame_bytes[0]", str(next_frame))
-        message = message.replace("frame_bytes[0]", str(frame))
-        raise ValueError(message) from error
+        raise ValueError(error.named(str(frame), str(next_frame))) from error
 
 
 def as_json(model, predictions, errors=(), left_aside=()):

@@ -89,6 +89,16 @@ class ImageError(ValueError):
             re.sub(r"frame_bytes\b", rf"\g<0>[{place}]", str(self))
         )
 
+    def named(self, frame, next_frame):
+        """Returns the text of a single pair's error.
+
+        Args:
+            frame: String, what the first image is called.
+            next_frame: String, what the second one is called.
+        """
+        text = str(self).replace("next_frame_bytes[0]", next_frame)
+        return text.replace("frame_bytes[0]", frame)
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:

@@ -145,12 +145,17 @@ def test_two_frames_are_judged(client, tmp_path):
     assert answers[FIGURES].count("<img") == 5
     webp = tmp_path / "2.webp"
     webp.write_bytes(tiny_served.encode(frame, ".webp"))
-    with pytest.raises(Exception, match=r"next_frame_bytes\[0\] is a WebP"):
-        client.predict(
-            given[0],
-            gradio_client.handle_file(str(webp)),
-            api_name="/judge_pair",
-        )
+    text = tmp_path / "3.png"
+    text.write_text("no image")
+    for pair, told in (
+        ((paths[0], webp), "The frame after it is a WebP"),
+        ((text, paths[1]), "Frame is"),
+    ):
+        with pytest.raises(Exception, match=f"{told}(?!.*(bytes|/tmp))"):
+            client.predict(
+                *(gradio_client.handle_file(str(path)) for path in pair),
+                api_name="/judge_pair",
+            )
 
 
 def test_two_frames_are_shown_and_judged_as_people_see_them(tmp_path):
