@@ -4,8 +4,7 @@ python -m keras_ssc.app MODEL
 python -m keras_ssc.app --library library.sqlite [MODEL]
 """
 
-import importlib.util
-
+from keras_ssc import checks
 from keras_ssc import command
 from keras_ssc.page.page_limits import Limits
 
@@ -66,11 +65,8 @@ def main():
     arguments = make_parser().parse_args()
     if arguments.model is None and arguments.library is None:
         raise ValueError("Expected a MODEL, a --library FILE, or both.")
-    if importlib.util.find_spec("gradio") is None:
-        raise ValueError(
-            'The page needs Gradio: pip install "keras_ssc[app]", or '
-            'pip install -e ".[app]" in a clone.'
-        )
+    with checks.needs_extra("The page", "app"):
+        import gradio  # noqa: F401
     limits = Limits(
         arguments.max_megabytes,
         arguments.max_minutes,

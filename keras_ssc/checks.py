@@ -1,6 +1,7 @@
 """What arguments and flags must be, in one wording."""
 
 import argparse
+import contextlib
 
 
 def at_least(name, value, least):
@@ -41,6 +42,26 @@ def one_of(name, value, choices):
             f"Unknown {name}. Expected one of: {', '.join(choices)}. "
             f"Received: {value!r}"
         )
+
+
+@contextlib.contextmanager
+def needs_extra(what, extra):
+    """Says of packages that are imported within it how to install them.
+
+    Args:
+        what: String, what they are needed for.
+        extra: String, the extra of this project that brings them.
+
+    Raises:
+        ValueError: If one cannot be imported.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ValueError(
+            f'{what} needs the extra "{extra}" ({error}): pip install '
+            f'"keras_ssc[{extra}]", or pip install -e ".[{extra}]" in a clone.'
+        ) from error
 
 
 def parse_size(text, expected="WIDTHxHEIGHT, such as 480x270", num_sides=(2,)):

@@ -3,18 +3,14 @@
 It needs the package opentimelineio, the extra `editing`.
 """
 
+from keras_ssc import checks
 from keras_ssc.editing import timeline
 
 
 def package():
     """Imports opentimelineio; a `ValueError` says how to install it."""
-    try:
+    with checks.needs_extra("OTIO", "editing"):
         import opentimelineio
-    except ImportError as error:
-        raise ValueError(
-            f"OTIO needs the package opentimelineio ({error}): "
-            'pip install "keras_ssc[editing]"'
-        ) from error
     return opentimelineio
 
 

@@ -249,13 +249,9 @@ def _write_parquet(library, path, known):
 
 
 def _parquet():
-    try:
+    with checks.needs_extra("Parquet", "library"):
         import pyarrow
         from pyarrow import parquet
-    except ImportError as error:
-        raise ValueError(
-            f"Parquet needs the package pyarrow ({error}): pip install pyarrow"
-        ) from error
     text, number = pyarrow.string(), pyarrow.float64()
     types = dict.fromkeys(COLUMNS, text)
     types |= dict.fromkeys(("confidence", "familiarity", "seconds"), number)

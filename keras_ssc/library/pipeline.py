@@ -196,12 +196,13 @@ def _pipeline(runner, options, workers):
     checks.at_least("workers", workers, 1)
     flags = [*_defaults(runner, options, workers), *options]
     try:
-        return beam.Pipeline(
-            _RUNNERS.get(runner, runner),
-            pipeline_options.PipelineOptions(flags),
-        )
-    # Beam's own mistakes, and packages that a runner needs.
-    except (ValueError, ImportError) as error:
+        with checks.needs_extra(f"The runner {runner}", "beam"):
+            return beam.Pipeline(
+                _RUNNERS.get(runner, runner),
+                pipeline_options.PipelineOptions(flags),
+            )
+    # Of Beam, too.
+    except ValueError as error:
         raise ValueError(
             f"Expected a runner of Apache Beam. Received: {runner} ({error})"
         ) from error

@@ -7,22 +7,16 @@ installed with the extra `hub` alone.
 import keras
 from keras import layers
 
+from keras_ssc import checks
 from keras_ssc.models import parts
 
 PREFIX = "hub:"
 
-REMEDY = "pip install 'keras_ssc[hub]'"
-
 
 def keras_hub():
     """Imports KerasHub; a `ValueError` says how to install it."""
-    try:
+    with checks.needs_extra("KerasHub", "hub"):
         import keras_hub
-    except ImportError as error:
-        raise ValueError(
-            f"A backbone of KerasHub needs the package keras-hub ({error}): "
-            f"{REMEDY}"
-        ) from error
     return keras_hub
 
 

@@ -402,7 +402,7 @@ class Page:
         with gradio.Tab("Two frames"):
             with gradio.Row():
                 images = [
-                    _ImageFile(
+                    gradio.Image(
                         label=label,
                         type="filepath",
                         format="png",
@@ -412,6 +412,11 @@ class Page:
                     )
                     for label in _FRAMES
                 ]
+            for image in images:
+                # Gradio would open it, and of what it cannot read show
+                # nothing but "Error". Not a class of ours: of each, Gradio
+                # writes a file beside the module.
+                image.preprocess = lambda payload: payload and payload.path
             ask = gradio.Button("Classify", variant="primary")
             buttons = self._build_examples("Or try two frames of a drawn film:")
         return images, ask, buttons
@@ -549,19 +554,6 @@ def _decode(image):
         frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
     )
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-
-class _ImageFile(gradio.Image):
-    """An image as its file is: what cannot be read is refused by our words.
-
-    Gradio's own opens it, and shows a visitor nothing but "Error".
-    """
-
-    # It looks like the class that it is of.
-    is_template = True
-
-    def preprocess(self, payload):
-        return payload and payload.path
 
 
 @contextlib.contextmanager

@@ -408,14 +408,9 @@ def _has_valid_port(url):
 
 
 def _grpc_stub(server):
-    try:
+    with checks.needs_extra("grpc://", "serving"):
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
-    except ModuleNotFoundError as error:
-        raise ServingError(
-            f"grpc:// needs a package that is not here ({error}): pip install "
-            "tensorflow-serving-api"
-        ) from error
     # A batch of large frames is more than gRPC lets through by itself.
     options = [("grpc.max_send_message_length", -1)]
     channel = grpc.insecure_channel(server, options)

@@ -1,6 +1,5 @@
 """A model in the formats of other runtimes, compared with Keras."""
 
-import importlib
 import pathlib
 import sys
 import warnings
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ssc import checks
 from keras_ssc import models
 from keras_ssc import tasks
 from keras_ssc.errors import OutsideError
@@ -170,7 +170,10 @@ def _write_keras(frames, folder):
 
 
 def _write_onnx(frames, folder):
-    onnx, runtime, _ = _packages("onnx", "onnx", "onnxruntime", "tf2onnx")
+    with checks.needs_extra("--format onnx", "onnx"):
+        import onnx
+        import onnxruntime as runtime
+        import tf2onnx  # noqa: F401
     path = str(folder / "model.onnx")
     signature = {
         name: keras.InputSpec(dtype="uint8", shape=given.shape, name=name)
@@ -200,7 +203,8 @@ def _write_openvino(frames, folder):
     # It reports its use to its makers without asking, from the import on;
     # where this package is missing, it does not.
     sys.modules.setdefault("openvino_telemetry", None)
-    (openvino,) = _packages("openvino", "openvino")
+    with checks.needs_extra("--format openvino", "openvino"):
+        import openvino
     path = str(folder / "model.xml")
     # Weights stay float32. As float16 they would halve the file; but the
     # flow's are among them, and a runtime computes in what it likes anyway.
@@ -233,17 +237,6 @@ _WRITERS = {
     "onnx": _write_onnx,
     "openvino": _write_openvino,
 }
-
-
-def _packages(extra, *names):
-    """Imports what only an extra brings."""
-    try:
-        return [importlib.import_module(name) for name in names]
-    except ImportError as error:
-        raise ValueError(
-            f"--format {extra} needs {', '.join(names)}. Install them with: "
-            f'pip install "keras_ssc[{extra}]". Received: {error}'
-        ) from error
 
 
 def _call(model, pairs):

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_ssc import checks
 from keras_ssc import files
 from keras_ssc.serving import client as serving_client
 
@@ -30,14 +31,9 @@ def protos():
     Raises:
         ValueError: If they are not installed; says how to.
     """
-    try:
+    with checks.needs_extra("A model for TF Serving", "serving"):
         from tensorflow_serving.apis import predict_pb2
         from tensorflow_serving.apis import prediction_log_pb2
-    except ImportError as error:
-        raise ValueError(
-            "A model for TF Serving needs the package tensorflow-serving-api "
-            f'({error}): pip install "keras_ssc[serving]"'
-        ) from error
     return predict_pb2, prediction_log_pb2
 
 

@@ -388,7 +388,7 @@ def test_grpc_without_its_package_says_what_to_install(monkeypatch):
         if name.startswith("tensorflow_serving."):
             monkeypatch.delitem(sys.modules, name)
     with pytest.raises(
-        serving_client.ServingError, match="pip install tensorflow-serving-api"
+        ValueError, match=r"grpc:// needs.*keras_ssc\[serving\]"
     ):
         serving_client.Client("grpc://localhost:8500")
 
