@@ -40,6 +40,10 @@ def run(main):
         code = _report(_reason(error), 1)
     except _outside_errors_of_tensorflow() as error:
         code = _report(_MARKS.sub("", error.message), 1)
+    except ImportError as error:
+        if not _is_of_system(error):
+            raise
+        code = _report(_without_library(error), 1)
     sys.stdout.flush()
     sys.exit(code)
 
@@ -136,6 +140,9 @@ def tell(text, file=None):
     (file or sys.stdout).flush()
 
 
+# What the system's loader says.
+_NO_LIBRARY = "cannot open shared object file"
+
 # What TensorFlow adds to a message: the operation, not the reason.
 _MARKS = re.compile(r"\{\{.*?\}\}|\[Op:.*", re.DOTALL)
 
@@ -155,6 +162,31 @@ def _outside_errors_of_tensorflow():
         errors.ResourceExhaustedError,
         errors.UnavailableError,
     )
+
+
+def _is_of_system(error):
+    """Says whether a package is there, but not a library that it loads."""
+    return isinstance(error, ImportError) and _NO_LIBRARY in str(error)
+
+
+def _without_library(error):
+    return (
+        f"A library of the system is missing: {error}. OpenCV needs libGL and "
+        "GLib: run 'apt-get update && apt-get install -y libgl1 "
+        "libglib2.0-0' as root, or replace opencv-python by "
+        "opencv-python-headless of the same version, which needs neither."
+    )
+
+
+def _hook(kind, error, trace):
+    """Tells of a library that a command's own imports lack, before `run`."""
+    if _is_of_system(error) and not os.environ.get("KERAS_SSC_TRACEBACK"):
+        _report(_without_library(error), 1)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _hook
 
 
 def _reason(error):

@@ -5,7 +5,6 @@ import fractions
 import io
 import json
 import pathlib
-import sys
 from xml.etree import ElementTree
 
 import av
@@ -264,15 +263,6 @@ def test_an_otio_clip_has_the_film_s_frames():
     assert [clip.name for clip in read.find_clips()][:4] == [
         *("Shot 1", "Shot 2", "dissolve 3", "Shot 3")
     ]
-
-
-def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "opentimelineio", None)
-    with pytest.raises(ValueError, match=r'install "keras_ssc\[editing\]"'):
-        exporting.check_formats(["csv", "otio"])
-    exporting.check_formats(
-        [name for name in exporting.FORMATS if name != "otio"]
-    )
 
 
 @pytest.mark.parametrize("film", shot_lists.FILMS)

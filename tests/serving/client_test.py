@@ -382,17 +382,6 @@ def test_no_batch_size_below_one():
         serving_client.Client("http://localhost:8501", batch_size=0)
 
 
-def test_grpc_without_its_package_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
-    for name in list(sys.modules):
-        if name.startswith("tensorflow_serving."):
-            monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(
-        ValueError, match=r"grpc:// needs.*keras_ssc\[serving\]"
-    ):
-        serving_client.Client("grpc://localhost:8500")
-
-
 @pytest.mark.parametrize(
     "text,expected",
     [
