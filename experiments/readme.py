@@ -15,6 +15,7 @@ from experiments import familiarity
 from experiments import labelling
 from experiments import reproduce
 from experiments import served_as_trained
+from experiments import versions
 from experiments.shots import comparing
 from keras_ssc import command
 from keras_ssc import files
@@ -39,6 +40,7 @@ WRITERS = {
     "reproduce": reproduce,
     "served": served_as_trained,
     "shots": comparing,
+    "versions": versions,
 }
 
 

@@ -28,7 +28,6 @@ from keras_ssc.training import runs
 
 _PROGRAM = pathlib.Path(__file__).with_name("ask_served.py")
 
-# Its name comes before those of the pairs, which are numbers.
 _BROKEN = b"no image"
 
 
