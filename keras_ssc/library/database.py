@@ -234,7 +234,7 @@ class Library:
     def close(self):
         """Closes the file."""
         for held in list(self._held):
-            held.connection.close()
+            held.close()
 
     # ---- films and files ----
 
@@ -713,9 +713,16 @@ class _Held:
 
     def __init__(self, connection):
         self.connection = connection
+        self._closing = threading.Lock()
+
+    def close(self):
+        """Closes it, once: two threads that do it at once crash SQLite."""
+        with self._closing:
+            self.connection.close()
 
     def __del__(self):
-        self.connection.close()
+        # Meanwhile the library may be closed: a weak set still has this.
+        self.close()
 
 
 # See `Library.version`.

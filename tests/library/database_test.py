@@ -3,6 +3,7 @@
 import pathlib
 import sqlite3
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -167,6 +168,26 @@ def test_the_poster_is_the_picture_with_most_in_it(library):
     shots = [(0.0, 1.0, b"black"), (1.0, 2.0, b"a harbour"), (2.0, 3.0, None)]
     library.set_read(film, (3.0, 64, 36), shots, np.zeros(3), [])
     assert library.poster(film) == b"a harbour"
+
+
+def test_two_threads_never_close_a_connection_at_once():
+    """One whose thread ends while the library is closed."""
+    at_once, inside = [], []
+
+    class Connection:
+        def close(self):
+            inside.append(1)
+            time.sleep(0.05)
+            at_once.append(len(inside))
+            inside.pop()
+
+    held = database._Held(Connection())
+    threads = [threading.Thread(target=held.close) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert at_once == [1, 1, 1]
 
 
 def test_a_connection_ends_with_its_thread(library):
