@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from keras_ssc import flow
 from keras_ssc import models
@@ -54,8 +55,13 @@ def frames_model(model, task, with_features=False):
         name = models.EMBEDDED_FEATURES
         wanted[name] = model.get_layer(name).output
     found = keras.Model(model.input, wanted)(given)
-    outputs = {"scores": task.scores(found.pop("logits"))}
+    scores = task.scores(found.pop("logits"))
     motion = found.pop("flow", motion)
+    if motion is None and "next_frame" not in given:
+        # Before 3.13 Keras takes no input that nothing depends on.
+        corner = ops.cast(inputs["next_frame"][:, 0, 0, :1], scores.dtype)
+        scores = scores + 0 * corner
+    outputs = {"scores": scores}
     outputs |= found
     if motion is not None:
         outputs["motion_magnitude"] = flow.motion_magnitude(motion)

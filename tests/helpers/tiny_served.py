@@ -36,7 +36,9 @@ def save(folder):
     flow = keras.Input((*SIZE, 2), name="flow")
     frame = keras.Input((*SIZE, 3), dtype="uint8", name="frame")
     given = {"frame": frame, "flow": flow}
-    save_model(keras.Model(given, model({"frame": frame})), folder)
+    # Of no weight, but Keras may take no input that nothing depends on.
+    logits = model({"frame": frame}) + 0 * flow[:, 0, 0, :1]
+    save_model(keras.Model(given, logits), folder)
 
 
 def save_model(model, folder, familiarity=None):

@@ -249,7 +249,8 @@ def test_model_that_sees_motion_says_how_much_moves(film):
         "frame": keras.Input((*size, 3), dtype="uint8", name="frame"),
         "flow": keras.Input((*size, 2), name="flow"),
     }
-    flat = keras.layers.Flatten()(given["flow"])
+    both = keras.layers.Concatenate()(list(given.values()))
+    flat = keras.layers.Flatten()(both)
     model = keras.Model(given, keras.layers.Dense(len(REPORT_GENRES))(flat))
     asked = predictor.of_model(model)
     frame, next_frame = drawn_films.shot(4, 2, speed=2)
