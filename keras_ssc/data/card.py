@@ -213,7 +213,8 @@ def markdown(card):
     parts = [
         f"# What {card['dataset']} holds\n",
         f"{len(card['films'])} films, {num_pairs:,} pairs. {_looked_at(card)} "
-        f"Written by keras_ssc {card['keras_ssc']} on {card['created']}.\n",
+        f"Written by keras_ssc {card['keras_ssc']} on "
+        f"{tables.day(card['created'])}.\n",
         f"## Warnings: {len(card['warnings'])}\n",
         warnings_text(card),
         "## Genres and splits\n",

@@ -1,9 +1,17 @@
 """Numbers -> text and Markdown tables; imports no library."""
 
+import datetime
+
 
 def percent(share):
     """Writes a share as a percentage, or a dash for None."""
     return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def day(moment):
+    """Writes the day of a card's time, such as 2026-01-31T20:00:00Z."""
+    found = datetime.date.fromisoformat(moment[:10])
+    return f"{found.day} {found:%B %Y}"
 
 
 def markdown_table(header, rows):

@@ -380,8 +380,7 @@ class Page:
         limits = self._limits
         with gradio.Tab("A film"):
             film = gradio.File(
-                label=f"Film, {limits.megabytes} MB and {limits.minutes:g} "
-                "minutes at most",
+                label=f"Film, {limits.of_film()}",
                 height=150,
             )
             num_pairs = gradio.Slider(

@@ -33,6 +33,15 @@ class Limits:
     seconds: float = 1800.0
     waiting: int = 16
 
+    def of_film(self):
+        """Says how large and how long a film may be."""
+        size, length = f"{self.megabytes} MB", f"{self.minutes:g} minutes"
+        if self.megabytes % 1024 == 0:
+            size = f"{self.megabytes // 1024} GB"
+        if self.minutes > 60 and self.minutes % 60 == 0:
+            length = f"{self.minutes / 60:g} hours"
+        return f"at most {size} and {length}"
+
     def __post_init__(self):
         for field in dataclasses.fields(self):
             checks.above_zero(field.name, getattr(self, field.name))

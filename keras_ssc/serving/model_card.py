@@ -106,7 +106,8 @@ def markdown(card):
     task = tasks.read(card)
     parts = [
         f"# {card['model']}: the genre of a film from two consecutive frames\n",
-        f"Exported by keras_ssc {card['keras_ssc']} on {card['created']} as "
+        f"Exported by keras_ssc {card['keras_ssc']} on "
+        f"{tables.day(card['created'])} as "
         f"{card['format']}, from the run {card['run']} (seed {card['seed']}). "
         f"It sees frames of {width}x{height} pixels.\n",
         f"## Data: {card['dataset']}\n",

@@ -23,6 +23,7 @@ from keras_ssc import tasks
 from keras_ssc.films import image_files
 from keras_ssc.genres import REPORT_GENRES
 from keras_ssc.page import page
+from keras_ssc.page import page_limits
 from keras_ssc.prediction import predictor
 from tests.helpers import drawn_films
 from tests.helpers import lying_images
@@ -131,6 +132,13 @@ def test_film_is_judged_with_its_evidence_and_deleted(client, folder, film):
     assert "evidence for romance in the frame" in answers[FIGURES]
     assert "no evidence for romance in the motion" in answers[FIGURES]
     assert not files_of(folder, ".film")
+
+
+def test_a_film_s_limits_are_said_as_people_do():
+    told = page_limits.Limits().of_film()
+    assert told == "at most 4 GB and 4 hours"
+    told = page_limits.Limits(megabytes=500, minutes=90.5).of_film()
+    assert told == "at most 500 MB and 90.5 minutes"
 
 
 def test_two_frames_are_judged(client, tmp_path):
