@@ -35,7 +35,7 @@ FOLDERS = {
     },
     # It offers sample films to try it with.
     "page": {
-        *("library", "prediction", "films", "sample_films"),
+        *("library", "prediction", "serving", "films", "sample_films"),
         *("metrics", "flow"),
     },
 }

@@ -402,9 +402,11 @@ _ROW = "A film,action,train,good.mp4,,\n"
 def _row(**cells):
     row = {"film": "A film", "genre": "action", "split": "train"}
     row |= {"path": "good.mp4", "start": "", "end": "", **cells}
+    # Python 3.10 writes no zero byte.
+    values = [cell.replace("\0", "\ue000") for cell in row.values()]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(row.values())
-    return _HEADER + text.getvalue()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return _HEADER + text.getvalue().replace("\ue000", "\0")
 
 
 FILM_LISTS = {
