@@ -252,6 +252,11 @@ class _CellError(ValueError):
         super().__init__(f"column {column}: {reason}")
 
 
+# Stands for one while a list is read: Python 3.10 takes none in a CSV, and
+# would refuse the good rows, too. For private use, so no name has it.
+_ZERO_BYTE = "\ue000"
+
+
 def _rows(path):
     try:
         text = _read(path)
@@ -266,7 +271,7 @@ def _rows(path):
             f"{', '.join(COLUMNS)}. It cannot be read: {error.strerror}."
         ) from error
     # Not text.splitlines(): it also ends lines within a cell.
-    lines = io.StringIO(text)
+    lines = io.StringIO(text.replace("\0", _ZERO_BYTE))
     line, num_skipped, delimiter = lines.readline(), 0, None
     while line and (_is_comment(line) or _SEPARATOR.fullmatch(line)):
         if named := _SEPARATOR.fullmatch(line):
@@ -385,7 +390,7 @@ def _parse_row(row, folder, line, read_genres):
             "Put a cell that holds the separator itself into double quotes.",
         )
     for column, cell in row.items():
-        if "\0" in cell:
+        if _ZERO_BYTE in cell:
             raise _CellError(column, "it has a zero byte in it. Correct it.")
     cells = {name: row.get(name, "").strip() for name in COLUMNS}
     for column in _REQUIRED:

@@ -395,7 +395,7 @@ def test_text_is_shortened_to_its_width():
         assert all(figures.text_width(line, 10) <= 200 for line in lines)
     assert figures.fitted("romance", 200, 10) == "romance"
     # Not 5 %.
-    short = figures.fitted("horror 90 %, romance 57 %", 118, 10)
+    short = figures.fitted("horror 90 %, romance 57 %", 122, 10)
     assert short == "horror 90 %, romance…"
 
 
