@@ -6,6 +6,7 @@ import warnings
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_ssc import checks
@@ -205,6 +206,10 @@ def _write_openvino(frames, folder):
     sys.modules.setdefault("openvino_telemetry", None)
     with checks.needs_extra("--format openvino", "openvino"):
         import openvino
+        from openvino.frontend.tensorflow import utils
+    # It looks for the version in a way that Python 3.13 ended.
+    versions = {"tensorflow": tf.__version__}
+    utils.get_environment_setup = lambda framework: versions
     path = str(folder / "model.xml")
     # Weights stay float32. As float16 they would halve the file; but the
     # flow's are among them, and a runtime computes in what it likes anyway.
