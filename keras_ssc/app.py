@@ -65,14 +65,15 @@ def main():
     arguments = make_parser().parse_args()
     if arguments.model is None and arguments.library is None:
         raise ValueError("Expected a MODEL, a --library FILE, or both.")
-    with checks.needs_extra("The page", "app"):
-        import gradio  # noqa: F401
     limits = Limits(
         arguments.max_megabytes,
         arguments.max_minutes,
         arguments.max_seconds,
         arguments.max_waiting,
     )
+    # Takes seconds: after the mistakes that are known at once.
+    with checks.needs_extra("The page", "app"):
+        import gradio  # noqa: F401
     _serve(arguments, limits)
 
 

@@ -126,9 +126,10 @@ def resume(run_dir, verbose=True, splits=None, epochs=None):
         # A constant rate is a variable, as it was stored.
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             trained.optimizer.learning_rate = rate
-    if stored is not None and verbose:
-        step = f", step {state.step}" if state.step else ""
-        print(f"resuming after epoch {state.epoch}{step} of {config.epochs}")
+        if verbose:
+            step = f", step {state.step}" if state.step else ""
+            place = f"epoch {state.epoch}{step} of {config.epochs}"
+            print(f"resuming after {place}")
     if state.metrics is not None:
         devices.build_metrics(trained, strategy)
     if devices.is_chief(strategy):

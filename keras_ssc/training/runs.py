@@ -123,20 +123,20 @@ def set_aside(run_dir, config, num_epochs):
     path = run_dir / "config.json"
     model = run_dir / "model.keras"
     kept = run_dir / f"epochs_{num_epochs:03d}"
+    shared = (path, run_dir / "history.csv")
     if model.exists():
         kept.mkdir(exist_ok=True)
         # Before the config changes, and never again.
-        for copied in (path, run_dir / "history.csv"):
-            if not (kept / copied.name).exists():
-                files.write_bytes(kept / copied.name, copied.read_bytes())
+        for each in shared:
+            if not (kept / each.name).exists():
+                files.write_bytes(kept / each.name, each.read_bytes())
     changed = {"epochs": config.epochs, "freeze": config.freeze}
     files.write_json(path, files.read_json(path) | changed)
     if model.exists():
-        copied = {path.name, "history.csv", model.name}
         moved = [
             each
             for each in run_dir.iterdir()
-            if each.is_file() and each.name not in copied
+            if each.is_file() and each not in (*shared, model)
         ]
         # Last of all: a run with a model is finished.
         for each in (*moved, model):
